@@ -1,0 +1,391 @@
+"""All of fitting and predicting, for every estimator of the package.
+
+A model family adds what its inputs are (``_validate_inputs``, ``_module_inputs``) and
+which module it trains (``_make_module``); a regressor or classifier adds its targets
+(``_encode_targets`` and ``predict``). Everything else is here.
+"""
+
+import copy
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from torch import nn
+
+from ..training._data import Samples
+from ..training._device import inference_device, training_device
+from ..training._inference import module_outputs
+from ..training._random import seeded
+from ..training._schedules import SCHEDULES
+
+_MAX_SEED = np.iinfo(np.int32).max
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+
+
+class _BaseEstimator(BaseEstimator, ABC):
+    """Validation, splitting, scaling, training and prediction."""
+
+    # Parameters and attributes that the code here relies on; each estimator's __init__
+    # lists its own.
+    hidden_size: int
+    optimizer: str
+    learning_rate_init: float
+    learning_rate: str
+    alpha: float
+    batch_size: int | str
+    max_iter: int
+    max_grad_norm: float | None
+    early_stopping: bool | str
+    validation_fraction: float
+    n_iter_no_change: int
+    tol: float
+    scale_inputs: str | bool
+    warm_start: bool
+    dtype: str
+    device: str
+    callbacks: Sequence[Any] | None
+    random_state: Any
+    verbose: int | bool
+    n_features_in_: int
+    module_: nn.Module
+    loss_curve_: list[float]
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "scale_inputs": [StrOptions({"standard", "quantile"}), Options(bool, {False})],
+        "warm_start": ["boolean"],
+        "dtype": [StrOptions(set(_DTYPES))],
+        "device": [str],
+        "callbacks": [list, tuple, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # -- what a model family adds ------------------------------------------------
+
+    @abstractmethod
+    def _validate_inputs(self, X, *, reset: bool):
+        """Check X and return it as the other methods take it."""
+
+    @abstractmethod
+    def _validate_inputs_and_targets(self, X, y, *, reset: bool):
+        """Check X and y together and return both."""
+
+    @abstractmethod
+    def _fit_inputs(self, X, weights: np.ndarray | None) -> Any:
+        """Learn how to turn validated X into the module's inputs, from training rows."""
+
+    @abstractmethod
+    def _module_inputs(self, X, preparation: Any) -> dict[str, np.ndarray]:
+        """Turn validated X into the module's keyword arguments."""
+
+    @abstractmethod
+    def _make_module(self, n_outputs: int) -> nn.Module:
+        """Build the untrained module; drawn under a seed."""
+
+    def _examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> None:
+        """Look at the trained module on a few training inputs: warn, set attributes."""
+
+    # -- what a regressor or classifier adds ---------------------------------------
+
+    @abstractmethod
+    def _encode_targets(self, y: np.ndarray, *, reset: bool) -> np.ndarray:
+        """Check y and turn it into what `_fit_targets` takes; learn classes on reset."""
+
+    @abstractmethod
+    def _fit_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
+        """Learn the scale of encoded targets from training rows."""
+
+    @abstractmethod
+    def _target_tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+        """Turn encoded targets into what the loss takes."""
+
+    @abstractmethod
+    def _criterion(self) -> nn.Module:
+        """Build the loss, one value a sample."""
+
+    @abstractmethod
+    def _n_module_outputs(self) -> int:
+        """Count the module's outputs, after `_encode_targets`."""
+
+    @abstractmethod
+    def _score_outputs(self, outputs: np.ndarray, y: np.ndarray, weights) -> float:
+        """Score module outputs as ``score`` would score the predictions."""
+
+    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+        """Weights that follow from the targets alone."""
+        return None
+
+    def _stratify_by(self, y: np.ndarray) -> np.ndarray | None:
+        """Give what a validation split keeps in proportion."""
+        return None
+
+    # -- fitting -------------------------------------------------------------------
+
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit the model to training data.
+
+        Parameters
+        ----------
+        X : {inputs}
+            Training inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets: real numbers, of one or several targets, for a regressor; labels of
+            any kind, one a sample, for a classifier.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. A sample of weight zero takes no part at all.
+        X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
+            Validation data, looked at after every epoch. With early stopping they take
+            the place of a part of the training data; without it they are only
+            recorded, in ``validation_scores_``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, X, y or the weights are not as described. The estimator is
+            then as it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss turned non-finite, or training was interrupted; the last good
+            weights are kept.
+        """
+        validation = None
+        if X_val is not None or y_val is not None:
+            validation = X_val, y_val, sample_weight_val
+        elif sample_weight_val is not None:
+            raise ValueError("sample_weight_val needs X_val and y_val, got neither.")
+        with self._unchanged_on_error():
+            resume = self.warm_start and hasattr(self, "module_")
+            return self._fit(X, y, sample_weight, validation, resume=resume)
+
+    def _fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        validation: tuple[Any, Any, Any] | None = None,
+        *,
+        resume: bool = False,
+        max_iter: int | None = None,
+        targets_known: bool = False,
+    ):
+        """Fit from scratch, or go on from the fitted weights where `resume` says so."""
+        # Where a fit begins, not where the package is imported: skorch takes its time.
+        from ..training._engine import TrainingOptions, train
+
+        rng = check_random_state(self.random_state)
+        split_seed, seed = (int(s) for s in rng.randint(_MAX_SEED, size=2))
+        device = training_device(self.device)
+        dtype = _DTYPES[self.dtype]
+
+        X, y = self._validate_inputs_and_targets(X, y, reset=not resume)
+        weights = self._check_weights(sample_weight, X)
+        y = self._encode_targets(y, reset=not (resume or targets_known))
+        if (class_weights := self._class_weights(y)) is not None:
+            weights = class_weights if weights is None else weights * class_weights
+        if weights is not None and not (weights > 0).all():
+            # A row of no weight takes no part: not in scaling, not in normalisation.
+            kept = np.flatnonzero(weights > 0)
+            X, y, weights = X[kept], y[kept], weights[kept]
+
+        one_pass = max_iter is not None
+        early_stopping = self._stops_early(len(y)) and not one_pass
+        held_out = None
+        if validation is not None:
+            held_out = self._validate_held_out(*validation)
+        elif early_stopping:
+            train_rows, valid_rows = self._split(y, split_seed)
+            held_out = tuple(None if a is None else a[valid_rows] for a in (X, y, weights))
+            X, y = X[train_rows], y[train_rows]
+            weights = None if weights is None else weights[train_rows]
+
+        if not resume:
+            self._preparation = self._fit_inputs(X, weights)
+            self._fit_targets(y, weights)
+
+        def samples(X, y, weights) -> Samples:
+            inputs = {
+                name: torch.as_tensor(np.ascontiguousarray(x)).to(dtype)
+                if np.issubdtype(np.asarray(x).dtype, np.floating)
+                else torch.as_tensor(x)
+                for name, x in self._module_inputs(X, self._preparation).items()
+            }
+            w = None if weights is None else torch.as_tensor(weights / weights.mean()).to(dtype)
+            return Samples(inputs, self._target_tensor(y, dtype), w)
+
+        training_samples = samples(X, y, weights)
+        if resume:
+            # Trained on a copy: an error leaves the fitted weights as they were.
+            module = copy.deepcopy(self.module_)
+        else:
+            with seeded(seed):
+                module = self._make_module(self._n_module_outputs())
+        module.to(dtype)
+
+        def scorer(outputs: torch.Tensor) -> float:
+            assert held_out is not None
+            return self._score_outputs(outputs.double().cpu().numpy(), held_out[1], held_out[2])
+
+        record = train(
+            module,
+            self._criterion(),
+            training_samples,
+            TrainingOptions(
+                max_epochs=max_iter or self.max_iter,
+                batch_size=256 if self.batch_size == "auto" else int(self.batch_size),
+                learning_rate=self.learning_rate_init,
+                device=device,
+                seed=seed,
+                optimizer=self.optimizer,
+                schedule="constant" if one_pass else self.learning_rate,
+                weight_decay=self.alpha,
+                max_grad_norm=self.max_grad_norm,
+                patience=self.n_iter_no_change if early_stopping else None,
+                tol=self.tol,
+                amp_dtype=torch.bfloat16 if self.dtype == "bfloat16" else None,
+                callbacks=self.callbacks or (),
+                verbose=int(self.verbose),
+            ),
+            validation=None if held_out is None else samples(*held_out),
+            scorer=scorer,
+            optimizer_state=self._optimizer_state if resume else None,
+        )
+        self._keep(module, record, resume=resume)
+        few = {name: x[:_N_EXAMINED] for name, x in training_samples.inputs.items()}
+        self._examine(module, few)
+        return self
+
+    def _keep(self, module: nn.Module, record, *, resume: bool) -> None:
+        """Take over a training's result, and warn where it did not end well."""
+        if record.diverged_at is not None:
+            warnings.warn(
+                f"The loss was no longer finite after epoch {record.diverged_at}; training "
+                "stopped and kept the last good weights. Try a smaller learning_rate_init "
+                f"(now {self.learning_rate_init}), max_grad_norm=1.0, or scale_inputs and y "
+                "without extreme values.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if record.interrupted:
+            warnings.warn(
+                f"Training was interrupted in epoch {len(record.loss_curve) + 1}; the model "
+                "keeps the weights it had.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self.module_ = module
+        self._optimizer_state = record.optimizer_state
+        earlier = self.loss_curve_ if resume else []
+        self.loss_curve_ = earlier + record.loss_curve
+        self.n_iter_ = len(self.loss_curve_)
+        for name, curve in (
+            ("validation_loss_curve_", record.validation_loss_curve),
+            ("validation_scores_", record.validation_scores),
+        ):
+            earlier = (getattr(self, name) or []) if resume else []
+            setattr(self, name, None if curve is None else earlier + curve)
+        self.best_loss_ = record.best_loss
+
+    def _check_weights(self, sample_weight, X) -> np.ndarray | None:
+        if sample_weight is None:
+            return None
+        weights = _check_sample_weight(
+            sample_weight, np.empty((len(X), 0)), dtype=np.float64, ensure_non_negative=True
+        )
+        if not (weights > 0).any():
+            raise ValueError("sample_weight: at least one weight must be positive, all are zero.")
+        return weights
+
+    def _validate_held_out(self, X, y, sample_weight):
+        if X is None or y is None:
+            raise ValueError("X_val and y_val must be given together, got only one of them.")
+        X, y = self._validate_inputs_and_targets(X, y, reset=False)
+        weights = self._check_weights(sample_weight, X)
+        return X, self._encode_targets(y, reset=False), weights
+
+    def _stops_early(self, n_samples: int) -> bool:
+        if self.early_stopping == "auto":
+            return n_samples >= _MIN_SAMPLES_TO_STOP_EARLY
+        return bool(self.early_stopping)
+
+    def _split(self, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Hold out rows, stratified where the classes are large enough for it."""
+        rows = np.arange(len(y))
+        n_held_out = round(self.validation_fraction * len(y))
+        if not 0 < n_held_out < len(y):
+            raise ValueError(
+                f"early_stopping with validation_fraction={self.validation_fraction} leaves "
+                f"{len(y) - n_held_out} of {len(y)} samples for training and {n_held_out} for "
+                "validation; both need at least one."
+            )
+        strata = self._stratify_by(y)
+        if strata is not None:
+            counts = np.unique(strata, return_counts=True)[1]
+            if counts.min() < 2 or len(counts) > min(n_held_out, len(y) - n_held_out):
+                strata = None
+        return train_test_split(rows, test_size=n_held_out, stratify=strata, random_state=seed)
+
+    # -- prediction ------------------------------------------------------------------
+
+    def _outputs(self, X) -> np.ndarray:
+        """Module outputs for unchecked X, in X's precision (float64 unless float32)."""
+        check_is_fitted(self)
+        X = self._validate_inputs(X, reset=False)
+        inputs = self._module_inputs(X, self._preparation)
+        return module_outputs(
+            self.module_,
+            inputs,
+            dtype=torch.float32 if inputs["x"].dtype == np.float32 else torch.float64,
+            device=inference_device(self.device),
+            batch_size=self._prediction_batch_size(inputs),
+        )
+
+    def _prediction_batch_size(self, inputs: dict[str, np.ndarray]) -> int:
+        """Samples at a time so that a layer's activations stay near 100 MB."""
+        values = inputs["x"][0].size // inputs["x"].shape[-1] * self.hidden_size * 16
+        return max(1, 12_000_000 // max(1, values))
+
+
+# Below this many samples a held-out tenth is too small to tell one epoch from the next.
+_MIN_SAMPLES_TO_STOP_EARLY = 2000
+
+_N_EXAMINED = 32

@@ -1,0 +1,140 @@
+"""What a classifier adds to the base: class labels, their weights, probabilities."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+)
+from torch import nn
+
+from ..training._losses import CrossEntropy
+from ._base import _BaseEstimator
+
+
+class _BaseClassifier(ClassifierMixin, _BaseEstimator):
+    """Classification of one label a sample, two classes or more."""
+
+    class_weight: dict | str | None
+    classes_: np.ndarray
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_BaseEstimator._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def _encode_targets(self, y: np.ndarray, *, reset: bool) -> np.ndarray:
+        check_classification_targets(y)
+        if type_of_target(y).startswith("multilabel"):
+            raise ValueError(
+                "y must hold one label a sample; multilabel targets are not supported."
+            )
+        y = column_or_1d(y, warn=True)
+        if reset:
+            self._learn_classes(y)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y contains labels not seen before: {unknown.tolist()[:5]}; "
+                f"the classes are {self.classes_.tolist()[:10]}."
+            )
+        return np.searchsorted(self.classes_, y)
+
+    def _learn_classes(self, y: np.ndarray) -> None:
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes, got one class: "
+                f"{self.classes_.tolist()}."
+            )
+
+    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        return compute_sample_weight(self.class_weight, self.classes_[y])
+
+    def _stratify_by(self, y: np.ndarray) -> np.ndarray:
+        return y
+
+    def _fit_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
+        """Class indices have no scale."""
+
+    def _target_tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+        return torch.as_tensor(y, dtype=torch.long)
+
+    def _criterion(self) -> nn.Module:
+        return CrossEntropy()
+
+    def _n_module_outputs(self) -> int:
+        return len(self.classes_)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch on a part of the data, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : object
+
+        Notes
+        -----
+        The first call learns the scaling of X, so let it see a typical batch.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all of y at once and does not work with "
+                "partial_fit; give the weights as a dict, or use sample_weight."
+            )
+        with self._unchanged_on_error():
+            resume = hasattr(self, "module_")
+            _check_partial_fit_first_call(self, classes)
+            return self._fit(X, y, sample_weight, resume=resume, max_iter=1, targets_known=True)
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``; float32 where X is, else float64.
+        """
+        outputs = self._outputs(X)
+        odds = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    def predict(self, X):
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels from ``classes_``.
+        """
+        best = self._outputs(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def _score_outputs(self, outputs, y, weights) -> float:
+        return accuracy_score(y, outputs.argmax(axis=1), sample_weight=weights)

@@ -1,0 +1,269 @@
+"""DynPMNN: hidden layers that are ordinary differential equations."""
+
+import copy
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from ._dropout import Dropout
+from ._solvers import SOLVERS, integrate
+from ._stability import StabilityWarning, StepStability, step_stability
+from .vector_fields import VECTOR_FIELDS
+
+__all__ = ["DynPMNN"]
+
+Map = Callable[[torch.Tensor], torch.Tensor]
+Dynamics = str | nn.Module | Callable[[int], nn.Module]
+
+
+def make_field(dynamics: Dynamics, hidden_size: int) -> nn.Module:
+    """Build a layer's vector field from a name, a module to copy, or a factory.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the module's output is not like its state.
+    TypeError
+        If it is no module, or lacks ``n_states``.
+    """
+    if isinstance(dynamics, str):
+        if dynamics not in VECTOR_FIELDS:
+            raise ValueError(
+                f"dynamics must be one of {sorted(VECTOR_FIELDS)} or a vector field, "
+                f"got {dynamics!r}."
+            )
+        return VECTOR_FIELDS[dynamics](hidden_size)
+    field = copy.deepcopy(dynamics) if isinstance(dynamics, nn.Module) else dynamics(hidden_size)
+    if not isinstance(field, nn.Module):
+        raise TypeError(
+            "dynamics must be a name, an nn.Module or a callable hidden_size -> nn.Module, "
+            f"got {type(field).__name__}."
+        )
+    n_states = getattr(field, "n_states", None)
+    if not isinstance(n_states, int) or n_states < 1:
+        raise TypeError(
+            f"The vector field {type(field).__name__} must have an integer attribute n_states "
+            f">= 1, got {n_states!r}."
+        )
+    _check_shapes(field, hidden_size, n_states)
+    return field
+
+
+def _check_shapes(field: nn.Module, hidden_size: int, n_states: int) -> None:
+    state, drive = torch.zeros(2, hidden_size, n_states), torch.zeros(2, hidden_size)
+    own = next(field.parameters(), None)
+    if own is not None:
+        state, drive = state.to(own), drive.to(own)
+    try:
+        with torch.no_grad():
+            derivative = field(state, drive)
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(
+            f"The vector field {type(field).__name__} does not take a state of shape "
+            f"{tuple(state.shape)} (batch, hidden_size, n_states) and a drive of shape "
+            f"{tuple(drive.shape)}: {error}"
+        ) from error
+    shape = tuple(getattr(derivative, "shape", ()))
+    if shape != tuple(state.shape):
+        raise ValueError(
+            f"The vector field {type(field).__name__} must return a derivative like its state, "
+            f"of shape {tuple(state.shape)}, got {shape}."
+        )
+
+
+class DynPMNNLayer(nn.Module):
+    """An affine map to initial state and drive, then an integration to ``t_end``."""
+
+    n_states: int
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        dynamics: Dynamics,
+        solver: str,
+        n_steps: int,
+        t_end: float,
+    ) -> None:
+        super().__init__()
+        self.hidden_size, self.solver = hidden_size, solver
+        self.n_steps, self.t_end = n_steps, t_end
+        self.field = make_field(dynamics, hidden_size)
+        self.n_states = int(self.field.n_states)  # type: ignore[arg-type]  # checked above
+        # NOTE[paper]: the drive depends on the input; the release keeps it at zero.
+        self.project = nn.Linear(input_size, hidden_size * (self.n_states + 1))
+        nn.init.normal_(self.project.weight, std=input_size**-0.5)
+        nn.init.uniform_(self.project.bias, -1.0, 1.0)
+        with torch.no_grad():
+            state = torch.zeros(1, hidden_size, self.n_states)
+            self.output_size = self._observe(state.to(self.project.weight)).shape[-1]
+
+    def _method(self, name: str, default: Map) -> Map:
+        """Give the field's own method where it has one."""
+        return getattr(self.field, name, default)
+
+    def _observe(self, state: torch.Tensor) -> torch.Tensor:
+        observe = self._method("observe", lambda state: state)
+        return observe(state).transpose(-1, -2).flatten(-2)
+
+    def start(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map x (batch, input_size) to a bounded initial state and drive."""
+        raw = self.project(x).unflatten(-1, (self.n_states + 1, self.hidden_size))
+        raw = raw.transpose(-1, -2)
+        initial_state = self._method("initial_state", torch.tanh)
+        # Bounded, both: an explicit scheme has a stable region only so large.
+        return initial_state(raw[..., :-1]), torch.tanh(raw[..., -1])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map x (batch, input_size) to features (batch, output_size)."""
+        state, drive = self.start(x)
+        dt = self.t_end / self.n_steps
+        state = integrate(self.field, state, drive, self.solver, self.n_steps, dt)
+        return self._observe(state)
+
+    def stability(self, x: torch.Tensor) -> StepStability:
+        """What the step does at the states that x leads to."""
+        with torch.no_grad():
+            state, drive = self.start(x)
+        return step_stability(self.field, state, drive, self.solver, self.n_steps, self.t_end)
+
+
+class DynPMNN(nn.Module):
+    r"""Dynamical Physics-Modeled Neural Network (arXiv 2605.08176).
+
+    Each hidden layer is a set of small physical systems. An affine map of the layer's
+    input sets their bounded initial state :math:`s(0)` and constant drive :math:`I`; the
+    layer's output is the observed state at time `t_end`,
+
+    .. math::
+        \dot s = f_\theta(s, I), \qquad s(0), I = \tanh(W x + b),
+
+    integrated in `n_steps` equal steps. Physical parameters :math:`\theta`, one set a
+    neuron, are trained together with the weights. A layer as wide as its input adds that
+    input to its output; a linear head follows the last layer.
+
+    Parameters
+    ----------
+    input_size : int
+        Number of input features.
+    output_size : int
+        Number of outputs.
+    hidden_size : int, default=26
+        Neurons in a layer.
+    num_layers : int, default=2
+        Number of layers.
+    dynamics : str, nn.Module or callable, default="fitzhugh_nagumo"
+        ``"fitzhugh_nagumo"``, ``"van_der_pol"``, ``"hodgkin_huxley"`` or ``"kuramoto"``;
+        a vector field to copy for every layer (see
+        :mod:`sklearn_physrnn.nn.vector_fields`); or a callable that makes one from
+        ``hidden_size``.
+    solver : {"euler", "semi_implicit_euler", "heun", "rk4"}, default="semi_implicit_euler"
+        The scheme, of order 1, 1, 2 and 4 in the step size.
+    n_steps : int, default=8
+        Number of steps.
+    t_end : float, default=1.0
+        Integration time, in the unit of the dynamics: dimensionless, or ms for
+        Hodgkin-Huxley.
+    dropout : float, default=0.0
+        Share of each layer's outputs dropped in training.
+
+    Raises
+    ------
+    ValueError
+        For a size below 1, an unknown name, or a vector field of the wrong shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_physrnn.nn import DynPMNN
+    >>> DynPMNN(3, 1, hidden_size=16)(torch.zeros(5, 3)).shape
+    torch.Size([5, 1])
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        *,
+        hidden_size: int = 26,
+        num_layers: int = 2,
+        dynamics: Dynamics = "fitzhugh_nagumo",
+        solver: str = "semi_implicit_euler",
+        n_steps: int = 8,
+        t_end: float = 1.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        sizes = {
+            "input_size": input_size,
+            "output_size": output_size,
+            "hidden_size": hidden_size,
+            "num_layers": num_layers,
+            "n_steps": n_steps,
+        }
+        for name, value in sizes.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}.")
+        if not t_end > 0:
+            raise ValueError(f"t_end must be positive, got {t_end}.")
+        if solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {sorted(SOLVERS)}, got {solver!r}.")
+        self.layers = nn.ModuleList()
+        for _ in range(num_layers):
+            layer = DynPMNNLayer(input_size, hidden_size, dynamics, solver, n_steps, t_end)
+            self.layers.append(layer)
+            input_size = layer.output_size
+        self.dropout = Dropout(dropout)
+        self.head = nn.Linear(input_size, output_size)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map x (batch, input_size) to outputs (batch, output_size)."""
+        for index in range(len(self.layers)):
+            x = self._advance(index, x)
+        return self.head(x)
+
+    def _advance(self, index: int, x: torch.Tensor) -> torch.Tensor:
+        features = self.layers[index](x)
+        residual = index > 0 and features.shape == x.shape
+        return self.dropout(x + features if residual else features)
+
+    @torch.no_grad()
+    def check_stability(self, x: torch.Tensor) -> list[StepStability]:
+        """Check each layer's step at the states that x leads to, and warn if one fails.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, input_size)
+            A few dozen typical inputs.
+
+        Returns
+        -------
+        list of StepStability
+            One a layer: step size, worst growth of a decaying mode, share of visited
+            states where one grows, and the number of steps that would do.
+
+        Warns
+        -----
+        StabilityWarning
+            If a layer's step lies outside its scheme's stable region.
+        """
+        reports = []
+        for index, layer in enumerate(self.layers):
+            assert isinstance(layer, DynPMNNLayer)
+            report = layer.stability(x)
+            reports.append(report)
+            if not report.stable:
+                warnings.warn(
+                    f"Layer {index}: a step of {report.dt:.3g} with solver={layer.solver!r} is "
+                    f"unstable. At {report.unstable_fraction:.1%} of the visited states a "
+                    f"decaying mode grows, by up to {report.worst_growth:.3g} a step. Use "
+                    f"n_steps >= {report.stable_n_steps} (now {layer.n_steps}) or a smaller "
+                    f"t_end (now {layer.t_end:g}).",
+                    StabilityWarning,
+                    stacklevel=2,
+                )
+            x = self._advance(index, x)
+        return reports

@@ -1,0 +1,131 @@
+"""What happens between batches and epochs, one idea a class."""
+
+import time
+
+import torch
+from skorch.callbacks import Callback
+
+
+class StopTraining(KeyboardInterrupt):
+    """Raised by a callback to end training in good order.
+
+    A KeyboardInterrupt, because that is what skorch's own callbacks stop with.
+    """
+
+
+class KeepWeights(Callback):
+    """Remember the best or the last good weights; stop when no better ones come.
+
+    Parameters
+    ----------
+    patience : int or None
+        Epochs without an improvement by more than `tol` before training stops, and
+        the best weights are restored at its end. None: no early stopping; training
+        keeps its last weights.
+    tol : float
+        Smallest decrease of the validation loss that counts as an improvement.
+
+    Attributes
+    ----------
+    best_loss_ : float
+        Lowest validation loss, or training loss where nothing is validated.
+    diverged_at_ : int or None
+        Epoch after which the loss or a weight was no longer finite.
+    """
+
+    def __init__(self, patience: int | None = None, tol: float = 0.0) -> None:
+        self.patience = patience
+        self.tol = tol
+
+    def on_train_begin(self, net, **kwargs):
+        # Buffers (running statistics) belong to a state as much as parameters do.
+        self._state = [*net.module_.parameters(), *net.module_.buffers()]
+        self._floats = [x for x in self._state if x.is_floating_point()]
+        self._kept = [x.detach().clone() for x in self._state]
+        self._reference = float("inf")
+        self._waited = 0
+        self.best_loss_ = float("inf")
+        self.diverged_at_ = None
+
+    @torch.no_grad()
+    def on_epoch_end(self, net, **kwargs):
+        epoch = net.history[-1]
+        loss = epoch.get("valid_loss", epoch["train_loss"])
+        norms = torch.stack(torch._foreach_norm(self._floats))
+        if not (
+            torch.isfinite(torch.tensor([loss, epoch["train_loss"]])).all()
+            and torch.isfinite(norms).all()
+        ):
+            self.diverged_at_ = epoch["epoch"]
+            raise StopTraining
+        improved = loss < self.best_loss_
+        if improved:
+            self.best_loss_ = loss
+        if improved or self.patience is None:
+            for kept, current in zip(self._kept, self._state, strict=True):
+                kept.copy_(current)
+        if self.patience is None:
+            return
+        if loss < self._reference - self.tol:
+            self._reference, self._waited = loss, 0
+            return
+        self._waited += 1
+        if self._waited >= self.patience:
+            raise StopTraining
+
+    @torch.no_grad()
+    def on_train_end(self, net, **kwargs):
+        if self.patience is not None or self.diverged_at_ is not None:
+            for kept, current in zip(self._kept, self._state, strict=True):
+                current.copy_(kept)
+        del self._kept, self._state, self._floats
+
+
+class Schedule(Callback):
+    """Set the learning rate before every batch from the progress of training."""
+
+    def __init__(self, factor, total_steps: int) -> None:
+        self.factor = factor
+        self.total_steps = total_steps
+
+    def on_train_begin(self, net, **kwargs):
+        self._step = 0
+        self._base = [group["lr"] for group in net.optimizer_.param_groups]
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        if not training:
+            return
+        # Reaches zero one step after the last, so that no batch is spent at rate zero.
+        factor = self.factor(self._step / self.total_steps)
+        for group, base in zip(net.optimizer_.param_groups, self._base, strict=True):
+            group["lr"] = base * factor
+        self._step += 1
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("learning_rate", net.optimizer_.param_groups[0]["lr"])
+
+    def on_train_end(self, net, **kwargs):
+        for group, base in zip(net.optimizer_.param_groups, self._base, strict=True):
+            group["lr"] = base
+
+
+class Progress(Callback):
+    """Print epoch, losses and the time left, every `every` epochs."""
+
+    def __init__(self, every: int = 1) -> None:
+        self.every = every
+
+    def on_train_begin(self, net, **kwargs):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, net, **kwargs):
+        epoch = net.history[-1]
+        done, total = epoch["epoch"], net.max_epochs
+        if done % self.every and done != total:
+            return
+        left = (time.perf_counter() - self._start) / done * (total - done)
+        valid = f", validation loss {epoch['valid_loss']:.5g}" if "valid_loss" in epoch else ""
+        print(
+            f"Epoch {done}/{total}: training loss {epoch['train_loss']:.5g}{valid}, "
+            f"at most {left:.0f} s left"
+        )

@@ -1,0 +1,164 @@
+"""``train``: a module and samples in, trained weights and their history out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from skorch.callbacks import GradientNormClipping
+from torch import nn
+
+from ..nn._dropout import Dropout
+from ._callbacks import KeepWeights, Progress, Schedule
+from ._data import Samples
+from ._net import Net
+from ._random import preserved_global_state
+from ._schedules import SCHEDULES
+from ._threads import sensible_threads, work_per_batch
+
+# The fused forms take one call for all parameters instead of one for each.
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "adam": partial(torch.optim.Adam, fused=True),
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True, fused=True),
+}
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train; the meaning of each field is in the estimators' docstrings."""
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    device: torch.device
+    seed: int
+    optimizer: str = "adamw"
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    max_grad_norm: float | None = None
+    patience: int | None = None
+    tol: float = 0.0
+    amp_dtype: torch.dtype | None = None
+    callbacks: Sequence[Any] = ()
+    verbose: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What training did, one entry an epoch where it is a list."""
+
+    loss_curve: list[float]
+    validation_loss_curve: list[float] | None
+    validation_scores: list[float] | None
+    learning_rate_curve: list[float]
+    best_loss: float
+    diverged_at: int | None
+    interrupted: bool
+    optimizer_state: dict[str, Any]
+
+
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Decay matrices only: biases and physical constants have no reason to be zero."""
+    groups: dict[float, list[nn.Parameter]] = {weight_decay: [], 0.0: []}
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            groups[weight_decay if parameter.ndim > 1 else 0.0].append(parameter)
+    return [{"params": p, "weight_decay": decay} for decay, p in groups.items() if p]
+
+
+def train(
+    module: nn.Module,
+    criterion: nn.Module,
+    samples: Samples,
+    options: TrainingOptions,
+    *,
+    validation: Samples | None = None,
+    scorer: Callable[[torch.Tensor], float] | None = None,
+    optimizer_state: dict[str, Any] | None = None,
+) -> TrainingRecord:
+    """Train `module` in place and leave it on the CPU, in evaluation mode.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Called with the samples' inputs as keyword arguments.
+    criterion : nn.Module
+        ``criterion(outputs, targets)`` gives one loss a sample.
+    samples : Samples
+        What to learn from; kept on the device for the whole training.
+    options : TrainingOptions
+    validation : Samples or None
+        Validated after every epoch; with ``options.patience``, what stops training.
+    scorer : callable or None
+        ``scorer(outputs) -> float``, given the validation outputs.
+    optimizer_state : dict or None
+        State of an earlier training of this module to continue from.
+    """
+    device = options.device
+
+    def make_optimizer(_, lr: float) -> torch.optim.Optimizer:
+        groups = parameter_groups(module, options.weight_decay)
+        optimizer = OPTIMIZERS[options.optimizer](groups, lr=lr)
+        if optimizer_state is not None:
+            optimizer.load_state_dict(optimizer_state)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+        return optimizer
+
+    batch_size = min(options.batch_size, len(samples))
+    n_batches = -(-len(samples) // batch_size)
+    keeper = KeepWeights(options.patience if validation is not None else None, options.tol)
+    callbacks = [
+        Schedule(SCHEDULES[options.schedule], options.max_epochs * n_batches),
+        *options.callbacks,
+        keeper,
+    ]
+    if options.max_grad_norm is not None:
+        callbacks.append(GradientNormClipping(options.max_grad_norm))
+    if options.verbose:
+        callbacks.insert(-1, Progress(every=1 if options.verbose > 1 else 10))
+    dropout_generator = torch.Generator(device).manual_seed(options.seed)
+    dropouts = [m for m in module.modules() if isinstance(m, Dropout)]
+    net = Net(
+        module,
+        criterion,
+        optimizer=make_optimizer,
+        lr=options.learning_rate,
+        max_epochs=options.max_epochs,
+        batch_size=batch_size,
+        callbacks=callbacks,
+        device=str(device),
+        verbose=0,
+        validation=None if validation is None else validation.to(device),
+        scorer=scorer,
+        generator=torch.Generator().manual_seed(options.seed),
+        amp_dtype=options.amp_dtype,
+    )
+    work = work_per_batch(module, samples, batch_size)
+    with preserved_global_state(), sensible_threads(work):
+        for dropout in dropouts:
+            dropout.generator = dropout_generator
+        try:
+            net.fit(samples.to(device))
+        finally:
+            for dropout in dropouts:
+                dropout.generator = None
+            module.zero_grad(set_to_none=True)
+            module.cpu().eval()
+    history = net.history
+
+    def curve(key: str) -> list[float]:
+        return [epoch[key] for epoch in history if key in epoch]
+
+    return TrainingRecord(
+        loss_curve=curve("train_loss"),
+        validation_loss_curve=curve("valid_loss") if validation is not None else None,
+        validation_scores=curve("valid_score") if validation is not None else None,
+        learning_rate_curve=curve("learning_rate"),
+        best_loss=keeper.best_loss_,
+        diverged_at=keeper.diverged_at_,
+        interrupted=net.interrupted_,
+        optimizer_state=net.optimizer_.state_dict(),
+    )

@@ -1,0 +1,64 @@
+"""Losses by name. Each maps predictions and targets to one value a sample."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+REGRESSION_LOSSES = ("squared_error", "absolute_error", "huber", "quantile")
+
+# Where the quadratic part ends, in standard deviations of the target: the value that
+# scikit-learn's HuberRegressor uses, 95 % as efficient as least squares on a Gaussian.
+_HUBER_DELTA = 1.35
+
+
+class SquaredError(nn.Module):
+    """Mean over targets of the squared error."""
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return (prediction - target).square().mean(1)
+
+
+class AbsoluteError(nn.Module):
+    """Mean over targets of the absolute error."""
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return (prediction - target).abs().mean(1)
+
+
+class Huber(nn.Module):
+    """Mean over targets of Huber's loss, quadratic up to 1.35."""
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return F.huber_loss(prediction, target, delta=_HUBER_DELTA, reduction="none").mean(1)
+
+
+class Quantile(nn.Module):
+    """Mean over targets and quantiles of the pinball loss.
+
+    Predictions are of shape (n_samples, n_targets * n_quantiles), quantiles fastest.
+    """
+
+    def __init__(self, quantiles: Sequence[float]) -> None:
+        super().__init__()
+        self.quantiles = list(quantiles)
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        q = prediction.new_tensor(self.quantiles)
+        error = target.unsqueeze(-1) - prediction.unflatten(1, (-1, len(q)))
+        return torch.maximum(q * error, (q - 1) * error).flatten(1).mean(1)
+
+
+class CrossEntropy(nn.Module):
+    """Cross-entropy of logits against class indices."""
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(prediction, target, reduction="none")
+
+
+def regression_loss(name: str, quantiles: Sequence[float] = (0.5,)) -> nn.Module:
+    """Build the regression loss called `name`, one of ``REGRESSION_LOSSES``."""
+    if name == "quantile":
+        return Quantile(quantiles)
+    return {"squared_error": SquaredError, "absolute_error": AbsoluteError, "huber": Huber}[name]()

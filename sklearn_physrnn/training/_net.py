@@ -1,0 +1,96 @@
+"""skorch's net, with the small steps replaced that cost most on data in memory."""
+
+import torch
+from skorch import NeuralNet
+
+from ._callbacks import StopTraining
+from ._data import BatchIterator, Samples
+
+
+class Net(NeuralNet):
+    """A skorch net whose data are :class:`Samples` and whose losses are one a sample.
+
+    Parameters
+    ----------
+    validation : Samples or None
+        Validated after every epoch.
+    scorer : callable or None
+        ``scorer(outputs) -> float`` of the validation outputs, recorded as ``valid_score``.
+    generator : torch.Generator
+        Orders the training batches.
+    amp_dtype : torch.dtype or None
+        Run the module under autocast to this type.
+    """
+
+    def __init__(
+        self, *args, validation=None, scorer=None, generator=None, amp_dtype=None, **kwargs
+    ):
+        super().__init__(*args, **kwargs)
+        self.validation = validation
+        self.scorer = scorer
+        self.generator = generator
+        self.amp_dtype = amp_dtype
+
+    def get_split_datasets(self, X: Samples, y=None, **fit_params):
+        return X, self.validation
+
+    def get_iterator(self, dataset: Samples, training: bool = False) -> BatchIterator:
+        return BatchIterator(dataset, self.batch_size, self.generator if training else None)
+
+    def infer(self, x, **fit_params):
+        if self.amp_dtype is None:
+            return self.module_(**x)
+        device_type = torch.device(self.device).type
+        with torch.autocast(device_type, dtype=self.amp_dtype):
+            output = self.module_(**x)
+        return output.float()
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        target, weight = y_true
+        losses = self.criterion_(y_pred, target)
+        return (losses if weight is None else losses * weight).mean()
+
+    def train_step_single(self, batch, **fit_params):
+        # skorch sets the training mode here, batch by batch; we do once an epoch.
+        inputs, target = batch
+        y_pred = self.infer(inputs)
+        loss = self.get_loss(y_pred, target, training=True)
+        loss.backward()
+        return {"loss": loss.detach(), "y_pred": y_pred}
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """One pass over the data; its loss is the mean over samples, not over batches.
+
+        The sum stays on the device until the epoch ends: one synchronisation an
+        epoch instead of one a batch.
+        """
+        if iterator is None:
+            return
+        self._set_training(training)
+        keep_outputs = not training and self.scorer is not None
+        total, outputs = 0.0, []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            total = total + step["loss"] * len(batch[1][0])
+            if keep_outputs:
+                outputs.append(step["y_pred"])
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        self.history.record(f"{prefix}_loss", float(total) / len(iterator.samples))
+        if keep_outputs:
+            self.history.record(f"{prefix}_score", self.scorer(torch.cat(outputs)))
+
+    def partial_fit(self, X: Samples, y=None, classes=None, **fit_params):
+        """Train, and tell whether a person interrupted it."""
+        if not self.initialized_:
+            self.initialize()
+        self.interrupted_ = False
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X)
+        except StopTraining:
+            pass
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+        self.notify("on_train_end", X=X, y=y)
+        return self

@@ -1,0 +1,48 @@
+"""Randomness that leaves no trace: torch's global generators are as before afterwards."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_lock = threading.RLock()
+_users = 0
+_saved: tuple[torch.Tensor, list[torch.Tensor]] | None = None
+
+
+def _cuda_in_use() -> bool:
+    return torch.cuda.is_available() and torch.cuda.is_initialized()
+
+
+@contextmanager
+def preserved_global_state() -> Iterator[None]:
+    """Put torch's global generators back when the last of several threads leaves."""
+    global _users, _saved
+    with _lock:
+        if _users == 0:
+            cuda = torch.cuda.get_rng_state_all() if _cuda_in_use() else []
+            _saved = torch.get_rng_state(), cuda
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0 and _saved is not None:
+                torch.set_rng_state(_saved[0])
+                if _saved[1]:
+                    torch.cuda.set_rng_state_all(_saved[1])
+                _saved = None
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the global generators for a short stretch, one thread at a time.
+
+    Weights are drawn inside. What needs randomness for longer takes a
+    ``torch.Generator`` of its own, so that fits in several threads do not mix.
+    """
+    with _lock, preserved_global_state():
+        torch.manual_seed(seed)
+        yield

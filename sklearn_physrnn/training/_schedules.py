@@ -1,0 +1,28 @@
+"""Learning-rate schedules by name: training progress in [0, 1] to a factor of the rate."""
+
+import math
+from collections.abc import Callable
+
+_WARM_UP = 0.3  # share of training in which "one_cycle" climbs
+_START = 1 / 25  # where it starts from
+
+
+def _constant(progress: float) -> float:
+    return 1.0
+
+
+def _cosine(progress: float) -> float:
+    return (1 + math.cos(math.pi * progress)) / 2
+
+
+def _one_cycle(progress: float) -> float:
+    if progress < _WARM_UP:
+        return _START + (1 - _START) * (1 - math.cos(math.pi * progress / _WARM_UP)) / 2
+    return _cosine((progress - _WARM_UP) / (1 - _WARM_UP))
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": _constant,
+    "cosine": _cosine,
+    "one_cycle": _one_cycle,
+}
