@@ -1,7 +1,16 @@
 """Recurrent networks built from physics, as scikit-learn and sktime estimators."""
 
 from .estimators._dynpmnn import DynPMNNClassifier, DynPMNNRegressor
+from .estimators._hssm import HSSMClassifier, HSSMRegressor
+from .estimators._petnn import PETNNClassifier, PETNNRegressor
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["DynPMNNClassifier", "DynPMNNRegressor"]
+__all__ = [
+    "DynPMNNClassifier",
+    "DynPMNNRegressor",
+    "HSSMClassifier",
+    "HSSMRegressor",
+    "PETNNClassifier",
+    "PETNNRegressor",
+]

@@ -23,11 +23,12 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
-from ..training._data import Samples
+from ..training._data import Samples, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs
 from ..training._random import seeded
 from ..training._schedules import SCHEDULES
+from ..training._threads import sensible_threads
 
 _MAX_SEED = np.iinfo(np.int32).max
 
@@ -47,7 +48,7 @@ class _BaseEstimator(BaseEstimator, ABC):
     batch_size: int | str
     max_iter: int
     max_grad_norm: float | None
-    early_stopping: bool | str
+    early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
     tol: float
@@ -70,7 +71,7 @@ class _BaseEstimator(BaseEstimator, ABC):
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -104,6 +105,10 @@ class _BaseEstimator(BaseEstimator, ABC):
     @abstractmethod
     def _make_module(self, n_outputs: int) -> nn.Module:
         """Build the untrained module; drawn under a seed."""
+
+    def _adapt_criterion(self, criterion: nn.Module) -> nn.Module:
+        """Fit the loss to modules whose outputs have an axis more."""
+        return criterion
 
     def _examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> None:
         """Look at the trained module on a few training inputs: warn, set attributes."""
@@ -160,8 +165,8 @@ class _BaseEstimator(BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : {inputs}
-            Training inputs.
+        X : array-like of shape (n_samples, n_features), or sequences
+            Training inputs, as the class describes them.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: real numbers, of one or several targets, for a regressor; labels of
             any kind, one a sample, for a classifier.
@@ -220,15 +225,13 @@ class _BaseEstimator(BaseEstimator, ABC):
         X, y = self._validate_inputs_and_targets(X, y, reset=not resume)
         weights = self._check_weights(sample_weight, X)
         y = self._encode_targets(y, reset=not (resume or targets_known))
+        X, y, weights = self._drop_weightless(X, y, weights)
         if (class_weights := self._class_weights(y)) is not None:
             weights = class_weights if weights is None else weights * class_weights
-        if weights is not None and not (weights > 0).all():
-            # A row of no weight takes no part: not in scaling, not in normalisation.
-            kept = np.flatnonzero(weights > 0)
-            X, y, weights = X[kept], y[kept], weights[kept]
+            X, y, weights = self._drop_weightless(X, y, weights)
 
         one_pass = max_iter is not None
-        early_stopping = self._stops_early(len(y)) and not one_pass
+        early_stopping = self.early_stopping and not one_pass
         held_out = None
         if validation is not None:
             held_out = self._validate_held_out(*validation)
@@ -255,10 +258,17 @@ class _BaseEstimator(BaseEstimator, ABC):
         training_samples = samples(X, y, weights)
         if resume:
             # Trained on a copy: an error leaves the fitted weights as they were.
+            if self._n_module_outputs() != self._n_outputs:
+                raise ValueError(
+                    f"loss, quantile and classes now ask for {self._n_module_outputs()} outputs; "
+                    f"the fitted model, which warm_start or partial_fit continues, has "
+                    f"{self._n_outputs}."
+                )
             module = copy.deepcopy(self.module_)
         else:
+            self._n_outputs = self._n_module_outputs()
             with seeded(seed):
-                module = self._make_module(self._n_module_outputs())
+                module = self._make_module(self._n_outputs)
         module.to(dtype)
 
         def scorer(outputs: torch.Tensor) -> float:
@@ -267,11 +277,11 @@ class _BaseEstimator(BaseEstimator, ABC):
 
         record = train(
             module,
-            self._criterion(),
+            self._adapt_criterion(self._criterion()),
             training_samples,
             TrainingOptions(
                 max_epochs=max_iter or self.max_iter,
-                batch_size=256 if self.batch_size == "auto" else int(self.batch_size),
+                batch_size=self._batch_size(len(training_samples)),
                 learning_rate=self.learning_rate_init,
                 device=device,
                 seed=seed,
@@ -291,7 +301,8 @@ class _BaseEstimator(BaseEstimator, ABC):
         )
         self._keep(module, record, resume=resume)
         few = {name: x[:_N_EXAMINED] for name, x in training_samples.inputs.items()}
-        self._examine(module, few)
+        with sensible_threads(0):
+            self._examine(module, few)
         return self
 
     def _keep(self, module: nn.Module, record, *, resume: bool) -> None:
@@ -333,19 +344,36 @@ class _BaseEstimator(BaseEstimator, ABC):
         )
         if not (weights > 0).any():
             raise ValueError("sample_weight: at least one weight must be positive, all are zero.")
-        return weights
+        return weights / weights.max()  # so that no sum of them overflows
+
+    @staticmethod
+    def _drop_weightless(X, y, weights):
+        """Leave out rows of no weight: from scaling, class balance, normalisation."""
+        if weights is None or (weights > 0).all():
+            return X, y, weights
+        kept = np.flatnonzero(weights > 0)
+        return X[kept], y[kept], weights[kept]
 
     def _validate_held_out(self, X, y, sample_weight):
         if X is None or y is None:
             raise ValueError("X_val and y_val must be given together, got only one of them.")
-        X, y = self._validate_inputs_and_targets(X, y, reset=False)
-        weights = self._check_weights(sample_weight, X)
-        return X, self._encode_targets(y, reset=False), weights
+        try:
+            X, y = self._validate_inputs_and_targets(X, y, reset=False)
+            y = self._encode_targets(y, reset=False)
+        except (TypeError, ValueError) as error:
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(f"X_val, y_val: {error}") from error
+        try:
+            weights = self._check_weights(sample_weight, X)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"sample_weight_val: {error}") from error
+        return X, y, weights
 
-    def _stops_early(self, n_samples: int) -> bool:
-        if self.early_stopping == "auto":
-            return n_samples >= _MIN_SAMPLES_TO_STOP_EARLY
-        return bool(self.early_stopping)
+    def _batch_size(self, n_samples: int) -> int:
+        if self.batch_size == "auto":
+            # At least eight steps an epoch, of at least 16 samples.
+            return min(256, max(16, n_samples // 8))
+        return int(self.batch_size)
 
     def _split(self, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Hold out rows, stratified where the classes are large enough for it."""
@@ -369,23 +397,22 @@ class _BaseEstimator(BaseEstimator, ABC):
     def _outputs(self, X) -> np.ndarray:
         """Module outputs for unchecked X, in X's precision (float64 unless float32)."""
         check_is_fitted(self)
-        X = self._validate_inputs(X, reset=False)
+        return self._run(self._validate_inputs(X, reset=False))
+
+    def _run(self, X) -> np.ndarray:
         inputs = self._module_inputs(X, self._preparation)
         return module_outputs(
             self.module_,
             inputs,
-            dtype=torch.float32 if inputs["x"].dtype == np.float32 else torch.float64,
+            dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
             device=inference_device(self.device),
             batch_size=self._prediction_batch_size(inputs),
         )
 
     def _prediction_batch_size(self, inputs: dict[str, np.ndarray]) -> int:
         """Samples at a time so that a layer's activations stay near 100 MB."""
-        values = inputs["x"][0].size // inputs["x"].shape[-1] * self.hidden_size * 16
+        values = steps_per_sample(inputs["x"]) * self.hidden_size * 16
         return max(1, 12_000_000 // max(1, values))
 
-
-# Below this many samples a held-out tenth is too small to tell one epoch from the next.
-_MIN_SAMPLES_TO_STOP_EARLY = 2000
 
 _N_EXAMINED = 32

@@ -49,6 +49,9 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
 
     def _learn_classes(self, y: np.ndarray) -> None:
         self.classes_ = np.unique(y)
+        self._check_classes()
+
+    def _check_classes(self) -> None:
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes, got one class: "
@@ -58,7 +61,13 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
     def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:
             return None
-        return compute_sample_weight(self.class_weight, self.classes_[y])
+        weights = compute_sample_weight(self.class_weight, self.classes_[y])
+        if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights > 0).any():
+            raise ValueError(
+                "class_weight must hold finite weights of 0 or more, one of them positive, "
+                f"got {self.class_weight}."
+            )
+        return weights
 
     def _stratify_by(self, y: np.ndarray) -> np.ndarray:
         return y
@@ -102,7 +111,8 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
             )
         with self._unchanged_on_error():
             resume = hasattr(self, "module_")
-            _check_partial_fit_first_call(self, classes)
+            if _check_partial_fit_first_call(self, classes):
+                self._check_classes()
             return self._fit(X, y, sample_weight, resume=resume, max_iter=1, targets_known=True)
 
     def predict_proba(self, X):

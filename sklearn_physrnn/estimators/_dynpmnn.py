@@ -11,7 +11,9 @@ from torch import nn
 from ..nn import DynPMNN
 from ..nn._solvers import SOLVERS
 from ..nn.vector_fields import VECTOR_FIELDS
+from ..training._losses import PerMember
 from ._classification import _BaseClassifier
+from ._docstrings import documented
 from ._regression import _BaseRegressor
 from ._tabular import _TabularInputs
 
@@ -23,6 +25,10 @@ _OWN_CONSTRAINTS: dict[str, list[Any]] = {
     "n_steps": [Interval(Integral, 1, None, closed="left")],
     "t_end": [Interval(Real, 0, None, closed="neither")],
     "dropout": [Interval(Real, 0, 1, closed="left")],
+    "n_members": [Interval(Integral, 1, None, closed="left")],
+    "n_frequencies": [Interval(Integral, 1, None, closed="left"), None],
+    "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+    "frequency_scale": [Interval(Real, 0, None, closed="neither")],
 }
 
 
@@ -35,6 +41,10 @@ class _DynPMNNModel(_TabularInputs):
     n_steps: int
     t_end: float
     dropout: float
+    n_members: int
+    n_frequencies: int | None
+    embedding_dim: int
+    frequency_scale: float
 
     def _make_module(self, n_outputs: int) -> DynPMNN:
         return DynPMNN(
@@ -47,17 +57,72 @@ class _DynPMNNModel(_TabularInputs):
             n_steps=self.n_steps,
             t_end=self.t_end,
             dropout=self.dropout,
+            n_members=self.n_members,
+            n_frequencies=self.n_frequencies,
+            embedding_dim=self.embedding_dim,
+            frequency_scale=self.frequency_scale,
         )
+
+    def _adapt_criterion(self, criterion: nn.Module) -> nn.Module:
+        return criterion if self.n_members == 1 else PerMember(criterion)
 
     def _examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> None:
         assert isinstance(module, DynPMNN)
         module.check_stability(inputs["x"].to(next(module.parameters())))
 
 
+@documented(sequences=False)
 class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
-    """Regression by layers of FitzHugh-Nagumo neurons or other ordinary differential equations.
+    """Regression by layers of FitzHugh-Nagumo neurons or other differential equations.
 
-    DOCSTRING
+    Each hidden layer is a set of small physical systems, FitzHugh-Nagumo neurons unless told
+    otherwise: an affine map of the layer's input sets their initial state and drive, and
+    the layer's output is their state after `t_end`. Weights and physical constants are
+    trained together (arXiv 2605.08176; the equations are in
+    :class:`sklearn_physrnn.nn.DynPMNN`).
+
+    Parameters
+    ----------
+    hidden_size : int
+        Neurons in a layer.
+    num_layers : int
+        Number of layers.
+    dynamics : str, nn.Module or callable
+        "fitzhugh_nagumo", "van_der_pol", "hodgkin_huxley" or "kuramoto"; or a vector field
+        of your own, to be copied for every layer; or a callable that makes one from
+        ``hidden_size``.
+    solver : {"euler", "semi_implicit_euler", "heun", "rk4"}
+        Scheme that integrates the equations.
+    n_steps : int
+        Number of steps.
+    t_end : float
+        Integration time, in the unit of the dynamics.
+    dropout : float
+        Share of each layer's outputs dropped in training.
+    n_members : int
+        Networks in one, which share their weights up to scales (arXiv 2410.24210); the
+        prediction is their mean. More cost more time and overfit less.
+    n_frequencies : int or None
+        Give each column a periodic embedding with so many frequencies, for targets that
+        change fast along a column (arXiv 2203.05556).
+    embedding_dim : int
+        Width of that embedding, a column.
+    frequency_scale : float
+        Standard deviation of its initial frequencies, in periods a unit of scaled X.
+    {targets}
+    {training}
+
+    Attributes
+    ----------
+    {attributes}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_physrnn import DynPMNNRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> DynPMNNRegressor(random_state=0).fit(X, y).predict(X[:2]).shape
+    (2,)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -67,7 +132,7 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
 
     def __init__(
         self,
-        hidden_size: int = 26,
+        hidden_size: int = 24,
         num_layers: int = 2,
         *,
         dynamics: str | nn.Module | Any = "fitzhugh_nagumo",
@@ -75,18 +140,22 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
         n_steps: int = 8,
         t_end: float = 1.0,
         dropout: float = 0.0,
+        n_members: int = 1,
+        n_frequencies: int | None = None,
+        embedding_dim: int = 8,
+        frequency_scale: float = 1.0,
         loss: str = "squared_error",
         quantile: float | Sequence[float] = 0.5,
         optimizer: str = "adamw",
-        learning_rate_init: float = 0.01,
+        learning_rate_init: float = 0.02,
         learning_rate: str = "one_cycle",
-        alpha: float = 0.15,
+        alpha: float = 8.0,
         batch_size: int | str = "auto",
         max_iter: int = 80,
         max_grad_norm: float | None = None,
-        early_stopping: bool | str = "auto",
+        early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 80,
+        n_iter_no_change: int = 10,
         tol: float = 0.0,
         scale_inputs: str | bool = "quantile",
         warm_start: bool = False,
@@ -103,6 +172,10 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
         self.n_steps = n_steps
         self.t_end = t_end
         self.dropout = dropout
+        self.n_members = n_members
+        self.n_frequencies = n_frequencies
+        self.embedding_dim = embedding_dim
+        self.frequency_scale = frequency_scale
         self.loss = loss
         self.quantile = quantile
         self.optimizer = optimizer
@@ -125,10 +198,58 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
         self.verbose = verbose
 
 
+@documented(sequences=False)
 class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
     """Classification by layers of FitzHugh-Nagumo neurons or other differential equations.
 
-    DOCSTRING
+    Each hidden layer is a set of small physical systems, FitzHugh-Nagumo neurons unless told
+    otherwise: an affine map of the layer's input sets their initial state and drive, and
+    the layer's output is their state after `t_end`. Weights and physical constants are
+    trained together (arXiv 2605.08176; the equations are in
+    :class:`sklearn_physrnn.nn.DynPMNN`).
+
+    Parameters
+    ----------
+    hidden_size : int
+        Neurons in a layer.
+    num_layers : int
+        Number of layers.
+    dynamics : str, nn.Module or callable
+        "fitzhugh_nagumo", "van_der_pol", "hodgkin_huxley" or "kuramoto"; or a vector field
+        of your own, to be copied for every layer; or a callable that makes one from
+        ``hidden_size``.
+    solver : {"euler", "semi_implicit_euler", "heun", "rk4"}
+        Scheme that integrates the equations.
+    n_steps : int
+        Number of steps.
+    t_end : float
+        Integration time, in the unit of the dynamics.
+    dropout : float
+        Share of each layer's outputs dropped in training.
+    n_members : int
+        Networks in one, which share their weights up to scales (arXiv 2410.24210); the
+        prediction is their mean. More cost more time and overfit less.
+    n_frequencies : int or None
+        Give each column a periodic embedding with so many frequencies, for targets that
+        change fast along a column (arXiv 2203.05556).
+    embedding_dim : int
+        Width of that embedding, a column.
+    frequency_scale : float
+        Standard deviation of its initial frequencies, in periods a unit of scaled X.
+    {targets}
+    {training}
+
+    Attributes
+    ----------
+    {attributes}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_physrnn import DynPMNNClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> DynPMNNClassifier(random_state=0).fit(X, y).predict_proba(X[:2]).shape
+    (2, 3)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -138,7 +259,7 @@ class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
 
     def __init__(
         self,
-        hidden_size: int = 26,
+        hidden_size: int = 24,
         num_layers: int = 2,
         *,
         dynamics: str | nn.Module | Any = "fitzhugh_nagumo",
@@ -146,17 +267,21 @@ class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
         n_steps: int = 8,
         t_end: float = 1.0,
         dropout: float = 0.0,
+        n_members: int = 1,
+        n_frequencies: int | None = None,
+        embedding_dim: int = 8,
+        frequency_scale: float = 1.0,
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",
-        learning_rate_init: float = 0.01,
+        learning_rate_init: float = 0.02,
         learning_rate: str = "one_cycle",
-        alpha: float = 0.15,
+        alpha: float = 8.0,
         batch_size: int | str = "auto",
         max_iter: int = 80,
         max_grad_norm: float | None = None,
-        early_stopping: bool | str = "auto",
+        early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 80,
+        n_iter_no_change: int = 10,
         tol: float = 0.0,
         scale_inputs: str | bool = "quantile",
         warm_start: bool = False,
@@ -173,6 +298,10 @@ class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
         self.n_steps = n_steps
         self.t_end = t_end
         self.dropout = dropout
+        self.n_members = n_members
+        self.n_frequencies = n_frequencies
+        self.embedding_dim = embedding_dim
+        self.frequency_scale = frequency_scale
         self.class_weight = class_weight
         self.optimizer = optimizer
         self.learning_rate_init = learning_rate_init

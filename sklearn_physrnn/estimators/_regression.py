@@ -35,7 +35,11 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
 
     def _quantiles(self) -> np.ndarray:
         quantiles = np.atleast_1d(np.asarray(self.quantile, dtype=float))
-        if quantiles.ndim != 1 or not ((quantiles > 0) & (quantiles < 1)).all():
+        if (
+            quantiles.ndim != 1
+            or not len(quantiles)
+            or not ((quantiles > 0) & (quantiles < 1)).all()
+        ):
             raise ValueError(
                 f"quantile must be a number, or a list of numbers, in (0, 1), got {self.quantile}."
             )
@@ -151,5 +155,5 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
         if len(y) < 2 or not np.isfinite(outputs).all():
             return float("nan")
         return self._score_predictions(
-            y.reshape(-1, *self._y_shape), self._decode(outputs), weights
+            y.reshape(*y.shape[:-1], *self._y_shape), self._decode(outputs), weights
         )

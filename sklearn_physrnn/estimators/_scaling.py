@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 _LIMIT = 1e6
 
 _N_KNOTS = 1000  # what scikit-learn's QuantileTransformer uses
-_TAIL = 5.2  # its bound, too: the normal quantile of 1e-7
+_TAIL = 3.0  # the normal quantile of 0.1 %: beyond it lie too few samples to learn from
 
 
 class Scaler(ABC):

@@ -2,13 +2,21 @@
 
 from ._stability import StabilityWarning
 from .dynpmnn import DynPMNN
+from .hssm import HSSM
+from .linear_hru import LinearHRU
+from .nonlinear_hru import NonlinearHRU
+from .petnn import PETNN
 from .vector_fields import FitzHughNagumo, HodgkinHuxley, Kuramoto, VanDerPol, VectorField
 
 __all__ = [
+    "HSSM",
+    "PETNN",
     "DynPMNN",
     "FitzHughNagumo",
     "HodgkinHuxley",
     "Kuramoto",
+    "LinearHRU",
+    "NonlinearHRU",
     "StabilityWarning",
     "VanDerPol",
     "VectorField",

@@ -1,8 +1,7 @@
 """Whether a solver's step is small enough for the states a network visits.
 
-A mode of the local Jacobian that decays (its eigenvalue has a negative real part) must
-not grow under the scheme. A mode that grows by itself may: FitzHugh-Nagumo neurons do,
-for v between about 0.1 and 0.7.
+A mode of the local Jacobian that decays must not grow under the scheme. A mode that
+grows by itself may: FitzHugh-Nagumo neurons do, for v between about 0.1 and 0.7.
 """
 
 from dataclasses import dataclass
@@ -12,6 +11,17 @@ import torch
 from ._solvers import SOLVERS, Field
 
 _SLACK = 1e-6  # rounding of the eigenvalues of a step at the very edge
+
+# A mode counts as decaying if its real part is at least this share of its modulus. One
+# that turns much faster than it decays gains a little from an explicit scheme at any
+# practical step: an error of the scheme's order, which no step would be small enough for.
+_DAMPING = 0.25
+
+# What bounds the work: instants looked at, blocks of the Jacobian, and the size of a
+# candidate that is tried out before it is suggested.
+_MAX_INSTANTS, _MAX_BLOCKS, _MAX_TRIED = 64, 4096, 2000
+_MAX_SUGGESTED = 10**6
+_ESCAPED = 1e3  # times the initial states' size: no solution, the scheme has blown up
 
 
 class StabilityWarning(UserWarning):
@@ -27,7 +37,8 @@ class StepStability:
     dt : float
         Step size.
     worst_growth : float
-        Largest factor by which a decaying mode changes in one step; above 1 it grows.
+        Largest factor by which a decaying mode changes in one step; above 1 it grows,
+        and it is infinite where the states themselves escape.
     unstable_fraction : float
         Share of visited states with such a mode.
     stable_n_steps : int
@@ -44,26 +55,29 @@ class StepStability:
         return self.worst_growth <= 1 + _SLACK
 
 
-def _growth(jacobian: torch.Tensor, eigenvalues: torch.Tensor, solver: str, dt: float):
-    """Factor by which the scheme changes each mode in one step, like `eigenvalues`."""
+def _growth(
+    jacobian: torch.Tensor, eigenvalues: torch.Tensor, n_states: int, solver: str, dt: float
+) -> torch.Tensor:
+    """Largest factor (n_blocks,) by which the scheme changes a decaying mode in one step."""
+    decaying = eigenvalues.real < -_DAMPING * eigenvalues.abs()
     z = dt * eigenvalues
-    if solver == "euler":
-        return (1 + z).abs()
-    if solver == "heun":
-        return (1 + z + z**2 / 2).abs()
-    if solver == "rk4":
-        return (1 + z + z**2 / 2 + z**3 / 6 + z**4 / 24).abs()
-    # Variable by variable: a product of elementary steps, no function of z alone. Its
-    # modes are matched to the Jacobian's by the order of their real parts.
-    n = jacobian.shape[-1]
-    step = torch.eye(n, dtype=jacobian.dtype).expand_as(jacobian)
-    for k in range(n):
-        step = step.clone()
-        step[..., k : k + 1, :] += dt * jacobian[..., k : k + 1, :] @ step
-    growth = torch.linalg.eigvals(step)
-    order = eigenvalues.real.argsort(-1)
-    matched = growth.gather(-1, growth.real.argsort(-1))
-    return torch.empty_like(growth).scatter(-1, order, matched).abs()
+    if solver != "semi_implicit_euler":
+        factor = {
+            "euler": 1 + z,
+            "heun": 1 + z + z**2 / 2,
+            "rk4": 1 + z + z**2 / 2 + z**3 / 6 + z**4 / 24,
+        }[solver].abs()
+        return torch.where(decaying, factor, torch.zeros_like(factor)).amax(-1)
+    # Variable by variable, for all neurons of a block at once: a product of elementary
+    # steps, no function of z alone. Which of its modes is which cannot be told at a large
+    # step, so as many of the largest are left out as there are modes that do not decay.
+    step = torch.eye(jacobian.shape[-1], dtype=jacobian.dtype).repeat(len(jacobian), 1, 1)
+    for k in range(n_states):
+        step[:, k::n_states] += dt * jacobian[:, k::n_states] @ step
+    factor = torch.linalg.eigvals(step).abs().sort(-1, descending=True)[0]
+    n_others = (~decaying).sum(-1, keepdim=True)
+    factor = torch.cat((factor, torch.zeros_like(factor[:, :1])), -1)
+    return factor.gather(-1, n_others).squeeze(-1)
 
 
 @torch.no_grad()
@@ -82,29 +96,86 @@ def _couples_neurons(field: Field, state: torch.Tensor, drive: torch.Tensor) -> 
     return False
 
 
-def _jacobians(field: Field, state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
-    """Jacobian blocks (..., n, n): one a neuron, or one a layer if neurons are coupled."""
-    if _couples_neurons(field, state, drive):
-        rows = [
-            torch.autograd.functional.jacobian(
-                lambda s, d=d: field(s.unflatten(0, state.shape[-2:]), d).flatten(), s.flatten()
-            )
-            for s, d in zip(state[:4], drive[:4], strict=True)
-        ]
-        return torch.stack(rows)
+def _jacobians(
+    field: Field, state: torch.Tensor, drive: torch.Tensor, coupled: bool
+) -> torch.Tensor:
+    """Jacobian blocks (n_blocks, n, n): one a neuron, or one a layer if `coupled`.
+
+    The state is of shape (batch, hidden, n_states). Blocks that overflow are left out.
+    """
     with torch.enable_grad():
         state = state.detach().requires_grad_()
         derivative = field(state, drive)
-        # Neurons do not see each other, so a sum over them keeps their gradients apart.
+        if coupled:
+            derivative = derivative.flatten(-2)
+        # Samples, and neurons that do not see each other, stay apart in such a sum.
         rows = [
-            torch.autograd.grad(derivative[..., k].sum(), state, retain_graph=True)[0]
+            torch.autograd.grad(
+                derivative[..., k].sum(), state, retain_graph=True, materialize_grads=True
+            )[0]
             if derivative[..., k].requires_grad
             else torch.zeros_like(state)
-            for k in range(state.shape[-1])
+            for k in range(derivative.shape[-1])
         ]
-    return torch.stack(rows, -2)
+    if coupled:
+        rows = [row.flatten(-2) for row in rows]
+    jacobian = torch.stack(rows, -2).flatten(0, -3).double()
+    return jacobian[torch.isfinite(jacobian).all(-1).all(-1)]
 
 
+class _Trial:
+    """What steps of any size do on the way from given initial states."""
+
+    def __init__(
+        self, field: Field, state: torch.Tensor, drive: torch.Tensor, solver: str, t_end: float
+    ) -> None:
+        self.field, self.solver, self.t_end = field, solver, t_end
+        self.coupled = _couples_neurons(field, state, drive)
+        self.state, self.drive = state, drive
+        self.n_states = state.shape[-1]
+        self.bound = _ESCAPED * (1 + float(state.abs().max()))
+
+    def visit(self, n_steps: int) -> tuple[torch.Tensor, torch.Tensor, bool]:
+        """Blocks and eigenvalues of the states passed, and whether a state escaped."""
+        state, width = self.state, self.state.shape[-2]
+        n_instants = min(n_steps, _MAX_INSTANTS)
+        n_blocks = max(4, min(32, 10**7 // width**3)) if self.coupled else _MAX_BLOCKS // width
+        n_samples = max(1, min(len(state), n_blocks // n_instants))
+        state, drive = state[:n_samples], self.drive[:n_samples]
+        instants = {n_steps * i // n_instants for i in range(n_instants)}
+        visited, drives, escaped = [], [], False
+        for step in range(n_steps + 1):
+            # Not a number is not within the bound either.
+            within = (state.abs() <= self.bound).all(-1).all(-1)
+            if not within.all():
+                escaped, state, drive = True, state[within], drive[within]
+            if step in instants:
+                visited.append(state)
+                drives.append(drive)
+            if step < n_steps and len(state):
+                state = SOLVERS[self.solver].step(self.field, state, drive, self.t_end / n_steps)
+        jacobian = _jacobians(self.field, torch.cat(visited), torch.cat(drives), self.coupled)
+        return jacobian, torch.linalg.eigvals(jacobian), escaped
+
+    def growth(
+        self, jacobian: torch.Tensor, eigenvalues: torch.Tensor, n_steps: int
+    ) -> torch.Tensor:
+        """Largest factor of a decaying mode of each block, in one of `n_steps` steps."""
+        dt = self.t_end / n_steps
+        return _growth(jacobian, eigenvalues, self.n_states, self.solver, dt)
+
+    def enough(self, jacobian: torch.Tensor, eigenvalues: torch.Tensor, n_steps: int) -> int:
+        """Steps, `n_steps` or more, that keep the decaying modes of all blocks from growing."""
+        while n_steps < _MAX_SUGGESTED:
+            failing = self.growth(jacobian, eigenvalues, n_steps) > 1 + _SLACK
+            if not failing.any():
+                break
+            jacobian, eigenvalues = jacobian[failing], eigenvalues[failing]
+            n_steps += max(1, n_steps // 8)
+        return min(n_steps, _MAX_SUGGESTED)
+
+
+@torch.no_grad()
 def step_stability(
     field: Field,
     state: torch.Tensor,
@@ -113,7 +184,7 @@ def step_stability(
     n_steps: int,
     t_end: float,
 ) -> StepStability:
-    """Look at every state that an integration from `state` passes.
+    """Look at the states that an integration from `state` passes.
 
     Parameters
     ----------
@@ -126,28 +197,26 @@ def step_stability(
     n_steps : int
     t_end : float
     """
-    dt = t_end / n_steps
-    visited = []
-    with torch.no_grad():
-        for _ in range(n_steps):
-            visited.append(state)
-            state = SOLVERS[solver].step(field, state, drive, dt)
-    states = torch.stack([s for s in visited if torch.isfinite(s).all()])
-    jacobian = torch.cat([_jacobians(field, s, drive).flatten(0, -3) for s in states]).double()
-    eigenvalues = torch.linalg.eigvals(jacobian)
-    decaying = eigenvalues.real < 0
-
-    def growth(steps: int) -> torch.Tensor:
-        factor = _growth(jacobian, eigenvalues, solver, t_end / steps)
-        return torch.where(decaying, factor, torch.zeros_like(factor)).amax(-1)
-
-    now = growth(n_steps)
+    trial = _Trial(field, state, drive, solver, t_end)
+    jacobian, eigenvalues, escaped = trial.visit(n_steps)
+    growth = trial.growth(jacobian, eigenvalues, n_steps)
+    worst = float("inf") if escaped else float(growth.max()) if len(growth) else 0.0
     enough = n_steps
-    while enough < 10**6 and growth(enough).max() > 1 + _SLACK:
-        enough = enough + max(1, enough // 8)
+    if worst > 1 + _SLACK:
+        # States that a bad step leads to say little about a good one: start from the
+        # initial states, and look again at those that each candidate passes.
+        enough = trial.enough(*trial.visit(1)[:2], n_steps)
+        while enough <= _MAX_TRIED:
+            jacobian, eigenvalues, still_escapes = trial.visit(enough)
+            needed = trial.enough(jacobian, eigenvalues, enough)
+            if still_escapes:
+                needed = max(needed, 2 * enough)
+            if needed == enough:
+                break
+            enough = needed
     return StepStability(
-        dt=dt,
-        worst_growth=float(now.max()),
-        unstable_fraction=float((now > 1 + _SLACK).double().mean()),
+        dt=t_end / n_steps,
+        worst_growth=worst,
+        unstable_fraction=float((growth > 1 + _SLACK).double().mean()) if len(growth) else 1.0,
         stable_n_steps=enough,
     )

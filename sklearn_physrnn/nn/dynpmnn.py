@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from ._dropout import Dropout
+from ._embedding import PeriodicEmbedding
+from ._members import MemberHead, MemberLinear
 from ._solvers import SOLVERS, integrate
 from ._stability import StabilityWarning, StepStability, step_stability
 from .vector_fields import VECTOR_FIELDS
@@ -59,7 +61,7 @@ def _check_shapes(field: nn.Module, hidden_size: int, n_states: int) -> None:
     try:
         with torch.no_grad():
             derivative = field(state, drive)
-    except (RuntimeError, IndexError) as error:
+    except (RuntimeError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
             f"The vector field {type(field).__name__} does not take a state of shape "
             f"{tuple(state.shape)} (batch, hidden_size, n_states) and a drive of shape "
@@ -86,16 +88,24 @@ class DynPMNNLayer(nn.Module):
         solver: str,
         n_steps: int,
         t_end: float,
+        n_members: int,
+        diverse: bool,
     ) -> None:
         super().__init__()
         self.hidden_size, self.solver = hidden_size, solver
         self.n_steps, self.t_end = n_steps, t_end
+        self.n_members = n_members
         self.field = make_field(dynamics, hidden_size)
         self.n_states = int(self.field.n_states)  # type: ignore[arg-type]  # checked above
         # NOTE[paper]: the drive depends on the input; the release keeps it at zero.
-        self.project = nn.Linear(input_size, hidden_size * (self.n_states + 1))
+        n_raw = hidden_size * (self.n_states + 1)
+        self.project = (
+            nn.Linear(input_size, n_raw)
+            if n_members == 1
+            else MemberLinear(input_size, n_raw, n_members, diverse=diverse)
+        )
         nn.init.normal_(self.project.weight, std=input_size**-0.5)
-        nn.init.uniform_(self.project.bias, -1.0, 1.0)
+        nn.init.uniform_(self.project.bias, -0.3, 0.3)
         with torch.no_grad():
             state = torch.zeros(1, hidden_size, self.n_states)
             self.output_size = self._observe(state.to(self.project.weight)).shape[-1]
@@ -109,19 +119,29 @@ class DynPMNNLayer(nn.Module):
         return observe(state).transpose(-1, -2).flatten(-2)
 
     def start(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Map x (batch, input_size) to a bounded initial state and drive."""
-        raw = self.project(x).unflatten(-1, (self.n_states + 1, self.hidden_size))
-        raw = raw.transpose(-1, -2)
+        """Map x (batch, [n_members,] input_size) to a bounded initial state and drive.
+
+        Returns
+        -------
+        state : Tensor of shape (rows, hidden_size, n_states)
+            One row a sample and member.
+        drive : Tensor of shape (rows, hidden_size)
+        """
+        raw = self.project(x).flatten(0, -2)
+        raw = raw.unflatten(-1, (self.n_states + 1, self.hidden_size)).transpose(-1, -2)
         initial_state = self._method("initial_state", torch.tanh)
         # Bounded, both: an explicit scheme has a stable region only so large.
         return initial_state(raw[..., :-1]), torch.tanh(raw[..., -1])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map x (batch, input_size) to features (batch, output_size)."""
+        """Map x (batch, [n_members,] input_size) to features (batch, ..., output_size)."""
         state, drive = self.start(x)
         dt = self.t_end / self.n_steps
         state = integrate(self.field, state, drive, self.solver, self.n_steps, dt)
-        return self._observe(state)
+        features = self._observe(state)
+        if self.n_members > 1:
+            return features.unflatten(0, (-1, self.n_members))
+        return features
 
     def stability(self, x: torch.Tensor) -> StepStability:
         """What the step does at the states that x leads to."""
@@ -150,7 +170,7 @@ class DynPMNN(nn.Module):
         Number of input features.
     output_size : int
         Number of outputs.
-    hidden_size : int, default=26
+    hidden_size : int, default=24
         Neurons in a layer.
     num_layers : int, default=2
         Number of layers.
@@ -168,6 +188,15 @@ class DynPMNN(nn.Module):
         Hodgkin-Huxley.
     dropout : float, default=0.0
         Share of each layer's outputs dropped in training.
+    n_members : int, default=1
+        Networks that share their weights up to scales (arXiv 2410.24210) and their
+        physical parameters; the output is their mean.
+    n_frequencies : int or None, default=None
+        Give each feature a periodic embedding with so many frequencies.
+    embedding_dim : int, default=8
+        Width of that embedding, a feature.
+    frequency_scale : float, default=1.0
+        Standard deviation of its initial frequencies, in periods a unit of x.
 
     Raises
     ------
@@ -187,13 +216,17 @@ class DynPMNN(nn.Module):
         input_size: int,
         output_size: int,
         *,
-        hidden_size: int = 26,
+        hidden_size: int = 24,
         num_layers: int = 2,
         dynamics: Dynamics = "fitzhugh_nagumo",
         solver: str = "semi_implicit_euler",
         n_steps: int = 8,
         t_end: float = 1.0,
         dropout: float = 0.0,
+        n_members: int = 1,
+        n_frequencies: int | None = None,
+        embedding_dim: int = 8,
+        frequency_scale: float = 1.0,
     ) -> None:
         super().__init__()
         sizes = {
@@ -202,6 +235,9 @@ class DynPMNN(nn.Module):
             "hidden_size": hidden_size,
             "num_layers": num_layers,
             "n_steps": n_steps,
+            "n_members": n_members,
+            "n_frequencies": 1 if n_frequencies is None else n_frequencies,
+            "embedding_dim": embedding_dim,
         }
         for name, value in sizes.items():
             if value < 1:
@@ -210,20 +246,46 @@ class DynPMNN(nn.Module):
             raise ValueError(f"t_end must be positive, got {t_end}.")
         if solver not in SOLVERS:
             raise ValueError(f"solver must be one of {sorted(SOLVERS)}, got {solver!r}.")
+        self.embedding = None
+        if n_frequencies is not None:
+            self.embedding = PeriodicEmbedding(
+                input_size, n_frequencies, embedding_dim, frequency_scale
+            )
+            input_size = self.embedding.output_size
         self.layers = nn.ModuleList()
-        for _ in range(num_layers):
-            layer = DynPMNNLayer(input_size, hidden_size, dynamics, solver, n_steps, t_end)
+        for index in range(num_layers):
+            layer = DynPMNNLayer(
+                input_size,
+                hidden_size,
+                dynamics,
+                solver,
+                n_steps,
+                t_end,
+                n_members,
+                diverse=index == 0,
+            )
             self.layers.append(layer)
             input_size = layer.output_size
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(input_size, output_size)
-        nn.init.zeros_(self.head.bias)
+        self.n_members = n_members
+        if n_members > 1:
+            self.head: nn.Module = MemberHead(input_size, output_size, n_members)
+        else:
+            self.head = nn.Linear(input_size, output_size)
+            nn.init.zeros_(self.head.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map x (batch, input_size) to outputs (batch, output_size)."""
+        """Map x (batch, input_size) to outputs (batch, output_size).
+
+        In training mode with several members each gives its own, to learn from:
+        (batch, n_members, output_size).
+        """
+        if self.embedding is not None:
+            x = self.embedding(x)
         for index in range(len(self.layers)):
             x = self._advance(index, x)
-        return self.head(x)
+        x = self.head(x)
+        return x if self.training or self.n_members == 1 else x.mean(1)
 
     def _advance(self, index: int, x: torch.Tensor) -> torch.Tensor:
         features = self.layers[index](x)
@@ -242,17 +304,23 @@ class DynPMNN(nn.Module):
         Returns
         -------
         list of StepStability
-            One a layer: step size, worst growth of a decaying mode, share of visited
-            states where one grows, and the number of steps that would do.
+            One a layer, up to the first whose inputs are not finite: step size, worst
+            growth of a decaying mode, share of visited states where one grows, and the
+            number of steps that would do.
 
         Warns
         -----
         StabilityWarning
             If a layer's step lies outside its scheme's stable region.
         """
+        if self.embedding is not None:
+            x = self.embedding(x)
         reports = []
         for index, layer in enumerate(self.layers):
             assert isinstance(layer, DynPMNNLayer)
+            x = x[torch.isfinite(x).flatten(1).all(1)]
+            if not len(x):  # an unstable layer, already warned about, has blown up
+                break
             report = layer.stability(x)
             reports.append(report)
             if not report.stable:

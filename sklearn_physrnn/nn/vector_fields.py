@@ -72,8 +72,8 @@ class FitzHughNagumo(VectorField):
         \dot v = I - v (v - a)(v - 1) - w, \qquad \dot w = b (v - g w)
 
     with membrane potential v, recovery w and drive I, all dimensionless. The paper
-    names a = 0.2, b = 0.02, g = 3 for every neuron; here a, b > 0 and g > 0 are trained,
-    one each a neuron.
+    names a = 0.2, b = 0.02, g = 3 for every neuron; here 0 < a < 1, b > 0 and g > 0 are
+    trained, one each a neuron.
 
     Parameters
     ----------
@@ -100,9 +100,14 @@ class FitzHughNagumo(VectorField):
         super().__init__()
         # NOTE[paper]: b starts near 1 instead of 0.02, so that recovery acts within an
         # integration time of order 1; the spread gives neurons different time scales.
-        self.a = nn.Parameter(_uniform(hidden_size, 0.0, 0.4))
+        self._a = nn.Parameter(torch.logit(_uniform(hidden_size, 0.0, 0.4), eps=0.02))
         self._b = _Positive(_uniform(hidden_size, 0.5, 1.5))
         self._g = _Positive(_uniform(hidden_size, 0.5, 1.5))
+
+    @property
+    def a(self) -> torch.Tensor:
+        """Threshold, between the resting and the excited state at 0 and 1."""
+        return torch.sigmoid(self._a)
 
     @property
     def b(self) -> torch.Tensor:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 Batch = tuple[dict[str, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
@@ -15,7 +18,7 @@ class Samples:
     Attributes
     ----------
     inputs : dict of str to Tensor
-        The module's keyword arguments.
+        "x", the module's first argument, and its keyword arguments.
     targets : Tensor of shape (n_samples, n_targets) or (n_samples,)
         Real targets, or class indices.
     weights : Tensor of shape (n_samples,) or None
@@ -52,6 +55,29 @@ def trim_padding(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return inputs
     longest = int(lengths.max())
     return {name: x[:, :longest] if x.ndim > 1 else x for name, x in inputs.items()}
+
+
+def steps_per_sample(x: Any) -> int:
+    """Count the positions a module visits: the steps of a sequence, or one for a row.
+
+    Integers are tokens, of shape (n_samples, n_timesteps).
+    """
+    floating = x.is_floating_point() if isinstance(x, torch.Tensor) else x.dtype.kind == "f"
+    return x.shape[1] if x.ndim == 3 or not floating else 1
+
+
+def run_module(module: nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Call `module` with the input "x" first and the others by name."""
+    others = {name: value for name, value in inputs.items() if name != "x"}
+    return module(inputs["x"], **others)
+
+
+def join_outputs(pieces: list[torch.Tensor]) -> torch.Tensor:
+    """Concatenate batches of outputs; those of fewer time steps are padded with zeros."""
+    if pieces[0].ndim < 3:
+        return torch.cat(pieces)
+    longest = max(piece.shape[1] for piece in pieces)
+    return torch.cat([F.pad(piece, (0, 0, 0, longest - piece.shape[1])) for piece in pieces])
 
 
 class BatchIterator:

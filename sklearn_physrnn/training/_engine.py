@@ -1,5 +1,6 @@
 """``train``: a module and samples in, trained weights and their history out."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +37,7 @@ class TrainingOptions:
     seed: int
     optimizer: str = "adamw"
     schedule: str = "constant"
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # an epoch, in units of the learning rate
     max_grad_norm: float | None = None
     patience: int | None = None
     tol: float = 0.0
@@ -60,12 +61,26 @@ class TrainingRecord:
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay matrices only: biases and physical constants have no reason to be zero."""
+    """Decay matrices only: biases and physical constants have no reason to be zero.
+
+    A module may name further parameters of its own in an attribute ``undecayed``.
+    """
     groups: dict[float, list[nn.Parameter]] = {weight_decay: [], 0.0: []}
-    for parameter in module.parameters():
-        if parameter.requires_grad:
-            groups[weight_decay if parameter.ndim > 1 else 0.0].append(parameter)
+    for part in module.modules():
+        undecayed = getattr(part, "undecayed", ())
+        for name, parameter in part.named_parameters(recurse=False):
+            if parameter.requires_grad:
+                decays = parameter.ndim > 1 and name not in undecayed
+                groups[weight_decay if decays else 0.0].append(parameter)
     return [{"params": p, "weight_decay": decay} for decay, p in groups.items() if p]
+
+
+def _on_cpu(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
+    """State of every parameter, fit to be pickled: a GPU's tensors need one to load."""
+    return {
+        index: {k: v.cpu() if isinstance(v, torch.Tensor) else v for k, v in state.items()}
+        for index, state in optimizer.state_dict()["state"].items()
+    }
 
 
 def train(
@@ -94,17 +109,19 @@ def train(
     scorer : callable or None
         ``scorer(outputs) -> float``, given the validation outputs.
     optimizer_state : dict or None
-        State of an earlier training of this module to continue from.
+        ``TrainingRecord.optimizer_state`` of an earlier training of this module, to
+        continue from; unused where it is of another optimizer.
     """
     device = options.device
 
     def make_optimizer(_, lr: float) -> torch.optim.Optimizer:
-        groups = parameter_groups(module, options.weight_decay)
+        groups = parameter_groups(module, options.weight_decay / n_batches)
         optimizer = OPTIMIZERS[options.optimizer](groups, lr=lr)
-        if optimizer_state is not None:
-            optimizer.load_state_dict(optimizer_state)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
+        if optimizer_state is not None and optimizer_state["optimizer"] == options.optimizer:
+            # What it learned, under today's settings; a copy, for it is updated in place.
+            learned = copy.deepcopy(optimizer_state["state"])
+            settings = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": learned, "param_groups": settings})
         return optimizer
 
     batch_size = min(options.batch_size, len(samples))
@@ -160,5 +177,5 @@ def train(
         best_loss=keeper.best_loss_,
         diverged_at=keeper.diverged_at_,
         interrupted=net.interrupted_,
-        optimizer_state=net.optimizer_.state_dict(),
+        optimizer_state={"optimizer": options.optimizer, "state": _on_cpu(net.optimizer_)},
     )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._data import trim_padding
+from ._data import join_outputs, run_module, trim_padding
 
 _lock = threading.Lock()
 _copies: weakref.WeakKeyDictionary[nn.Module, dict] = weakref.WeakKeyDictionary()
@@ -67,5 +67,5 @@ def module_outputs(
                 )
                 for name, x in tensors.items()
             }
-            pieces.append(module(**trim_padding(piece)).cpu())
-    return torch.cat(pieces).numpy()
+            pieces.append(run_module(module, trim_padding(piece)).cpu())
+    return join_outputs(pieces).numpy()

@@ -57,6 +57,45 @@ class CrossEntropy(nn.Module):
         return F.cross_entropy(prediction, target, reduction="none")
 
 
+class PerMember(nn.Module):
+    """A loss of every member of an ensemble by itself, averaged over members.
+
+    Predictions are of shape (n_samples, n_members, ...) in training; without the axis of
+    members, they are the ensemble's.
+    """
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        if prediction.ndim == 2:
+            return self.loss(prediction, target)
+        n_members = prediction.shape[1]
+        repeated = target.repeat_interleave(n_members, 0)
+        return self.loss(prediction.flatten(0, 1), repeated).unflatten(0, (-1, n_members)).mean(1)
+
+
+class PerStep(nn.Module):
+    """A loss of every step of a sequence, averaged over each sample's own steps.
+
+    Predictions are of shape (n_samples, n_steps, ...); targets may have more steps than
+    a batch trimmed to its longest sequence, and are NaN past a sample's end.
+    """
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        target = target[:, : prediction.shape[1]]
+        present = ~target.isnan().any(-1)
+        target = torch.where(present.unsqueeze(-1), target, 0)
+        losses = self.loss(prediction.flatten(0, 1), target.flatten(0, 1)).view_as(present)
+        counted = torch.where(present, losses, 0)
+        return counted.sum(1) / present.sum(1).clamp(min=1)
+
+
 def regression_loss(name: str, quantiles: Sequence[float] = (0.5,)) -> nn.Module:
     """Build the regression loss called `name`, one of ``REGRESSION_LOSSES``."""
     if name == "quantile":

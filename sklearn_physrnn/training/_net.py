@@ -4,7 +4,7 @@ import torch
 from skorch import NeuralNet
 
 from ._callbacks import StopTraining
-from ._data import BatchIterator, Samples
+from ._data import BatchIterator, Samples, join_outputs, run_module
 
 
 class Net(NeuralNet):
@@ -39,10 +39,10 @@ class Net(NeuralNet):
 
     def infer(self, x, **fit_params):
         if self.amp_dtype is None:
-            return self.module_(**x)
+            return run_module(self.module_, x)
         device_type = torch.device(self.device).type
         with torch.autocast(device_type, dtype=self.amp_dtype):
-            output = self.module_(**x)
+            output = run_module(self.module_, x)
         return output.float()
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
@@ -78,7 +78,7 @@ class Net(NeuralNet):
             self.notify("on_batch_end", batch=batch, training=training, **step)
         self.history.record(f"{prefix}_loss", float(total) / len(iterator.samples))
         if keep_outputs:
-            self.history.record(f"{prefix}_score", self.scorer(torch.cat(outputs)))
+            self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))
 
     def partial_fit(self, X: Samples, y=None, classes=None, **fit_params):
         """Train, and tell whether a person interrupted it."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-_WARM_UP = 0.3  # share of training in which "one_cycle" climbs
+_WARM_UP = 0.1  # share of training in which "one_cycle" climbs
 _START = 1 / 25  # where it starts from
 
 

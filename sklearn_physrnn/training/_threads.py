@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ._data import Samples
+from ._data import Samples, steps_per_sample
 
 # Multiply-adds of a batch's forward pass, roughly a millisecond of training step on one
 # core. Below it a second thread gains nothing; on a busy machine it costs up to ten
@@ -21,8 +21,7 @@ _before = 1
 
 def work_per_batch(module: nn.Module, samples: Samples, batch_size: int) -> int:
     """Estimate the multiply-adds of one forward pass: parameters x rows x steps."""
-    x = samples.inputs["x"]
-    positions = batch_size * (x.shape[1] if x.ndim > 2 else 1)
+    positions = batch_size * steps_per_sample(samples.inputs["x"])
     return positions * sum(p.numel() for p in module.parameters())
 
 

@@ -1,0 +1,204 @@
+"""Train every model family on real data, beside scikit-learn's baselines on the same split.
+
+Prints one table and saves one figure, ``quickstart.png`` or the path given as argument.
+California Housing joins in where scikit-learn has it or can download it.
+"""
+
+import socket
+import sys
+import time
+import warnings
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.datasets import fetch_california_housing, load_breast_cancer, load_diabetes
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegressionCV, RidgeCV
+from sklearn.metrics import root_mean_squared_error
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sktime.datasets import load_basic_motions, load_italy_power_demand
+
+from sklearn_physrnn import (
+    DynPMNNClassifier,
+    DynPMNNRegressor,
+    HSSMClassifier,
+    PETNNClassifier,
+)
+
+
+def california():
+    """Load California Housing, or give None where it cannot be had."""
+    socket.setdefaulttimeout(10)
+    try:
+        return fetch_california_housing(return_X_y=True, as_frame=True, n_retries=1)
+    except OSError:
+        print("California Housing is not on this machine and cannot be downloaded: left out.\n")
+        return None
+    finally:
+        socket.setdefaulttimeout(None)
+
+
+def panel(load):
+    """Load one of sktime's panels with time before channels, as train and test."""
+    parts = []
+    for split in ("train", "test"):
+        X, y = load(split=split, return_type="numpy3D")
+        parts.append((X.transpose(0, 2, 1), y))
+    (X, y), (X_test, y_test) = parts
+    return X, X_test, y, y_test
+
+
+def on_rows(model):
+    """Let a model for tables see each series as one row."""
+    flatten = FunctionTransformer(lambda X: X.reshape(len(X), -1))
+    return make_pipeline(flatten, StandardScaler(), model)
+
+
+def compare(name, data, models, score, unit):
+    """Fit each model, print its line, and return the lines as records."""
+    X_train, X_test, y_train, y_test = data
+    records = []
+    for model_name, model in models.items():
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the baselines' convergence is not our subject
+            model.fit(X_train, y_train)
+        seconds = time.perf_counter() - start
+        value = score(model, X_test, y_test)
+        print(f"{name:<20} {model_name:<26} {value:>8.3f}  {unit:<10} {seconds:>6.1f}")
+        records.append({"data": name, "model": model_name, "score": value, "unit": unit})
+    return records
+
+
+def rmse(model, X, y):
+    """Root mean squared error in the units of y."""
+    return root_mean_squared_error(y, model.predict(X))
+
+
+def accuracy(model, X, y):
+    """Share of correct labels."""
+    return model.score(X, y)
+
+
+def draw(results, regressor, X, y, path):
+    """Draw the scores beside a phase portrait of the fitted regressor's busiest neuron."""
+    blue, grey = "#0072B2", "#999999"
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(11, 4.6), width_ratios=(1.15, 1), layout="constrained"
+    )
+
+    # Errors relative to the best model on the same data, so that all sets share an axis.
+    names = results["data"].drop_duplicates().tolist()[::-1]
+    for row, name in enumerate(names):
+        part = results[results["data"] == name]
+        error = part["score"] if part["unit"].iloc[0].startswith("RMSE") else 1 - part["score"]
+        error = error / max(error.min(), 1e-2)
+        ours = part["model"].str.contains("DynPMNN|PETNN|HSSM")
+        left.plot([error.min(), error.max()], [row, row], color="#dddddd", zorder=1)
+        for is_ours, color, marker in ((False, grey, "o"), (True, blue, "D")):
+            chosen = error[ours == is_ours]
+            left.scatter(chosen, [row] * len(chosen), color=color, marker=marker, s=46, zorder=2)
+    left.scatter([], [], color=blue, marker="D", label="sklearn_physrnn")
+    left.scatter([], [], color=grey, marker="o", label="scikit-learn baselines")
+    left.set_yticks(range(len(names)), names)
+    left.set_xlabel("test error, relative to the best on the same split")
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+    left.spines[["top", "right"]].set_visible(False)
+
+    # One layer's state along its integration, for the neuron with the largest head weight.
+    network = regressor.module_
+    layer = network.layers[0]
+    x = torch.as_tensor(regressor._preparation.transform(np.asarray(X, np.float32)))
+    with torch.no_grad():
+        state, drive = layer.start(x)
+        v0, w0 = state[..., 0], state[..., 1]
+        moved = layer(x).unflatten(1, (2, -1))[:, 0] - v0
+        neuron = int(moved.std(0).argmax())
+        path_v, path_w = [v0[:, neuron]], [w0[:, neuron]]
+        dt = layer.t_end / layer.n_steps
+        for _ in range(2 * layer.n_steps):
+            state = state + dt / 2 * layer.field(state, drive)
+            path_v.append(state[:, neuron, 0])
+            path_w.append(state[:, neuron, 1])
+    path_v, path_w = torch.stack(path_v), torch.stack(path_w)
+    color = plt.get_cmap("viridis")((y - y.min()) / (np.percentile(y, 98) - y.min()))
+    for k in range(x.shape[0]):
+        right.plot(path_v[:, k], path_w[:, k], color=color[k], lw=0.9, alpha=0.8)
+    right.scatter(path_v[-1], path_w[-1], c=color, s=14, zorder=3)
+    a, g = float(layer.field.a[neuron]), float(layer.field.g[neuron])
+    current = float(drive[:, neuron].mean())
+    v = np.linspace(float(path_v.min()) - 0.1, float(path_v.max()) + 0.1, 200)
+    right.plot(v, current - v * (v - a) * (v - 1), "k--", lw=1, label="$\\dot v=0$ (mean drive)")
+    right.plot(v, v / g, "k:", lw=1.2, label="$\\dot w=0$")
+    low, high = float(path_w.min()), float(path_w.max())
+    right.set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))
+    right.set_xlabel("membrane potential $v$")
+    right.set_ylabel("recovery $w$")
+    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+    right.spines[["top", "right"]].set_visible(False)
+    scale = plt.cm.ScalarMappable(plt.Normalize(y.min(), np.percentile(y, 98)), "viridis")
+    figure.colorbar(scale, ax=right, label="target", pad=0.02)
+    figure.savefig(path, dpi=130)
+    print(f"\nFigure saved to {path}")
+
+
+def main(path="quickstart.png"):
+    """Run everything."""
+    print(f"{'data':<20} {'model':<26} {'score':>8}  {'':<10} {'fit, s':>6}")
+    records = []
+
+    housing = california()
+    X, y = load_diabetes(return_X_y=True, as_frame=True) if housing is None else housing
+    tables = {"diabetes": (load_diabetes(return_X_y=True, as_frame=True), "RMSE")}
+    if housing is not None:
+        tables["California Housing"] = (housing, "RMSE 100k$")
+    for name, ((X, y), unit) in tables.items():
+        data = train_test_split(X, y, test_size=0.2, random_state=0)
+        regressor = DynPMNNRegressor(random_state=0)
+        models = {
+            "DynPMNNRegressor": regressor,
+            "MLPRegressor": make_pipeline(
+                StandardScaler(),
+                MLPRegressor((128, 128), early_stopping=True, max_iter=500, random_state=0),
+            ),
+            "HistGradientBoosting": HistGradientBoostingRegressor(random_state=0),
+            "RidgeCV": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13))),
+        }
+        records += compare(name, data, models, rmse, unit)
+
+    linear = make_pipeline(StandardScaler(), LogisticRegressionCV())
+    data = train_test_split(*load_breast_cancer(return_X_y=True), test_size=0.3, random_state=0)
+    models = {
+        "DynPMNNClassifier": DynPMNNClassifier(random_state=0),
+        "MLPClassifier": make_pipeline(StandardScaler(), MLPClassifier((128, 128), random_state=0)),
+        "HistGradientBoosting": HistGradientBoostingClassifier(random_state=0),
+        "LogisticRegressionCV": linear,
+    }
+    records += compare("breast cancer", data, models, accuracy, "accuracy")
+
+    for name, load in (
+        ("ItalyPowerDemand", load_italy_power_demand),
+        ("BasicMotions", load_basic_motions),
+    ):
+        models = {
+            "PETNNClassifier": PETNNClassifier(random_state=0),
+            "HSSMClassifier": HSSMClassifier(random_state=0),
+            "MLPClassifier": on_rows(MLPClassifier((128, 128), random_state=0)),
+            "HistGradientBoosting": on_rows(HistGradientBoostingClassifier(random_state=0)),
+        }
+        records += compare(name, panel(load), models, accuracy, "accuracy")
+
+    sample = slice(0, 60)
+    draw(pd.DataFrame(records), regressor, X[sample], np.asarray(y)[sample], path)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,141 @@
+"""Parameter and attribute descriptions that all estimators share, written once."""
+
+import inspect
+import re
+from typing import TypeVar
+
+_TRAINING = """
+optimizer : {"adamw", "adam", "sgd"}
+    Update rule; "sgd" is with Nesterov momentum 0.9.
+learning_rate_init : float
+    Largest learning rate of the schedule.
+learning_rate : {"constant", "cosine", "one_cycle"}
+    Schedule over the whole training, batch by batch: constant; half a cosine down to
+    zero; or up from 1/25 within the first 10 % and then down to zero.
+alpha : float
+    Decoupled weight decay: in an epoch the weight matrices shrink by `alpha` times the
+    learning rate. Biases and physical constants do not.
+batch_size : int or "auto"
+    Samples in a batch; "auto" is an eighth of them, at least 16 and at most 256.
+max_iter : int
+    Epochs.
+max_grad_norm : float or None
+    Largest norm of a step's gradient; None does not clip.
+early_stopping : bool
+    Hold out a part of the training data (or use ``X_val``), stop when its loss has not
+    improved for `n_iter_no_change` epochs, and restore the best weights. Without it
+    training takes all data and all of `max_iter`, and keeps the last weights.
+validation_fraction : float
+    Share to hold out, stratified for classes.
+n_iter_no_change : int
+    Patience of early stopping, in epochs.
+tol : float
+    Smallest decrease of the loss that counts as an improvement.
+scale_inputs : {"standard", "quantile"} or False
+    "standard" gives each {column} zero mean and unit standard deviation; "quantile" maps
+    its distribution to a standard normal; False leaves X as it is. Statistics come from
+    the training part, with its weights.
+warm_start : bool
+    Let ``fit`` go on from the fitted weights, with the scaling and the classes of the
+    first fit.
+dtype : {"float32", "float64", "bfloat16"}
+    Precision of training; "bfloat16" is mixed precision with float32 weights.
+    Prediction has the precision of X.
+device : str
+    Torch device to train and predict on; "auto" takes a CUDA device where there is one.
+    The fitted weights are kept on the CPU, and predict anywhere.
+callbacks : list or None
+    skorch callbacks to call during training.
+random_state : int, RandomState instance or None
+    Seeds weights, batches and dropout. Torch's global generators are left alone.
+verbose : bool or int
+    Print epoch, losses and the time left: every tenth epoch, or every one from 2 on.
+"""
+
+_REGRESSION = """
+loss : {"squared_error", "absolute_error", "huber", "quantile"}
+    Training loss, of standardised targets; it estimates the mean, the median, something
+    between (quadratic up to 1.35 standard deviations), or `quantile`.
+quantile : float or list of float
+    What ``loss="quantile"`` estimates; several, in increasing order, at once.
+"""
+
+_CLASSIFICATION = """
+class_weight : dict, "balanced" or None
+    Weight of each class; "balanced" is inverse to its frequency.
+"""
+
+_ATTRIBUTES = """
+module_ : torch.nn.Module
+    The fitted network, on the CPU.
+n_features_in_ : int
+    {n_features}
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Column names, where X was a DataFrame with names that are strings.
+n_iter_ : int
+    Epochs trained.
+loss_curve_ : list of float
+    Mean training loss of each epoch.
+validation_loss_curve_, validation_scores_ : list of float or None
+    Loss and score (R² or accuracy) on the validation data after each epoch; None where
+    nothing was validated.
+best_loss_ : float
+    Lowest validation loss, or training loss where nothing was validated.
+"""
+
+_CLASSES = """
+classes_ : ndarray of shape (n_classes,)
+    Labels, sorted.
+"""
+
+_COLUMNS = {"column": "column", "n_features": "Number of columns of X."}
+_CHANNELS = {
+    "column": "channel, over all steps,",
+    "n_features": "Number of channels of X, or of its columns where X is 2-D.",
+}
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def _with_defaults(text: str, cls: type) -> str:
+    """Append each parameter's default to its line, from the signature, which is true."""
+    parameters = inspect.signature(cls).parameters
+
+    def line(match: re.Match) -> str:
+        parameter = parameters.get(match[2])
+        return match[0] if parameter is None else f"{match[0]}, default={parameter.default!r}"
+
+    return re.sub(r"^( *)(\w+) : .*$", line, text, flags=re.MULTILINE)
+
+
+def documented(*, sequences: bool):
+    """Fill ``{training}``, ``{targets}``, ``{attributes}`` and defaults in a docstring.
+
+    Parameters
+    ----------
+    sequences : bool
+        Whether X holds sequences, in channels, or rows, in columns.
+    """
+    words = _CHANNELS if sequences else _COLUMNS
+
+    def fill(cls: _Class) -> _Class:
+        if cls.__doc__ is None:  # python -OO
+            return cls
+        classifies = hasattr(cls, "predict_proba")
+        parts = {
+            "targets": _CLASSIFICATION if classifies else _REGRESSION,
+            "training": _TRAINING.replace("{column}", words["column"]),
+            "attributes": (_CLASSES if classifies else "")
+            + _ATTRIBUTES.replace("{n_features}", words["n_features"]),
+        }
+
+        def indented(match: re.Match) -> str:
+            lines = re.sub(r"\n\n+", "\n", parts[match[2]]).strip("\n").split("\n")
+            return "\n".join(match[1] + line if line else line for line in lines)
+
+        filled = re.sub(r"^( *)\{(\w+)\}$", indented, cls.__doc__, flags=re.MULTILINE)
+        head, attributes, tail = filled.partition("    Attributes\n")
+        cls.__doc__ = _with_defaults(head, cls) + attributes + tail
+        return cls
+
+    return fill

@@ -1,0 +1,415 @@
+"""HSSM estimators for sequences."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from ..nn.hssm import HSSM
+from ..training._losses import PerStep
+from ._classification import _BaseClassifier
+from ._docstrings import documented
+from ._regression import _BaseRegressor
+from ._scaling import Standard
+from ._sequences import Series, _SequenceInputs
+
+_OWN_CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_size": [Interval(Integral, 1, None, closed="left")],
+    "state_size": [Interval(Integral, 1, None, closed="left")],
+    "num_blocks": [Interval(Integral, 1, None, closed="left")],
+    "fitter": [StrOptions({"rhel", "bptt"})],
+    "dynamics": [StrOptions({"linear", "nonlinear"})],
+    "epsilon": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    "norm": [StrOptions({"batch", "layer"}), None],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "readout": [StrOptions({"mean", "last"})],
+    "time_channel": [Integral, None],
+}
+
+
+class _HSSMModel(_SequenceInputs):
+    """What regressor and classifier share: the module."""
+
+    state_size: int
+    num_blocks: int
+    fitter: str
+    dynamics: str
+    epsilon: float | str
+    norm: str | None
+    dropout: float
+    readout: str
+    every = 1
+
+    def _make_module(self, n_outputs: int) -> nn.Module:
+        return HSSM(
+            self._n_channels(),
+            n_outputs,
+            hidden_size=self.hidden_size,
+            state_size=self.state_size,
+            num_blocks=self.num_blocks,
+            dynamics=self.dynamics,
+            gradient=self.fitter,
+            epsilon=self.epsilon,
+            norm=self.norm,
+            dropout=self.dropout,
+            readout=self.readout,
+            every=self.every,
+        )
+
+    def _time_unit(self, elapsed: np.ndarray) -> float:
+        # The oscillators' step is stable for dt up to 1.
+        return float(elapsed.max())
+
+
+@documented(sequences=True)
+class HSSMRegressor(_HSSMModel, _BaseRegressor):
+    """Regression of sequences by a Hamiltonian state space model.
+
+    An HSSM is a stack of layers of oscillators that conserve energy, driven by the input
+    (arXiv 2506.05259; the equations are in :class:`sklearn_physrnn.nn.HSSM`). Because such a
+    system runs backward exactly, its gradient can be had by letting it run back and
+    reading it off the difference of two echoes (`fitter` "rhel"): nothing that grows with
+    the length of the sequence is stored but the layer's input. Back-propagation through
+    time ("bptt") gives the same gradient.
+
+    X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
+    NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
+    and unequal length; or of shape (n_samples, n_timesteps), one channel.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Width of the blocks.
+    state_size : int
+        Oscillators in a block.
+    num_blocks : int
+        Number of blocks.
+    fitter : {"rhel", "bptt"}
+        How the oscillators' gradient is computed.
+    dynamics : {"linear", "nonlinear"}
+        Harmonic oscillators, or oscillators in a log cosh potential.
+    epsilon : float or "auto"
+        Size of the echo's nudge; "auto" fits it to each sample and oscillator.
+    norm : {"batch", "layer"} or None
+        Normalisation before each block; its statistics never see padding.
+    dropout : float
+        Share of activations dropped in training.
+    readout : {"mean", "last", "sequence"}
+        What the head sees: the mean over steps, the last step, or, for "sequence", every
+        `every`-th step by itself. y is then of shape (n_samples, n_timesteps // every) or
+        (n_samples, n_timesteps // every, n_targets), NaN past a shorter sample's end, and
+        so are predictions.
+    every : int
+        Distance of the steps that readout "sequence" predicts at: counting from one,
+        steps `every`, 2 `every` and so on.
+    time_channel : int or None
+        Channel of X that holds time stamps, for series sampled unevenly. They then scale
+        the oscillators' step, in units of the longest interval in training.
+    {targets}
+    {training}
+
+    Attributes
+    ----------
+    {attributes}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_physrnn import HSSMRegressor
+    >>> X = np.random.default_rng(0).normal(size=(40, 30, 2))
+    >>> y = X[:, :, 0].cumsum(axis=1)
+    >>> model = HSSMRegressor(8, 8, readout="sequence", max_iter=5, random_state=0)
+    >>> model.fit(X, y).predict(X[:3]).shape
+    (3, 30)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_BaseRegressor._parameter_constraints,
+        **_OWN_CONSTRAINTS,
+        "readout": [StrOptions({"mean", "last", "sequence"})],
+        "every": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        state_size: int = 64,
+        num_blocks: int = 2,
+        *,
+        fitter: str = "rhel",
+        dynamics: str = "linear",
+        epsilon: float | str = "auto",
+        norm: str | None = "batch",
+        dropout: float = 0.1,
+        readout: str = "mean",
+        every: int = 1,
+        time_channel: int | None = None,
+        loss: str = "squared_error",
+        quantile: float | Sequence[float] = 0.5,
+        optimizer: str = "adamw",
+        learning_rate_init: float = 0.003,
+        learning_rate: str = "one_cycle",
+        alpha: float = 0.01,
+        batch_size: int | str = 32,
+        max_iter: int = 60,
+        max_grad_norm: float | None = 1.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 20,
+        tol: float = 0.0,
+        scale_inputs: str | bool = "standard",
+        warm_start: bool = False,
+        dtype: str = "float32",
+        device: str = "auto",
+        callbacks: Sequence[Any] | None = None,
+        random_state=None,
+        verbose: int | bool = False,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.state_size = state_size
+        self.num_blocks = num_blocks
+        self.fitter = fitter
+        self.dynamics = dynamics
+        self.epsilon = epsilon
+        self.norm = norm
+        self.dropout = dropout
+        self.readout = readout
+        self.every = every
+        self.time_channel = time_channel
+        self.loss = loss
+        self.quantile = quantile
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_grad_norm = max_grad_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scale_inputs = scale_inputs
+        self.warm_start = warm_start
+        self.dtype = dtype
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # With readout="sequence", y has a time axis between samples and targets.
+
+    @property
+    def _per_step(self) -> bool:
+        return self.readout == "sequence"
+
+    def _check_targets(self, y, X: Series) -> np.ndarray:
+        if not self._per_step:
+            return super()._check_targets(y, X)
+        y = check_array(
+            y,
+            dtype=np.float64,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_all_finite="allow-nan",
+            input_name="y",
+        )
+        check_consistent_length(X.values, y)
+        steps = X.values.shape[1] // self.every
+        if y.ndim not in (2, 3) or y.shape[1] != steps or steps == 0:
+            raise ValueError(
+                f"With readout='sequence' and every={self.every}, y must be of shape "
+                f"(n_samples, {steps}) or (n_samples, {steps}, n_targets), got {y.shape}."
+            )
+        inside = np.arange(steps) < (X.lengths // self.every)[:, None]
+        missing = np.isnan(y.reshape(len(y), steps, -1)).any(axis=2)
+        if (missing & inside).any():
+            sample, step = np.argwhere(missing & inside)[0]
+            raise ValueError(f"Input y contains NaN: sample {sample}, step {step}.")
+        return np.where(inside if y.ndim == 2 else inside[:, :, None], y, np.nan)
+
+    def _encode_targets(self, y: np.ndarray, *, reset: bool) -> np.ndarray:
+        if not self._per_step:
+            return super()._encode_targets(y, reset=reset)
+        super()._encode_targets(y[:, 0], reset=reset)
+        return y.reshape(*y.shape[:2], -1)
+
+    def _fit_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
+        if not self._per_step:
+            super()._fit_targets(y, weights)
+            return
+        present = ~np.isnan(y).any(axis=2)
+        step_weights = None if weights is None else np.repeat(weights, present.sum(axis=1))
+        self._y_scaler = Standard(y[present], step_weights, name="y")
+
+    def _adapt_criterion(self, criterion: nn.Module) -> nn.Module:
+        return PerStep(criterion) if self._per_step else criterion
+
+    def _decode(self, outputs: np.ndarray) -> np.ndarray:
+        if not self._per_step:
+            return super()._decode(outputs)
+        values = super()._decode(outputs.reshape(-1, outputs.shape[-1]))
+        return values.reshape(*outputs.shape[:2], *values.shape[1:])
+
+    def predict(self, X):
+        """Predict the targets of X.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the units of the y that was fitted; float32 where X is, else float64. With
+            ``readout="sequence"`` of shape (n_samples, n_timesteps // every) or
+            (n_samples, n_timesteps // every, n_targets), NaN past a sample's end. With
+            ``loss="quantile"`` and a list of quantiles, a last axis holds one value a
+            quantile, in increasing order.
+        """
+        if not self._per_step:
+            return super().predict(X)
+        check_is_fitted(self)
+        series = self._validate_inputs(X, reset=False)
+        values = self._decode(self._run(series))
+        values[np.arange(values.shape[1]) >= (series.lengths // self.every)[:, None]] = np.nan
+        return values
+
+    def _score_predictions(self, y, predictions, weights) -> float:
+        if not self._per_step:
+            return super()._score_predictions(y, predictions, weights)
+        # Validation batches are trimmed to their longest sequence.
+        y = np.asarray(y, dtype=np.float64)[:, : predictions.shape[1]]
+        present = ~np.isnan(y.reshape(*y.shape[:2], -1)).any(axis=2)
+        if weights is not None:
+            weights = np.repeat(weights, present.sum(axis=1))
+        return super()._score_predictions(y[present], predictions[present], weights)
+
+
+@documented(sequences=True)
+class HSSMClassifier(_HSSMModel, _BaseClassifier):
+    """Classification of sequences by a Hamiltonian state space model.
+
+    An HSSM is a stack of layers of oscillators that conserve energy, driven by the input
+    (arXiv 2506.05259; the equations are in :class:`sklearn_physrnn.nn.HSSM`). Because such a
+    system runs backward exactly, its gradient can be had by letting it run back and
+    reading it off the difference of two echoes (`fitter` "rhel"): nothing that grows with
+    the length of the sequence is stored but the layer's input. Back-propagation through
+    time ("bptt") gives the same gradient.
+
+    X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
+    NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
+    and unequal length; or of shape (n_samples, n_timesteps), one channel.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Width of the blocks.
+    state_size : int
+        Oscillators in a block.
+    num_blocks : int
+        Number of blocks.
+    fitter : {"rhel", "bptt"}
+        How the oscillators' gradient is computed.
+    dynamics : {"linear", "nonlinear"}
+        Harmonic oscillators, or oscillators in a log cosh potential.
+    epsilon : float or "auto"
+        Size of the echo's nudge; "auto" fits it to each sample and oscillator.
+    norm : {"batch", "layer"} or None
+        Normalisation before each block; its statistics never see padding.
+    dropout : float
+        Share of activations dropped in training.
+    readout : {"mean", "last"}
+        What the head sees: the mean over steps, or the last step.
+    time_channel : int or None
+        Channel of X that holds time stamps, for series sampled unevenly. They then scale
+        the oscillators' step, in units of the longest interval in training.
+    {targets}
+    {training}
+
+    Attributes
+    ----------
+    {attributes}
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_basic_motions
+    >>> from sklearn_physrnn import HSSMClassifier
+    >>> X, y = load_basic_motions(split="train", return_type="numpy3D")
+    >>> X = X.transpose(0, 2, 1)  # sktime puts channels before time
+    >>> HSSMClassifier(8, 8, max_iter=5, random_state=0).fit(X, y).predict(X[:2]).shape
+    (2,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_BaseClassifier._parameter_constraints,
+        **_OWN_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        state_size: int = 64,
+        num_blocks: int = 2,
+        *,
+        fitter: str = "rhel",
+        dynamics: str = "linear",
+        epsilon: float | str = "auto",
+        norm: str | None = "batch",
+        dropout: float = 0.1,
+        readout: str = "mean",
+        time_channel: int | None = None,
+        class_weight: dict | str | None = None,
+        optimizer: str = "adamw",
+        learning_rate_init: float = 0.003,
+        learning_rate: str = "one_cycle",
+        alpha: float = 0.01,
+        batch_size: int | str = 32,
+        max_iter: int = 60,
+        max_grad_norm: float | None = 1.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 20,
+        tol: float = 0.0,
+        scale_inputs: str | bool = "standard",
+        warm_start: bool = False,
+        dtype: str = "float32",
+        device: str = "auto",
+        callbacks: Sequence[Any] | None = None,
+        random_state=None,
+        verbose: int | bool = False,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.state_size = state_size
+        self.num_blocks = num_blocks
+        self.fitter = fitter
+        self.dynamics = dynamics
+        self.epsilon = epsilon
+        self.norm = norm
+        self.dropout = dropout
+        self.readout = readout
+        self.time_channel = time_channel
+        self.class_weight = class_weight
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_grad_norm = max_grad_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scale_inputs = scale_inputs
+        self.warm_start = warm_start
+        self.dtype = dtype
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose

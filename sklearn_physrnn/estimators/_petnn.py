@@ -1,0 +1,357 @@
+"""PETNN estimators for sequences."""
+
+import warnings
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from ..nn._recurrent import READOUTS, RecurrentModel
+from ..nn.petnn import PETNN
+from ._classification import _BaseClassifier
+from ._docstrings import documented
+from ._regression import _BaseRegressor
+from ._sequences import _SequenceInputs
+
+_OWN_CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_size": [Interval(Integral, 1, None, closed="left")],
+    "num_layers": [Interval(Integral, 1, None, closed="left")],
+    "release": [StrOptions({"hard", "surrogate", "soft"})],
+    "increment": [StrOptions({"linear", "tanh"})],
+    "time_decay": ["boolean"],
+    "ground_state": ["boolean"],
+    "readout": [StrOptions(set(READOUTS))],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "time_channel": [Integral, None],
+    "vocabulary_size": [Interval(Integral, 1, None, closed="left"), None],
+    "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+}
+
+
+class _PETNNModel(_SequenceInputs):
+    """What regressor and classifier share: the module, and a look at its timers."""
+
+    num_layers: int
+    release: str
+    increment: str
+    time_decay: bool
+    ground_state: bool
+    readout: str
+    dropout: float
+    vocabulary_size: int | None
+    embedding_dim: int
+
+    def _make_recurrent(self, input_size: int) -> nn.Module:
+        return PETNN(
+            input_size,
+            self.hidden_size,
+            self.num_layers,
+            release=self.release,
+            increment=self.increment,
+            time_decay=self.time_decay,
+            ground_state=self.ground_state,
+            dropout=self.dropout,
+        )
+
+    def _make_module(self, n_outputs: int) -> nn.Module:
+        embedding, input_size = None, self._n_channels()
+        if self.vocabulary_size is not None:
+            input_size = self.embedding_dim
+            embedding = nn.Embedding(self.vocabulary_size, input_size)
+        return RecurrentModel(
+            self._make_recurrent(input_size),
+            self.hidden_size,
+            n_outputs,
+            embedding=embedding,
+            readout=self.readout,
+            dropout=self.dropout,
+        )
+
+    @torch.no_grad()
+    def _examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> None:
+        assert isinstance(module, RecurrentModel)
+        if not isinstance(module.recurrent, PETNN):
+            return
+        x = inputs["x"]
+        if module.embedding is not None:
+            x = module.embedding(x)
+        rates = module.recurrent.release_rate(
+            x, dt=inputs.get("dt"), lengths=inputs.get("lengths")
+        )
+        self.release_rate_ = rates.cpu().numpy()
+        for extreme, what in ((1.0, "releases at every step"), (0.0, "never releases")):
+            if np.all(self.release_rate_ == extreme):
+                warnings.warn(
+                    f"Every neuron {what}: the timer is dead, and the memory it governs with "
+                    "it. Try release='surrogate' and increment='linear', a smaller "
+                    "learning_rate_init, or inputs of unit scale.",
+                    UserWarning,
+                    stacklevel=5,
+                )
+
+
+@documented(sequences=True)
+class PETNNRegressor(_PETNNModel, _BaseRegressor):
+    """Regression of sequences by a physics-inspired energy transition network.
+
+    PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
+    from its input until a timer, learned too, runs out; then it releases that energy into
+    its candidate state and falls back to its ground state (arXiv 2505.03281; the equations
+    are in :class:`sklearn_physrnn.nn.PETNN`).
+
+    X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
+    NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
+    and unequal length; or of shape (n_samples, n_timesteps), one channel. With
+    `vocabulary_size` it holds integer tokens instead: a list of 1-D arrays, or an array of
+    shape (n_samples, n_timesteps) padded at the end with -1.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Neurons in a layer.
+    num_layers : int
+        Number of recurrent layers.
+    release : {"hard", "surrogate", "soft"}
+        Gradient of a release: none, as in the paper; that of a sigmoid; or a sigmoid
+        instead of a release, for ablations.
+    increment : {"linear", "tanh"}
+        Time increment; with "tanh" the timer dies at its first release.
+    time_decay : bool
+        Learn how fast time runs, from the input.
+    ground_state : bool
+        Learn what energy is left after a release, from the input.
+    readout : {"last", "mean", "max"}
+        What of the hidden states the head sees.
+    dropout : float
+        Share dropped in training: of embeddings, between layers and around the head.
+    time_channel : int or None
+        Channel of X that holds time stamps, for series sampled unevenly. The timers then
+        count elapsed time, in units of its median in training, instead of steps.
+    vocabulary_size : int or None
+        Number of token ids, for X of tokens.
+    embedding_dim : int
+        Width of the learned embedding of tokens.
+    {targets}
+    {training}
+
+    Attributes
+    ----------
+    release_rate_ : ndarray of shape (num_layers, hidden_size)
+        Share of steps at which each neuron released, over a few training samples.
+    {attributes}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_physrnn import PETNNRegressor
+    >>> X = np.random.default_rng(0).normal(size=(40, 12, 2))
+    >>> y = X[:, :, 0].sum(axis=1)
+    >>> PETNNRegressor(max_iter=5, random_state=0).fit(X, y).predict(X[:3]).shape
+    (3,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_BaseRegressor._parameter_constraints,
+        **_OWN_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        *,
+        release: str = "surrogate",
+        increment: str = "linear",
+        time_decay: bool = True,
+        ground_state: bool = True,
+        readout: str = "last",
+        dropout: float = 0.0,
+        time_channel: int | None = None,
+        vocabulary_size: int | None = None,
+        embedding_dim: int = 64,
+        loss: str = "squared_error",
+        quantile: float | Sequence[float] = 0.5,
+        optimizer: str = "adamw",
+        learning_rate_init: float = 0.005,
+        learning_rate: str = "one_cycle",
+        alpha: float = 0.01,
+        batch_size: int | str = "auto",
+        max_iter: int = 100,
+        max_grad_norm: float | None = 1.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 20,
+        tol: float = 0.0,
+        scale_inputs: str | bool = "standard",
+        warm_start: bool = False,
+        dtype: str = "float32",
+        device: str = "auto",
+        callbacks: Sequence[Any] | None = None,
+        random_state=None,
+        verbose: int | bool = False,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.release = release
+        self.increment = increment
+        self.time_decay = time_decay
+        self.ground_state = ground_state
+        self.readout = readout
+        self.dropout = dropout
+        self.time_channel = time_channel
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.loss = loss
+        self.quantile = quantile
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_grad_norm = max_grad_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scale_inputs = scale_inputs
+        self.warm_start = warm_start
+        self.dtype = dtype
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+
+@documented(sequences=True)
+class PETNNClassifier(_PETNNModel, _BaseClassifier):
+    """Classification of sequences by a physics-inspired energy transition network.
+
+    PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
+    from its input until a timer, learned too, runs out; then it releases that energy into
+    its candidate state and falls back to its ground state (arXiv 2505.03281; the equations
+    are in :class:`sklearn_physrnn.nn.PETNN`).
+
+    X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
+    NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
+    and unequal length; or of shape (n_samples, n_timesteps), one channel. With
+    `vocabulary_size` it holds integer tokens instead: a list of 1-D arrays, or an array of
+    shape (n_samples, n_timesteps) padded at the end with -1.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Neurons in a layer.
+    num_layers : int
+        Number of recurrent layers.
+    release : {"hard", "surrogate", "soft"}
+        Gradient of a release: none, as in the paper; that of a sigmoid; or a sigmoid
+        instead of a release, for ablations.
+    increment : {"linear", "tanh"}
+        Time increment; with "tanh" the timer dies at its first release.
+    time_decay : bool
+        Learn how fast time runs, from the input.
+    ground_state : bool
+        Learn what energy is left after a release, from the input.
+    readout : {"last", "mean", "max"}
+        What of the hidden states the head sees.
+    dropout : float
+        Share dropped in training: of embeddings, between layers and around the head.
+    time_channel : int or None
+        Channel of X that holds time stamps, for series sampled unevenly. The timers then
+        count elapsed time, in units of its median in training, instead of steps.
+    vocabulary_size : int or None
+        Number of token ids, for X of tokens.
+    embedding_dim : int
+        Width of the learned embedding of tokens.
+    {targets}
+    {training}
+
+    Attributes
+    ----------
+    release_rate_ : ndarray of shape (num_layers, hidden_size)
+        Share of steps at which each neuron released, over a few training samples.
+    {attributes}
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_arrow_head
+    >>> from sklearn_physrnn import PETNNClassifier
+    >>> X, y = load_arrow_head(split="train", return_type="numpy2d")
+    >>> PETNNClassifier(max_iter=5, random_state=0).fit(X, y).predict_proba(X[:2]).shape
+    (2, 3)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_BaseClassifier._parameter_constraints,
+        **_OWN_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        *,
+        release: str = "surrogate",
+        increment: str = "linear",
+        time_decay: bool = True,
+        ground_state: bool = True,
+        readout: str = "last",
+        dropout: float = 0.0,
+        time_channel: int | None = None,
+        vocabulary_size: int | None = None,
+        embedding_dim: int = 64,
+        class_weight: dict | str | None = None,
+        optimizer: str = "adamw",
+        learning_rate_init: float = 0.005,
+        learning_rate: str = "one_cycle",
+        alpha: float = 0.01,
+        batch_size: int | str = "auto",
+        max_iter: int = 100,
+        max_grad_norm: float | None = 1.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 20,
+        tol: float = 0.0,
+        scale_inputs: str | bool = "standard",
+        warm_start: bool = False,
+        dtype: str = "float32",
+        device: str = "auto",
+        callbacks: Sequence[Any] | None = None,
+        random_state=None,
+        verbose: int | bool = False,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.release = release
+        self.increment = increment
+        self.time_decay = time_decay
+        self.ground_state = ground_state
+        self.readout = readout
+        self.dropout = dropout
+        self.time_channel = time_channel
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.class_weight = class_weight
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_grad_norm = max_grad_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scale_inputs = scale_inputs
+        self.warm_start = warm_start
+        self.dtype = dtype
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose

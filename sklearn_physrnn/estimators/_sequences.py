@@ -1,0 +1,310 @@
+"""Sequences as inputs: regular or of unequal length, evenly or unevenly spaced, or tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length, get_tags
+from sklearn.utils.validation import _check_y, _num_samples, validate_data
+
+from ._base import _BaseEstimator
+from ._scaling import Scaler, make_scaler
+
+_DTYPES = [np.float64, np.float32]  # anything else becomes the first
+
+
+@dataclass(frozen=True)
+class Series:
+    """Validated sequences, padded at their end.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples, n_timesteps, n_channels)
+        Zero past a sample's length.
+    lengths : ndarray of shape (n_samples,)
+        Steps of each sample.
+    """
+
+    values: np.ndarray
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Any) -> "Series":
+        return Series(self.values[rows], self.lengths[rows])
+
+    @property
+    def ragged(self) -> bool:
+        return bool((self.lengths < self.values.shape[1]).any())
+
+    @property
+    def mask(self) -> np.ndarray:
+        """True (n_samples, n_timesteps) where a step belongs to its sample."""
+        return np.arange(self.values.shape[1]) < self.lengths[:, None]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What turning series into module inputs needs to remember."""
+
+    scaler: Scaler | None
+    time_unit: float = 1.0
+
+
+def is_list_of_series(X: Any) -> bool:
+    """Tell a list of arrays from the nested list that stands for one array."""
+    if isinstance(X, np.ndarray):
+        return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) > 0
+    return isinstance(X, list | tuple) and any(isinstance(x, np.ndarray) for x in X)
+
+
+def _stack(X: Sequence[Any], n_dims: int, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pad a list of arrays with NaN to one array; return it with the lengths."""
+    arrays: list[np.ndarray] = []
+    for i, x in enumerate(X):
+        x = check_array(
+            x,
+            dtype=_DTYPES,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_min_samples=0,
+            ensure_min_features=0,
+            input_name=f"X[{i}]",
+        )
+        if x.ndim != n_dims:
+            raise ValueError(f"X[{i}] must be of shape {what}, got {x.shape}.")
+        if len(x) == 0:
+            raise ValueError(f"X[{i}] has no time steps; every sample needs at least one.")
+        if x.shape[1:] != (arrays[0] if arrays else x).shape[1:]:
+            raise ValueError(
+                f"X[{i}] has {x.shape[1]} channels, but X[0] has {arrays[0].shape[1]}."
+            )
+        arrays.append(x)
+    lengths = np.array([len(x) for x in arrays])
+    dtype = np.result_type(*arrays)
+    padded = np.full((len(arrays), lengths.max(), *arrays[0].shape[1:]), np.nan, dtype)
+    for row, x in zip(padded, arrays, strict=True):
+        row[: len(x)] = x
+    return padded, lengths
+
+
+def _lengths_from_padding(values: np.ndarray) -> np.ndarray:
+    """Steps before the trailing all-NaN ones; any other NaN is refused."""
+    missing = np.isnan(values)
+    if not missing.any():
+        return np.full(len(values), values.shape[1])
+    present = ~missing.all(axis=2)
+    lengths = np.where(present.any(axis=1), values.shape[1] - present[:, ::-1].argmax(axis=1), 0)
+    empty = np.flatnonzero(lengths == 0)
+    if len(empty):
+        raise ValueError(f"X contains NaN only in sample {empty[0]}; every sample needs a step.")
+    inside = np.arange(values.shape[1]) < lengths[:, None]
+    holes = np.argwhere(missing.any(axis=2) & inside)
+    if len(holes):
+        sample, step = holes[0]
+        raise ValueError(
+            f"Input X contains NaN: sample {sample}, time step {step}. Only trailing steps "
+            "that are NaN in every channel are taken for padding."
+        )
+    return lengths
+
+
+class _SequenceInputs(_BaseEstimator):
+    """X of shape (n_samples, n_timesteps, n_channels) and its relatives."""
+
+    time_channel: int | None
+
+    @property
+    def _vocabulary_size(self) -> int | None:
+        return getattr(self, "vocabulary_size", None)
+
+    def _validate_inputs(self, X, *, reset: bool) -> Series:
+        if self._vocabulary_size is not None:
+            return self._validate_tokens(X, reset=reset)
+        if not is_list_of_series(X) and _n_dims(X) == 2:
+            # A table of series, one channel: scikit-learn's own rules hold.
+            if not reset:
+                self._check_dimensions(2)
+            X = validate_data(self, X, dtype=_DTYPES, reset=reset)
+            self._check_kind(2, X.shape[1], reset=reset)
+            series = Series(X[:, :, None], np.full(len(X), X.shape[1]))
+        else:
+            series = self._validate_channels(X, reset=reset)
+        if reset and series.lengths.max() < 2:
+            raise ValueError(
+                "A sequence needs at least 2 time steps, got n_features=1: one step in every "
+                "sample. For rows of a table use DynPMNN."
+            )
+        return series
+
+    def _validate_channels(self, X, *, reset: bool) -> Series:
+        if is_list_of_series(X):
+            values, lengths = _stack(X, 2, "(n_timesteps, n_channels)")
+        else:
+            values = check_array(
+                X, dtype=_DTYPES, allow_nd=True, ensure_all_finite="allow-nan", input_name="X"
+            )
+            if values.ndim != 3:
+                raise ValueError(
+                    "X must be of shape (n_samples, n_timesteps, n_channels), or "
+                    "(n_samples, n_timesteps) for one channel, or a list of arrays "
+                    f"(n_timesteps, n_channels), got shape {values.shape}."
+                )
+            if 0 in values.shape[1:]:
+                raise ValueError(
+                    f"X needs at least one time step and one channel, got shape {values.shape}."
+                )
+            lengths = _lengths_from_padding(values)
+        self._check_kind(3, values.shape[2], reset=reset)
+        if self.time_channel is not None:
+            self._check_time(values, lengths)
+        # Cut here, so that what follows does not depend on how much padding came along.
+        values = values[:, : lengths.max()]
+        return Series(np.nan_to_num(values, copy=True, posinf=np.inf, neginf=-np.inf), lengths)
+
+    def _check_kind(self, n_dims: int, n_features: int, *, reset: bool) -> None:
+        if self.time_channel is not None and n_dims == 2:
+            raise ValueError(
+                "time_channel needs X with channels, of shape (n_samples, n_timesteps, "
+                "n_channels) or a list of arrays, got a 2-D X."
+            )
+        if reset:
+            self._n_dims, self.n_features_in_ = n_dims, n_features
+            if n_dims == 3 and hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_  # of an earlier fit, to a DataFrame
+            return
+        self._check_dimensions(n_dims)
+        if n_features != self.n_features_in_:
+            raise ValueError(
+                f"X has {n_features} channels, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} channels as input."
+            )
+
+    def _check_dimensions(self, n_dims: int) -> None:
+        if n_dims != self._n_dims:
+            raise ValueError(
+                f"X has {n_dims} dimensions, but {type(self).__name__} was fitted with "
+                f"{self._n_dims}."
+            )
+
+    def _check_time(self, values: np.ndarray, lengths: np.ndarray) -> None:
+        n_channels = values.shape[2]
+        if not -n_channels <= self.time_channel < n_channels or n_channels < 2:
+            raise ValueError(
+                f"time_channel={self.time_channel} must name one of at least two channels, "
+                f"got X with {n_channels}."
+            )
+        times = values[:, :, self.time_channel]
+        backward = np.argwhere(
+            (np.diff(times, axis=1) < 0) & (np.arange(1, values.shape[1]) < lengths[:, None])
+        )
+        if len(backward):
+            sample, step = backward[0]
+            raise ValueError(
+                f"Time stamps must not decrease: in sample {sample}, channel "
+                f"{self.time_channel} falls from {times[sample, step]:g} to "
+                f"{times[sample, step + 1]:g} at time step {step + 1}."
+            )
+
+    def _validate_tokens(self, X, *, reset: bool) -> Series:
+        if is_list_of_series(X):
+            values, lengths = _stack(X, 1, "(n_timesteps,)")
+        else:
+            values = check_array(X, dtype=_DTYPES, ensure_all_finite="allow-nan", input_name="X")
+            # In an array, padding is NaN or -1, at the end.
+            values = np.where(values == -1, np.nan, values)
+            lengths = _lengths_from_padding(values[:, :, None])
+        tokens = values[~np.isnan(values)]
+        wrong = tokens[(tokens < 0) | (tokens >= self._vocabulary_size) | (tokens % 1 != 0)]
+        if len(wrong):
+            raise ValueError(
+                f"X holds the token id {wrong[0]:g}, which is not an integer in "
+                f"[0, {self._vocabulary_size}), the range of vocabulary_size="
+                f"{self._vocabulary_size}."
+            )
+        if reset:
+            self._n_dims, self.n_features_in_ = 2, 1
+        values = values[:, : lengths.max(), None]
+        return Series(np.nan_to_num(values, copy=True).astype(np.int64), lengths)
+
+    def _validate_inputs_and_targets(self, X, y, *, reset: bool) -> tuple[Series, np.ndarray]:
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        series = self._validate_inputs(X, reset=reset)
+        y = self._check_targets(y, series)
+        if reset and len(series) < 2:
+            raise ValueError("Found n_samples=1 in X; fitting needs a minimum of 2.")
+        return series, y
+
+    def _check_targets(self, y, X: Series) -> np.ndarray:
+        """Check y and its length."""
+        numeric = get_tags(self).estimator_type == "regressor"
+        y = _check_y(y, multi_output=True, y_numeric=numeric, estimator=self)
+        check_consistent_length(X.values, y)
+        return y
+
+    def _fit_inputs(self, X: Series, weights: np.ndarray | None) -> Preparation:
+        if self._vocabulary_size is not None:
+            return Preparation(scaler=None)
+        mask = X.mask
+        values = X.values[mask]
+        step_weights = None if weights is None else np.repeat(weights, X.lengths)
+        if self.time_channel is None:
+            return Preparation(make_scaler(self.scale_inputs, values, step_weights))
+        values = np.delete(values, self.time_channel, axis=1)
+        elapsed = np.diff(X.values[:, :, self.time_channel], axis=1)[mask[:, 1:]]
+        elapsed = elapsed[elapsed > 0]
+        if len(elapsed) == 0:
+            raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
+        return Preparation(
+            make_scaler(self.scale_inputs, values, step_weights), self._time_unit(elapsed)
+        )
+
+    def _time_unit(self, elapsed: np.ndarray) -> float:
+        """Give the interval that counts as 1, from those between steps in training."""
+        return float(np.median(elapsed))
+
+    def _module_inputs(self, X: Series, preparation: Preparation) -> dict[str, np.ndarray]:
+        inputs: dict[str, np.ndarray] = {}
+        if preparation.scaler is None:
+            inputs["x"] = X.values[:, :, 0]
+        else:
+            values = X.values
+            if self.time_channel is not None:
+                times = values[:, :, self.time_channel]
+                # The first step has nothing before it: one typical interval.
+                elapsed = np.diff(times, axis=1) / preparation.time_unit
+                first = np.ones((len(times), 1), times.dtype)
+                inputs["dt"] = np.concatenate((first, elapsed), axis=1).astype(times.dtype)
+                values = np.delete(values, self.time_channel, axis=2)
+            scaled = preparation.scaler.transform(values)
+            inputs["x"] = scaled
+        if X.ragged:
+            mask = X.mask
+            if "dt" in inputs:
+                inputs["dt"] = np.where(mask, inputs["dt"], 1)
+            if preparation.scaler is not None:
+                inputs["x"] = np.where(mask[:, :, None], inputs["x"], 0)
+            inputs["lengths"] = X.lengths
+        return inputs
+
+    def _n_channels(self) -> int:
+        """Channels the module sees."""
+        channels = 1 if self._n_dims == 2 else self.n_features_in_
+        return channels - (self.time_channel is not None)
+
+
+def _n_dims(X: Any) -> int:
+    if hasattr(X, "ndim"):
+        return X.ndim
+    if hasattr(X, "__array__"):
+        return np.asarray(X).ndim
+    try:
+        return np.ndim(X)
+    except ValueError:  # ragged rows: scikit-learn's check says what is wrong with them
+        _num_samples(X)
+        return 2

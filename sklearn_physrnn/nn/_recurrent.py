@@ -1,0 +1,118 @@
+"""A recurrent network for whole sequences: embedding, recurrent layers, readout, head."""
+
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from ._dropout import Dropout
+
+READOUTS = ("last", "mean", "max")
+
+
+class Recurrent(Protocol):
+    """What the model needs of its recurrent layers: nn.LSTM's manners, and two keywords."""
+
+    def __call__(
+        self,
+        x: torch.Tensor,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, object]: ...
+
+
+def read_out(
+    output: torch.Tensor, readout: str, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Reduce outputs (batch, time, features) over each sample's own steps.
+
+    Parameters
+    ----------
+    output : Tensor of shape (batch, time, features)
+        Zero past a sample's length.
+    readout : {"last", "mean", "max"}
+    lengths : Tensor of shape (batch,) or None
+        Steps of each sample; all of them if None.
+
+    Returns
+    -------
+    Tensor of shape (batch, features)
+    """
+    if lengths is None:
+        if readout == "last":
+            return output[:, -1]
+        return output.mean(1) if readout == "mean" else output.amax(1)
+    if readout == "last":
+        return output[torch.arange(len(output), device=output.device), lengths - 1]
+    if readout == "mean":
+        return output.sum(1) / lengths.unsqueeze(1).to(output)
+    padding = torch.arange(output.shape[1], device=output.device) >= lengths.unsqueeze(1)
+    return output.masked_fill(padding.unsqueeze(2), -torch.inf).amax(1)
+
+
+class RecurrentModel(nn.Module):
+    """Recurrent layers between an optional token embedding and a two-layer head.
+
+    Parameters
+    ----------
+    recurrent : nn.Module
+        Maps (batch, time, features) to outputs (batch, time, hidden_size) and a state.
+    hidden_size : int
+        Width of its output.
+    output_size : int
+        Number of outputs.
+    embedding : nn.Embedding or None
+        Applied first, to integer tokens (batch, time).
+    readout : {"last", "mean", "max"}
+        How a sequence of hidden states becomes one.
+    dropout : float
+        Of the embedding and before the head.
+    """
+
+    def __init__(
+        self,
+        recurrent: nn.Module,
+        hidden_size: int,
+        output_size: int,
+        *,
+        embedding: nn.Embedding | None = None,
+        readout: str = "last",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.recurrent = recurrent
+        self.readout = readout
+        self.dropout = Dropout(dropout)
+        # NOTE[paper]: the published head normalises over the batch. Normalising each
+        # sample by itself does the same for training, and works for a batch of one.
+        self.head = nn.Sequential(
+            nn.Linear(hidden_size, hidden_size),
+            nn.LayerNorm(hidden_size),
+            nn.ReLU(),
+            Dropout(dropout),
+            nn.Linear(hidden_size, output_size),
+        )
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Map sequences to outputs (batch, output_size).
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, time, features), or (batch, time) of tokens
+        dt : Tensor of shape (batch, time) or None
+            Time elapsed before each step; 1 if None.
+        lengths : Tensor of shape (batch,) or None
+            Steps of each sample; all of them if None.
+        """
+        if self.embedding is not None:
+            x = self.dropout(self.embedding(x))
+        output, _ = self.recurrent(x, dt=dt, lengths=lengths)
+        return self.head(self.dropout(read_out(output, self.readout, lengths)))
