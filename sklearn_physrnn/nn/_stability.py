@@ -69,15 +69,18 @@ def _growth(
         }[solver].abs()
         return torch.where(decaying, factor, torch.zeros_like(factor)).amax(-1)
     # Variable by variable, for all neurons of a block at once: a product of elementary
-    # steps, no function of z alone. Which of its modes is which cannot be told at a large
-    # step, so as many of the largest are left out as there are modes that do not decay.
+    # steps, no function of z alone. For each mode that does not decay, the nearest to
+    # its exact factor is left out.
     step = torch.eye(jacobian.shape[-1], dtype=jacobian.dtype).repeat(len(jacobian), 1, 1)
     for k in range(n_states):
         step[:, k::n_states] += dt * jacobian[:, k::n_states] @ step
-    factor = torch.linalg.eigvals(step).abs().sort(-1, descending=True)[0]
-    n_others = (~decaying).sum(-1, keepdim=True)
-    factor = torch.cat((factor, torch.zeros_like(factor[:, :1])), -1)
-    return factor.gather(-1, n_others).squeeze(-1)
+    modes = torch.linalg.eigvals(step)
+    left = torch.ones_like(decaying)
+    for exact, other in zip(z.exp().unbind(-1), (~decaying).unbind(-1), strict=True):
+        distance = (modes - exact.unsqueeze(-1)).abs().masked_fill(~left, torch.inf)
+        nearest = distance.argmin(-1, keepdim=True)
+        left.scatter_(-1, nearest, left.gather(-1, nearest) & ~other.unsqueeze(-1))
+    return torch.where(left, modes.abs(), 0).amax(-1)
 
 
 @torch.no_grad()

@@ -1,16 +1,17 @@
 """FitzHugh-Nagumo neurons: the seam between torch and the integration kernels."""
 
 import torch
-from torch.amp import custom_fwd
-from torch.autograd.function import once_differentiable
 
+from .._autograd import compiled_backward, compiled_forward
 from .._dispatch import choose_backend
 from . import reference
+
+_HALF = (torch.bfloat16, torch.float16)
 
 
 class _FitzHughNagumo(torch.autograd.Function):
     @staticmethod
-    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+    @compiled_forward
     def forward(ctx, v, w, drive, a, b, g, dt, n_steps, semi_implicit):
         from . import cpu  # compiled code, only when it is first needed
 
@@ -21,13 +22,14 @@ class _FitzHughNagumo(torch.autograd.Function):
         return tuple(map(torch.from_numpy, outputs))
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_v, grad_w):
+    @compiled_backward
+    def backward(ctx, *grads):
         from . import cpu
 
         inputs = (x.numpy() for x in ctx.saved_tensors)
-        grads = (grad_v.contiguous().numpy(), grad_w.contiguous().numpy())
-        outputs = cpu.backward(*inputs, *ctx.scheme, *grads)
+        outputs = cpu.backward(
+            *inputs, *ctx.scheme, *(grad.contiguous().numpy() for grad in grads)
+        )
         return *map(torch.from_numpy, outputs), None, None, None
 
 
@@ -72,7 +74,23 @@ def fitzhugh_nagumo(
     Returns
     -------
     v, w : Tensor of shape (batch, hidden)
+
+    Raises
+    ------
+    ValueError
+        If a tensor is of another shape.
     """
+    batch, hidden = v.shape
+    for name, tensor, shape in (
+        ("w", w, (batch, hidden)), ("drive", drive, (batch, hidden)),
+        ("a", a, (hidden,)), ("b", b, (hidden,)), ("g", g, (hidden,)),
+    ):  # fmt: skip
+        # Compiled code would read past the end of a smaller array.
+        if tensor.shape != shape:
+            raise ValueError(f"{name} must be of shape {shape}, got {tuple(tensor.shape)}.")
+    if v.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        # Autocast makes v and drive of half precision; the kernel wants them back.
+        v, w, drive = (x.float() if x.dtype in _HALF else x for x in (v, w, drive))
     if choose_backend(v, backend) == "reference":
         return reference.fitzhugh_nagumo(
             v, w, drive, a, b, g, dt=dt, n_steps=n_steps, semi_implicit=semi_implicit

@@ -1,0 +1,166 @@
+"""Driven nonlinear oscillators: the seam between torch and the kernels."""
+
+from typing import Any
+
+import torch
+from torch.nn.functional import linear
+
+from .._dispatch import choose_backend
+from ..oscillator._check import check_arguments, wanted, widened
+from ..oscillator._nudge import check_epsilon
+from ..oscillator._scan import ReferenceEcho, Scan
+from ..oscillator._unit import Unit
+from . import reference
+
+
+def nonlinear_oscillator(
+    drive: torch.Tensor,
+    w: torch.Tensor,
+    c: torch.Tensor,
+    alpha: torch.Tensor,
+    step: torch.Tensor,
+    *,
+    dt: torch.Tensor | None = None,
+    lengths: torch.Tensor | None = None,
+    gradient: str = "bptt",
+    epsilon: float | str = "auto",
+    backend: str | None = None,
+) -> torch.Tensor:
+    r"""Positions of driven nonlinear oscillators, by leapfrog steps from rest.
+
+    .. math::
+        H(z, y; u) = \tfrac12 z^2 + \tfrac\alpha2 y^2 + \tfrac cw \log\cosh(w y + u),
+        \quad
+        y_½ = y + \tfrac d2 z, \quad
+        z \leftarrow z - d\,[\alpha y_½ + c \tanh(w y_½ + u)], \quad
+        y \leftarrow y_½ + \tfrac d2 z
+
+    (arXiv 2506.05259, the nonlinear Hamiltonian recurrent unit, after UnICORNN,
+    arXiv 2103.05487). A step is stable if :math:`d^2 (\alpha + c w) < 4`; this function
+    does not look.
+
+    Differentiable once with respect to `drive` and the parameters, by
+    back-propagation through time, or by recurrent Hamiltonian echo learning (RHEL; see
+    :func:`sklearn_physrnn.kernels.oscillator.oscillator`), whose central difference has
+    an error of the order of the nudge squared.
+
+    Parameters
+    ----------
+    drive : Tensor of shape (batch, time, modes)
+        Input u to each oscillator, a bias included.
+    w, c, alpha : Tensor of shape (modes,)
+        Slope of the nonlinearity, its strength, and stiffness.
+    step : Tensor of shape (modes,)
+        Step size d, in units of time. Parameters in float64 are not rounded with a
+        float32 `drive`.
+    dt : Tensor of shape (batch, time), optional
+        Factor of the step size at every step; data, so it gets no gradient.
+    lengths : Tensor of shape (batch,), optional
+        Number of steps of each sample. Later steps are neither read nor written: the
+        result is zero there, and so is the gradient of `drive`.
+    gradient : {"bptt", "rhel"}, default="bptt"
+        How the gradient is computed.
+    epsilon : float or "auto", default="auto"
+        Size of the nudge. "auto" gives each sample and mode 1e-8 (1e-3 in the
+        reference, whose echoes run apart and then cancel) times the root mean square
+        of its positions over the norm of its loss gradient.
+    backend : {"cpu", "reference"} or None
+        For tests and benchmarks; by default the tensors' device decides.
+
+    Returns
+    -------
+    y : Tensor of shape (batch, time, modes)
+        Positions after each step.
+
+    Raises
+    ------
+    TypeError
+        If `drive` or `dt` is not real or `lengths` not integer.
+    ValueError
+        If a shape does not fit, a length is out of range, or `epsilon` is not positive.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_physrnn.kernels.nonlinear_oscillator import nonlinear_oscillator
+    >>> one = torch.ones(1)
+    >>> y = nonlinear_oscillator(-torch.ones(1, 3, 1), one, one, one, 0.1 * one)
+    >>> bool((y > 0).all())
+    True
+    """
+    parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
+    check_arguments(drive, parameters, dt, lengths, gradient)
+    check_epsilon(epsilon)
+    (wide,) = widened(drive)
+    if choose_backend(wide, backend) == "cpu":
+        from . import cpu  # compiled code, only when it is first needed
+
+        y = Scan.apply(cpu, wanted(gradient), epsilon, wide, dt, lengths, *parameters.values())
+        return y.to(drive.dtype)
+    w, c, alpha, step = (x.to(wide.dtype) for x in (w, c, alpha, step))
+    if gradient == "rhel":
+        y = ReferenceEcho.apply(reference, epsilon, wide, dt, lengths, w, c, alpha, step)
+    else:
+        y = reference.oscillator(wide, w, c, alpha, step, dt, lengths)[0]
+    return y.to(drive.dtype)
+
+
+def nonlinear_oscillator_unit(
+    u: torch.Tensor,
+    b_matrix: torch.Tensor,
+    bias: torch.Tensor,
+    c_matrix: torch.Tensor,
+    skip: torch.Tensor,
+    w: torch.Tensor,
+    c: torch.Tensor,
+    alpha: torch.Tensor,
+    step: torch.Tensor,
+    *,
+    dt: torch.Tensor | None = None,
+    lengths: torch.Tensor | None = None,
+    gradient: str = "bptt",
+    epsilon: float | str = "auto",
+    backend: str | None = None,
+) -> torch.Tensor:
+    """``C y + D u``, ``y = nonlinear_oscillator(B u + b)``, with neither drive nor y whole.
+
+    Compiled, `gradient` "rhel" keeps nothing that grows with time but `u`, and "bptt"
+    nothing but `u` and two trajectories. Elsewhere this is the composition it says.
+
+    Parameters
+    ----------
+    u : Tensor of shape (batch, time, inputs)
+        Input. Past `lengths` it must be finite, and is not masked by ``D u``.
+    b_matrix : Tensor of shape (modes, inputs)
+        B.
+    bias : Tensor of shape (modes,)
+        b.
+    c_matrix : Tensor of shape (inputs, modes)
+        C.
+    skip : Tensor of shape (inputs,)
+        The diagonal D.
+    w, c, alpha, step, dt, lengths, gradient, epsilon, backend
+        As in :func:`nonlinear_oscillator`.
+
+    Returns
+    -------
+    o : Tensor of shape (batch, time, inputs)
+    """
+    check_arguments(u, {}, dt, lengths, gradient)
+    check_epsilon(epsilon)
+    wide, *maps = widened(u, b_matrix, bias, c_matrix, skip)
+    if choose_backend(wide, backend) == "cpu":
+        from . import cpu
+
+        o = Unit.apply(cpu, wanted(gradient), epsilon, wide, *maps, dt, lengths, w, c, alpha, step)
+        return o.to(u.dtype)
+    b_matrix, bias, c_matrix, skip = maps
+    options: dict[str, Any] = {
+        "dt": dt,
+        "lengths": lengths,
+        "gradient": gradient,
+        "epsilon": epsilon,
+    }
+    drive = linear(wide, b_matrix, bias)
+    y = nonlinear_oscillator(drive, w, c, alpha, step, **options, backend=backend)
+    return torch.addcmul(y @ c_matrix.T, wide, skip).to(u.dtype)

@@ -1,0 +1,161 @@
+"""Driven linear oscillators: the seam between torch and the kernels."""
+
+from typing import Any
+
+import torch
+
+from .._dispatch import choose_backend
+from . import reference
+from ._check import check_arguments, wanted, widened
+from ._nudge import check_epsilon
+from ._scan import ReferenceEcho, Scan
+from ._unit import Unit
+
+
+def oscillator(
+    drive: torch.Tensor,
+    stiffness: torch.Tensor,
+    step: torch.Tensor,
+    *,
+    dt: torch.Tensor | None = None,
+    lengths: torch.Tensor | None = None,
+    gradient: str = "bptt",
+    epsilon: float | str = "auto",
+    backend: str | None = None,
+) -> torch.Tensor:
+    r"""Positions of driven harmonic oscillators, by leapfrog steps from rest.
+
+    .. math::
+        H(z, y; u) = \tfrac12 z^2 + \tfrac12 a y^2 - u y, \qquad
+        y_½ = y + \tfrac d2 z, \quad
+        z \leftarrow z - d (a y_½ - u), \quad
+        y \leftarrow y_½ + \tfrac d2 z
+
+    (arXiv 2506.05259, the linear Hamiltonian recurrent unit). A step is stable if
+    :math:`0 < d^2 a < 4`; this function does not look.
+
+    Differentiable once with respect to `drive`, `stiffness` and `step`, either by
+    back-propagation through time or by recurrent Hamiltonian echo learning (RHEL, the
+    paper's section 3): with the momentum reversed the system runs back, once nudged
+    by plus, once by minus `epsilon` times the loss gradient, and the contrast of the
+    Hamiltonian's parameter gradient between the two echoes is the loss's. For these
+    oscillators the two agree to rounding. Back-propagation keeps `drive` and the
+    result, the echoes keep `drive` and the final state.
+
+    Parameters
+    ----------
+    drive : Tensor of shape (batch, time, modes)
+        Force u on each oscillator.
+    stiffness : Tensor of shape (modes,)
+        a, per unit of time squared.
+    step : Tensor of shape (modes,)
+        Step size d, in units of time. A float64 `stiffness` and `step` are not
+        rounded with a float32 `drive`.
+    dt : Tensor of shape (batch, time), optional
+        Factor of the step size at every step; data, so it gets no gradient.
+    lengths : Tensor of shape (batch,), optional
+        Number of steps of each sample. Later steps are neither read nor written: the
+        result is zero there, and so is the gradient of `drive`.
+    gradient : {"bptt", "rhel"}, default="bptt"
+        How the gradient is computed.
+    epsilon : float or "auto", default="auto"
+        Size of the nudge. Any size is exact but for rounding, and compiled, where the
+        echoes run as their mean and half difference, it cancels; the reference's
+        "auto" gives each sample and mode the root mean square of its positions over the
+        norm of its loss gradient.
+    backend : {"cpu", "reference"} or None
+        For tests and benchmarks; by default the tensors' device decides.
+
+    Returns
+    -------
+    y : Tensor of shape (batch, time, modes)
+        Positions after each step.
+
+    Raises
+    ------
+    TypeError
+        If `drive` or `dt` is not real or `lengths` not integer.
+    ValueError
+        If a shape does not fit, a length is out of range, or `epsilon` is not positive.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_physrnn.kernels.oscillator import oscillator
+    >>> drive = torch.zeros(1, 4, 1)
+    >>> drive[0, 0] = 1.0
+    >>> oscillator(drive, torch.ones(1), torch.ones(1)).flatten()
+    tensor([ 0.5000,  1.0000,  0.5000, -0.5000])
+    """
+    parameters = {"stiffness": stiffness, "step": step}
+    check_arguments(drive, parameters, dt, lengths, gradient)
+    check_epsilon(epsilon)
+    (wide,) = widened(drive)
+    if choose_backend(wide, backend) == "cpu":
+        from . import cpu  # compiled code, only when it is first needed
+
+        y = Scan.apply(cpu, wanted(gradient), epsilon, wide, dt, lengths, *parameters.values())
+        return y.to(drive.dtype)
+    stiffness, step = stiffness.to(wide.dtype), step.to(wide.dtype)
+    if gradient == "rhel":
+        y = ReferenceEcho.apply(reference, epsilon, wide, dt, lengths, stiffness, step)
+    else:
+        y = reference.oscillator(wide, stiffness, step, dt, lengths)[0]
+    return y.to(drive.dtype)
+
+
+def oscillator_unit(
+    u: torch.Tensor,
+    b_matrix: torch.Tensor,
+    c_matrix: torch.Tensor,
+    skip: torch.Tensor,
+    stiffness: torch.Tensor,
+    step: torch.Tensor,
+    *,
+    dt: torch.Tensor | None = None,
+    lengths: torch.Tensor | None = None,
+    gradient: str = "bptt",
+    epsilon: float | str = "auto",
+    backend: str | None = None,
+) -> torch.Tensor:
+    """``C y + D u`` where ``y = oscillator(B u)``, with neither drive nor y kept whole.
+
+    Compiled, `gradient` "rhel" keeps nothing that grows with time but `u`, and "bptt"
+    nothing but `u` and the positions. Elsewhere this is the composition it says.
+
+    Parameters
+    ----------
+    u : Tensor of shape (batch, time, inputs)
+        Input. Past `lengths` it must be finite, and is not masked by ``D u``.
+    b_matrix : Tensor of shape (modes, inputs)
+        B.
+    c_matrix : Tensor of shape (inputs, modes)
+        C.
+    skip : Tensor of shape (inputs,)
+        The diagonal D.
+    stiffness, step, dt, lengths, gradient, epsilon, backend
+        As in :func:`oscillator`.
+
+    Returns
+    -------
+    o : Tensor of shape (batch, time, inputs)
+    """
+    check_arguments(u, {}, dt, lengths, gradient)
+    check_epsilon(epsilon)
+    wide, b_matrix, c_matrix, skip = widened(u, b_matrix, c_matrix, skip)
+    if choose_backend(wide, backend) == "cpu":
+        from . import cpu
+
+        o = Unit.apply(
+            cpu, wanted(gradient), epsilon, wide, b_matrix, None, c_matrix, skip, dt, lengths,
+            stiffness, step,
+        )  # fmt: skip
+        return o.to(u.dtype)
+    options: dict[str, Any] = {
+        "dt": dt,
+        "lengths": lengths,
+        "gradient": gradient,
+        "epsilon": epsilon,
+    }
+    y = oscillator(wide @ b_matrix.T, stiffness, step, **options, backend=backend)
+    return torch.addcmul(y @ c_matrix.T, wide, skip).to(u.dtype)

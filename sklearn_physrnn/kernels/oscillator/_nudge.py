@@ -1,0 +1,38 @@
+"""How hard the echoes are nudged."""
+
+import math
+
+import torch
+
+
+def check_epsilon(epsilon: float | str) -> None:
+    """Raise ValueError unless `epsilon` is "auto" or a positive finite number."""
+    if isinstance(epsilon, str):
+        valid = epsilon == "auto"
+    else:
+        valid = not isinstance(epsilon, bool) and 0 < epsilon < math.inf
+    if not valid:
+        raise ValueError(f"epsilon must be 'auto' or a positive number, got {epsilon!r}.")
+
+
+def nudge_sizes(
+    epsilon: float | str,
+    relative: float,
+    power: torch.Tensor,
+    lengths: torch.Tensor,
+    grad_norm: torch.Tensor,
+) -> torch.Tensor:
+    """Epsilon of every sample and mode, (B, P), in float64.
+
+    "auto" lets the whole gradient, `grad_norm` long, nudge the momentum by `relative`
+    times the position's root mean square over the run, whose squares add up to
+    `power`. Zeros do not matter: a sample at rest is given the size of one, and
+    without a gradient there is nothing to nudge. A NaN stays.
+    """
+    power, grad_norm = power.double(), grad_norm.double()
+    if not isinstance(epsilon, str):
+        return torch.full_like(power, epsilon)
+    rms = (power / lengths.clamp(min=1)[:, None]).sqrt()
+    one = torch.ones_like(rms)
+    size = torch.where(rms == 0, one, rms) / torch.where(grad_norm == 0, one, grad_norm)
+    return relative * size.clamp(1e-30, 1e30)  # what float32 can hold

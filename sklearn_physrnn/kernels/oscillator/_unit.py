@@ -1,0 +1,203 @@
+"""Projection, oscillators and readout in one differentiable function.
+
+Shape letters: B batch, T time, H inputs and outputs, P modes.
+
+The three run chunk by chunk in time. The chunk's matrix products stay products of
+decent size for BLAS, while the drive and the positions, which are P / H times as
+large as the input, live in buffers that fit the cache and are never allocated at full
+length. Forward, a chunk costs two products. Backward walks the chunks in reverse and
+recomputes the drive, one product, rather than keeping it. By echoes the positions come
+back too, as the mean of the two; back-propagation keeps them.
+"""
+
+from types import ModuleType
+
+import torch
+
+from .._autograd import compiled_backward, compiled_forward
+from ._scan import as_arrays, coefficients, nudge_array, parameter_gradients
+
+_CHUNK = 2**18  # numbers in a buffer: 1 MB of float32, which the caches hold
+_MIN_STEPS = 8
+
+
+class _Chunks:
+    """Slices of time, and buffers reused from one to the next."""
+
+    def __init__(self, u: torch.Tensor, n_modes: int):
+        self.n_rows, self.n_total, _ = u.shape
+        self.n_steps = max(_MIN_STEPS, _CHUNK // max(1, self.n_rows * n_modes))
+        self.n_steps = max(1, min(self.n_steps, self.n_total))
+        self.like = u
+        self.starts = range(0, self.n_total, self.n_steps)
+
+    def buffer(self, width: int) -> torch.Tensor:
+        return self.like.new_empty(self.n_rows * self.n_steps * width)
+
+    def length(self, first: int) -> int:
+        return min(self.n_steps, self.n_total - first)
+
+    def take(self, buffer: torch.Tensor, first: int, width: int) -> torch.Tensor:
+        """The part of a buffer that this chunk fills, as (rows of B x T, width)."""
+        n = self.n_rows * self.length(first)
+        return buffer[: n * width].view(n, width)
+
+    def load(self, x: torch.Tensor, buffer: torch.Tensor, first: int) -> torch.Tensor:
+        flat = self.take(buffer, first, x.shape[2])
+        self.split(flat, first).copy_(x[:, first : first + self.n_steps])
+        return flat
+
+    def split(self, flat: torch.Tensor, first: int) -> torch.Tensor:
+        return flat.view(self.n_rows, self.length(first), -1)
+
+
+class Unit(torch.autograd.Function):
+    """``C y + D u`` of oscillators y driven by ``B u + b``."""
+
+    @staticmethod
+    @compiled_forward
+    def forward(
+        ctx, engine: ModuleType, gradient, epsilon, u, b_matrix, bias, c_matrix, skip,
+        dt, lengths, *parameters,
+    ):  # fmt: skip
+        u = u.detach().contiguous()
+        n_rows, _, width = u.shape
+        n_modes = len(b_matrix)
+        keep = gradient == "bptt" and any(ctx.needs_input_grad)
+        rhel = gradient == "rhel" and any(ctx.needs_input_grad)
+        chunks = _Chunks(u, n_modes)
+        steps, counts = as_arrays(u, dt, lengths)
+        coefs = coefficients(engine, parameters, u.dtype)
+        state = u.new_zeros(2, n_rows, n_modes)
+        power = u.new_zeros((n_rows, n_modes) if rhel else (0, 0))
+        n_kept = engine.N_KEPT if keep else 1
+        kept = u.new_empty(n_kept * u[..., 0].numel() * n_modes if keep else 0)
+        buffers = [chunks.buffer(w) for w in (width, n_modes, width, n_modes)]
+        out = torch.empty_like(u)
+        for first in chunks.starts:
+            x = chunks.load(u, buffers[0], first)
+            drive = _project(x, b_matrix, bias, chunks.take(buffers[1], first, n_modes))
+            positions = buffers[3][: drive.numel()]
+            if keep:
+                begin = n_kept * n_rows * first * n_modes
+                positions = kept[begin : begin + n_kept * drive.numel()]
+            positions = positions.view(n_kept, *chunks.split(drive, first).shape)
+            engine.advance(
+                coefs, state.numpy(), power.numpy(), chunks.split(drive, first).numpy(),
+                steps, counts, first, positions.numpy(),
+            )  # fmt: skip
+            o = torch.mm(
+                positions[0].view_as(drive), c_matrix.T, out=chunks.take(buffers[2], first, width)
+            )
+            part = out[:, first : first + chunks.n_steps]
+            torch.addcmul(chunks.split(o, first), chunks.split(x, first), skip, out=part)
+        ctx.options = engine, gradient, epsilon
+        memory = (kept,) if keep else (state, power)
+        ctx.save_for_backward(u, b_matrix, bias, c_matrix, skip, dt, lengths, *memory, *parameters)
+        return out
+
+    @staticmethod
+    @compiled_backward
+    def backward(ctx, grad):
+        engine, gradient, epsilon = ctx.options
+        u, b_matrix, bias, c_matrix, skip, dt, lengths, *rest = ctx.saved_tensors
+        n_rows, _, width = u.shape
+        n_modes = len(b_matrix)
+        grad = grad.to(u.dtype).contiguous()
+        chunks = _Chunks(u, n_modes)
+        steps, counts = as_arrays(u, dt, lengths)
+        rhel = gradient == "rhel"
+        if rhel:
+            state, power, *parameters = rest
+            nudge = nudge_array(
+                engine, epsilon, parameters[-1], power, counts,
+                lambda: _position_gradient_norm(grad, c_matrix, lengths, chunks),
+            )  # fmt: skip
+            states = engine.echoes(state.numpy())
+            middle = chunks.buffer(n_modes)
+        else:
+            kept, *parameters = rest
+            grad_state = u.new_zeros(2, n_rows, n_modes).numpy()
+        coefs = coefficients(engine, parameters, u.dtype)
+        buffers = [chunks.buffer(w) for w in (width, width, n_modes, n_modes, n_modes)]
+        grad_u = torch.empty_like(u)
+        grad_b, grad_c = torch.zeros_like(b_matrix), torch.zeros_like(c_matrix)
+        grad_bias = None if bias is None else torch.zeros_like(bias)
+        grad_skip = torch.zeros_like(skip)
+        sums = 0.0
+        for first in reversed(chunks.starts):
+            x = chunks.load(u, buffers[0], first)
+            g = chunks.load(grad, buffers[1], first)
+            drive = _project(x, b_matrix, bias, chunks.take(buffers[2], first, n_modes))
+            grad_y = torch.mm(g, c_matrix, out=chunks.take(buffers[3], first, n_modes))
+            grad_drive = chunks.take(buffers[4], first, n_modes)
+            arrays = (
+                chunks.split(drive, first).numpy(), steps, counts, first,
+                chunks.split(grad_y, first).numpy(), chunks.split(grad_drive, first).numpy(),
+            )  # fmt: skip
+            if rhel:
+                y = chunks.take(middle, first, n_modes)
+                sums += engine.echo(coefs, states, nudge, *arrays, chunks.split(y, first).numpy())
+            else:
+                trajectory = _piece(kept, engine.N_KEPT, chunks, first, n_modes)
+                if first:
+                    last = _piece(kept, engine.N_KEPT, chunks, first - chunks.n_steps, n_modes)
+                    before = last[0, :, -1].contiguous()
+                else:
+                    before = u.new_zeros(n_rows, n_modes)
+                y = trajectory[0].view_as(drive)
+                sums += engine.adjoint(
+                    coefs, grad_state, arrays[0], trajectory.numpy(), before.numpy(), *arrays[1:]
+                )
+            grad_b.addmm_(grad_drive.T, x)
+            grad_c.addmm_(g.T, y)
+            if grad_bias is not None:
+                grad_bias += grad_drive.sum(0)
+            grad_skip += x.mul_(g).sum(0)
+            x = torch.mm(grad_drive, b_matrix, out=x)
+            part = grad_u[:, first : first + chunks.n_steps]
+            torch.addcmul(chunks.split(x, first), chunks.split(g, first), skip, out=part)
+        grads = parameter_gradients(engine, sums, parameters)
+        return (
+            None, None, None, grad_u, grad_b, grad_bias, grad_c, grad_skip, None, None, *grads
+        )  # fmt: skip
+
+
+def _project(x, matrix, bias, out):
+    if bias is None:
+        return torch.mm(x, matrix.T, out=out)
+    return torch.addmm(bias, x, matrix.T, out=out)
+
+
+def _piece(kept, n_kept, chunks, first, n_modes):
+    n_steps = chunks.length(first)
+    begin = n_kept * chunks.n_rows * first * n_modes
+    size = n_kept * chunks.n_rows * n_steps * n_modes
+    return kept[begin : begin + size].view(n_kept, chunks.n_rows, n_steps, n_modes)
+
+
+def _position_gradient_norm(grad, c_matrix, lengths, chunks):
+    """Norm over time of ``grad @ C``, (B, P), without its being formed at full length.
+
+    Either chunk by chunk or, where there are more modes than outputs, through the
+    Gram matrix of `grad`, whichever is the smaller product.
+    """
+    width, n_modes = c_matrix.shape
+    # Gradients are small: their squares would be nothing in float32 without a scale.
+    scale = grad.abs().amax((1, 2), keepdim=True)
+    scale = torch.where(scale == 0, torch.ones_like(scale), scale)
+    buffer = chunks.buffer(width)
+    squares = grad.new_zeros(chunks.n_rows, *((width, width) if width < n_modes else (n_modes,)))
+    for first in chunks.starts:
+        g = chunks.split(chunks.load(grad, buffer, first), first)
+        g /= scale
+        if lengths is not None:
+            time = torch.arange(first, first + g.shape[1])
+            g.masked_fill_((time >= lengths[:, None])[:, :, None], 0.0)
+        if width < n_modes:
+            squares.baddbmm_(g.mT, g)
+        else:
+            squares += (g @ c_matrix).square_().sum(1)
+    if width < n_modes:
+        squares = ((squares @ c_matrix) * c_matrix).sum(1).clamp_(min=0)
+    return squares.sqrt() * scale[:, 0]

@@ -1,0 +1,184 @@
+"""Deep state space model of Hamiltonian recurrent units."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn.functional import gelu, glu
+
+from ..kernels.oscillator._check import check_sequence
+from ._hru import HRU, zero_past
+from ._norm import NORMS
+from .linear_hru import LinearHRU
+from .nonlinear_hru import NonlinearHRU
+
+_UNITS: dict[str, Callable[..., HRU]] = {"linear": LinearHRU, "nonlinear": NonlinearHRU}
+_READOUTS = ("mean", "last", "sequence")
+
+
+class _Block(nn.Module):
+    # Norm, oscillators, GELU, dropout, gated linear unit, dropout, around a skip.
+    def __init__(self, hidden_size, state_size, dynamics, norm, dropout, **options):
+        super().__init__()
+        self.norm = NORMS[norm](hidden_size)
+        self.hru = _UNITS[dynamics](hidden_size, state_size, **options)
+        self.gate = nn.Linear(hidden_size, 2 * hidden_size)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, dt, lengths):
+        h = self.hru(self.norm(x, lengths), dt=dt, lengths=lengths)
+        h = glu(self.gate(self.dropout(gelu(h))))
+        return x + self.dropout(h)
+
+
+class HSSM(nn.Module):
+    r"""Hamiltonian state space model: a stack of oscillator layers for sequences.
+
+    A linear encoder to `hidden_size`; then blocks of normalisation, a Hamiltonian
+    recurrent unit, GELU, dropout, a gated linear unit
+    :math:`W_1 x \cdot \sigma(W_2 x)` and dropout, each around a skip connection; then
+    a linear head (arXiv 2506.05259, after LinOSS, arXiv 2410.03943).
+
+    Parameters
+    ----------
+    input_size : int
+        Number of channels.
+    output_size : int
+        Number of outputs: classes or targets.
+    hidden_size : int
+        Width of the blocks.
+    state_size : int
+        Modes in each block.
+    num_blocks : int
+        Number of blocks.
+    dynamics : {"linear", "nonlinear"}, default="linear"
+        :class:`LinearHRU` (with complex B and C) or :class:`NonlinearHRU`.
+    gradient : {"bptt", "rhel"}, default="bptt"
+        How the oscillators' gradient is computed; the rest is back-propagated.
+    epsilon : float or "auto", default="auto"
+        Size of the nudge under "rhel".
+    norm : {"batch", "layer", None}, default="batch"
+        Normalisation, without scale or shift. Statistics never see padding.
+    dropout : float, default=0.0
+        Probability of dropping an activation.
+    readout : {"mean", "last", "sequence"}, default="mean"
+        What the head reads: the mean over a sample's steps, its last step, or every
+        `every`-th step.
+    every : int, default=1
+        Distance of the steps that readout "sequence" reads: counting from one, steps
+        `every`, 2 `every` and so on.
+    initial_step : float, optional
+        Largest step size of :class:`NonlinearHRU` at the start. Its default is for
+        series of ten thousand steps; 0.1 suits a thousand better.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_physrnn.nn import HSSM
+    >>> x = torch.randn(2, 100, 3)
+    >>> model = HSSM(3, 5, hidden_size=8, state_size=4, num_blocks=2)
+    >>> model(x).shape
+    torch.Size([2, 5])
+    >>> model = HSSM(
+    ...     3, 1, hidden_size=8, state_size=4, num_blocks=2, gradient="rhel",
+    ...     readout="sequence", every=8,
+    ... )
+    >>> model(x).shape
+    torch.Size([2, 12, 1])
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        *,
+        hidden_size: int,
+        state_size: int,
+        num_blocks: int,
+        dynamics: str = "linear",
+        gradient: str = "bptt",
+        epsilon: float | str = "auto",
+        norm: str | None = "batch",
+        dropout: float = 0.0,
+        readout: str = "mean",
+        every: int = 1,
+        initial_step: float | None = None,
+    ):
+        super().__init__()
+        for name, value, allowed in (
+            ("dynamics", dynamics, tuple(_UNITS)),
+            ("norm", norm, tuple(NORMS)),
+            ("readout", readout, _READOUTS),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {value!r}.")
+        if every < 1:
+            raise ValueError(f"every must be a positive integer, got {every!r}.")
+        options = {"gradient": gradient, "epsilon": epsilon}
+        if initial_step is not None:
+            if dynamics != "nonlinear":
+                raise ValueError("initial_step is for dynamics='nonlinear' only.")
+            options["initial_step"] = initial_step
+        self.input_size = input_size
+        self.readout = readout
+        self.every = every
+        self.encoder = nn.Linear(input_size, hidden_size)
+        self.blocks = nn.ModuleList(
+            _Block(hidden_size, state_size, dynamics, norm, dropout, **options)
+            for _ in range(num_blocks)
+        )
+        self.head = nn.Linear(hidden_size, output_size)
+
+    def forward(
+        self,
+        u: torch.Tensor,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Run the model.
+
+        Parameters
+        ----------
+        u : Tensor of shape (batch, time, input_size)
+            Input sequences.
+        dt : Tensor of shape (batch, time), optional
+            Factor of the oscillators' step size at every step, at most about one: see
+            :class:`LinearHRU`. It gets no gradient.
+        lengths : Tensor of shape (batch,), optional
+            Number of steps of each sample, at least one. Later steps of `u` and `dt`
+            are ignored, NaN or not.
+
+        Returns
+        -------
+        output : Tensor of shape (batch, output_size)
+            With readout "sequence", of shape (batch, time // every, output_size), zero
+            past a sample's length.
+
+        Raises
+        ------
+        TypeError
+            If `u` or `dt` is not real or `lengths` not integer.
+        ValueError
+            If a shape does not fit, a length or a step is out of range, or the largest
+            step is unstable.
+        """
+        check_sequence("u", u, dt, lengths)
+        if u.shape[2] != self.input_size:
+            raise ValueError(
+                f"u must have shape (batch, time, input_size={self.input_size}), "
+                f"got {tuple(u.shape)}."
+            )
+        if lengths is not None and lengths.min() < 1:
+            raise ValueError("lengths must be at least 1.")
+        x = self.encoder(zero_past(u, lengths))
+        for block in self.blocks:
+            x = block(x, dt, lengths)
+        if self.readout == "sequence":
+            x = self.head(x[:, self.every - 1 :: self.every])
+            return x if lengths is None else zero_past(x, lengths // self.every)
+        if self.readout == "mean":
+            n_steps = u.shape[1] if lengths is None else lengths[:, None]
+            return self.head(zero_past(x, lengths).sum(1) / n_steps)
+        last = -1 if lengths is None else lengths - 1
+        return self.head(x[torch.arange(len(x), device=x.device), last])

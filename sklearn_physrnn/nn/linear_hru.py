@@ -1,0 +1,153 @@
+"""A layer of harmonic oscillators."""
+
+import torch
+from torch import nn
+
+from ..kernels.oscillator import oscillator_unit
+from ._hru import HRU, STABLE, bounded, unbounded, uniform, zero_past
+
+_STEP = 1e-3, STABLE**0.5 / 2  # with stiffness below 4, step^2 stiffness < STABLE
+_STIFFNESS = 1e-4, 4.0
+
+
+class LinearHRU(HRU):
+    r"""Linear Hamiltonian recurrent unit: oscillators between two linear maps.
+
+    Each of `state_size` modes has a momentum z and a position y, at rest at first, and
+    a Hamiltonian that the input drives,
+
+    .. math::
+        H(z, y; u) = \tfrac12 z^2 + \tfrac12 a y^2 - (B u) y,
+
+    integrated by leapfrog steps of size d (drift, kick, drift); the output is
+    :math:`o_t = \operatorname{Re}(C y_t) + D u_t` with diagonal D (arXiv 2506.05259,
+    section on linear units). Energy is conserved and time can be reversed, which is
+    what `gradient` "rhel" uses.
+
+    The parameters `stiffness_raw` and `step_raw` may take any value: :math:`a` is
+    bounded by 1e-4 and 4, :math:`d` by 0.001 and 0.995, so that :math:`0 < d^2 a < 4`,
+    the condition for a stable step, always holds. With `dt`, steps of varying size, it
+    has to hold at the largest step, :math:`d \max(dt) \sqrt a < 2`, or the call is
+    refused. Even so, steps that vary in rhythm with an oscillator can drive it, as a
+    swing is driven: with a = 1, six steps of 0.3 and six of 0.73 in turn grow by 1.06
+    every twelve.
+
+    Parameters
+    ----------
+    input_size : int
+        Number of inputs, and of outputs.
+    state_size : int
+        Number of modes.
+    gradient : {"bptt", "rhel"}, default="bptt"
+        Back-propagation through time, or recurrent Hamiltonian echo learning: three
+        runs, one forward and two back in time, and nothing kept that grows with the
+        number of steps except the input. The gradients agree to rounding.
+    epsilon : float or "auto", default="auto"
+        Size of the nudge under "rhel". Any size gives the exact gradient, but for
+        rounding; "auto" picks one that rounding does not mind.
+    complex : bool, default=True
+        Complex B and C, held as real tensors with a trailing axis of two: a mode is
+        then two real oscillators of the same stiffness and step.
+
+    Attributes
+    ----------
+    B : Parameter of shape (state_size, input_size[, 2])
+    C : Parameter of shape (input_size, state_size[, 2])
+    D : Parameter of shape (input_size,)
+    stiffness_raw, step_raw : Parameter of shape (state_size,)
+
+    Notes
+    -----
+    NOTE[paper]: the released unit has a = relu(A), which leaves the stable region in
+    training. The start values are the paper's: A ~ U(0, 1), d = sigmoid(U(0, 1)).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_physrnn.nn import LinearHRU
+    >>> layer = LinearHRU(3, 8, gradient="rhel")
+    >>> layer(torch.randn(2, 100, 3)).shape
+    torch.Size([2, 100, 3])
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        state_size: int,
+        *,
+        gradient: str = "bptt",
+        epsilon: float | str = "auto",
+        complex: bool = True,
+    ):
+        super().__init__(input_size, state_size, gradient, epsilon)
+        self.complex = complex
+        parts = (2,) if complex else ()
+        low, high = _STIFFNESS
+        stiffness = uniform(state_size, low=low, high=1.0)
+        self.stiffness_raw = nn.Parameter(unbounded(stiffness, low, high))
+        step = torch.sigmoid(uniform(state_size, low=0.0, high=1.0))
+        self.step_raw = nn.Parameter(unbounded(step, *_STEP))
+        scale_in, scale_out = input_size**-0.5, state_size**-0.5
+        self.B = nn.Parameter(
+            uniform(state_size, input_size, *parts, low=-scale_in, high=scale_in)
+        )
+        self.C = nn.Parameter(
+            uniform(input_size, state_size, *parts, low=-scale_out, high=scale_out)
+        )
+        self.D = nn.Parameter(torch.randn(input_size))
+
+    def dynamics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Stiffness a and step size d of every mode, in float64.
+
+        A rounding error of theirs would grow with time, so they are never float32.
+        """
+        return bounded(self.stiffness_raw, *_STIFFNESS), bounded(self.step_raw, *_STEP)
+
+    def _curvature(self, stiffness, step):
+        return stiffness
+
+    def forward(
+        self,
+        u: torch.Tensor,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Run the oscillators from rest.
+
+        Parameters
+        ----------
+        u : Tensor of shape (batch, time, input_size)
+            Input.
+        dt : Tensor of shape (batch, time), optional
+            Factor of the step size at every step; it gets no gradient. Steps past a
+            sample's length are ignored.
+        lengths : Tensor of shape (batch,), optional
+            Number of steps of each sample; later input is ignored.
+
+        Returns
+        -------
+        o : Tensor of shape (batch, time, input_size)
+            Zero past a sample's length.
+
+        Raises
+        ------
+        TypeError
+            If `u` or `dt` is not real or `lengths` not integer.
+        ValueError
+            If a shape does not fit, a length or a step is out of range, or the largest
+            step is unstable.
+        """
+        dynamics = self.dynamics()
+        self._check(u, dt, lengths, dynamics)
+        stiffness, step = dynamics
+        b_matrix: torch.Tensor = self.B
+        c_matrix: torch.Tensor = self.C
+        if self.complex:
+            stiffness, step = stiffness.repeat(2), step.repeat(2)
+            b_matrix = torch.cat([self.B[..., 0], self.B[..., 1]])
+            c_matrix = torch.cat([self.C[..., 0], -self.C[..., 1]], 1)
+        return oscillator_unit(
+            zero_past(u, lengths), b_matrix, c_matrix, self.D, stiffness, step, dt=dt,
+            lengths=lengths, gradient=self.gradient, epsilon=self.epsilon,
+        )  # fmt: skip

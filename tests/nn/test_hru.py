@@ -1,0 +1,250 @@
+"""Hamiltonian recurrent units."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.functional import softplus
+
+from sklearn_physrnn.nn.linear_hru import LinearHRU
+from sklearn_physrnn.nn.nonlinear_hru import NonlinearHRU
+
+UNITS = {
+    "complex": lambda *sizes, **options: LinearHRU(*sizes, **options),
+    "real": lambda *sizes, **options: LinearHRU(*sizes, complex=False, **options),
+    "nonlinear": lambda *sizes, **options: NonlinearHRU(*sizes, **options),
+}
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def _gradients(layer, u, gradient, dtype, **options):
+    layer = copy.deepcopy(layer).to(dtype)
+    layer.gradient = gradient
+    u = u.to(dtype, copy=True).requires_grad_()
+    weights = torch.randn(u.shape, generator=torch.Generator().manual_seed(5)).to(dtype)
+    (layer(u, **options) * weights).sum().backward()
+    grads = {name: p.grad for name, p in layer.named_parameters()}
+    return {"u": u.grad, **grads}
+
+
+def _agree(result, truth, gap, ratio):
+    for name, y in truth.items():
+        x, y = result[name].double().flatten(), y.double().flatten()
+        assert 1 - float(x @ y / (x.norm() * y.norm())) < gap, name
+        assert abs(float(x.norm() / y.norm()) - 1) < ratio, name
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("case", [(), ("dt", "lengths")])
+def test_echoes_give_the_gradient_of_back_propagation(unit, case):
+    # The release's are 2 to 6 % off for linear units, and zero for a nonlinear step.
+    layer = UNITS[unit](6, 8)
+    u = torch.randn(3, 60, 6)
+    every = {"dt": torch.rand(3, 60), "lengths": torch.tensor([60, 31, 1])}
+    options = {name: every[name] for name in case}
+    truth = _gradients(layer, u, "bptt", torch.float64, **options)
+    assert all(grad.abs().max() > 0 for grad in truth.values())
+    _agree(_gradients(layer, u, "rhel", torch.float64, **options), truth, 1e-9, 1e-6)
+    _agree(_gradients(layer, u, "rhel", torch.float32, **options), truth, 1e-9, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("unit", "n_steps", "gap"),
+    [
+        ("complex", 17_984, 1e-6),
+        ("complex", 50_000, 1e-6),
+        ("nonlinear", 896, 1e-6),
+        ("nonlinear", 17_984, 1e-4),
+    ],
+)
+def test_float32_echoes_over_long_series(unit, n_steps, gap):
+    layer = UNITS[unit](8, 8)
+    u = torch.randn(1, n_steps, 8)
+    truth = _gradients(layer, u, "bptt", torch.float64)
+    _agree(_gradients(layer, u, "rhel", torch.float32), truth, gap, 1e-3)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_echoes_keep_nothing_that_grows_with_time_but_the_input(unit):
+    def saved(n_steps):
+        layer = UNITS[unit](6, 8, gradient="rhel")
+        u = torch.randn(2, n_steps, 6, requires_grad=True)
+        sizes = []
+        with saved_tensors_hooks(lambda x: sizes.append(x.numel()) or x, lambda x: x):
+            layer(u, lengths=torch.tensor([n_steps, 3]))
+        sizes.remove(u.numel())
+        return sorted(sizes)
+
+    assert saved(100) == saved(200)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_later_input_is_ignored(unit):
+    layer = UNITS[unit](6, 8)
+    u = torch.randn(2, 20, 6)
+    u[1, 7:] = torch.nan
+    dt = torch.rand(2, 20)
+    dt[1, 7:] = torch.nan
+    for gradient in ("bptt", "rhel"):
+        layer.gradient = gradient
+        layer.zero_grad()
+        x = u.clone().requires_grad_()
+        o = layer(x, dt=dt, lengths=torch.tensor([20, 7]))
+        alone = layer(u[1:, :7], dt=dt[1:, :7])
+        torch.testing.assert_close(o[1:, :7], alone)
+        assert not o[1, 7:].any()
+        (o + 1).square().sum().backward()
+        assert not x.grad[1, 7:].any()
+        assert all(p.grad.isfinite().all() for p in layer.parameters())
+
+
+@pytest.mark.parametrize("size", [-1e4, -30.0, 30.0, 1e4])
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_parameter_value_is_stable(unit, size):
+    # In float32, in every combination of signs, over 5,000 undriven steps.
+    layer = UNITS[unit](1, 16)
+    raw = [p for name, p in layer.named_parameters() if name.endswith("_raw")]
+    with torch.no_grad():
+        for k, p in enumerate(raw):
+            signs = torch.tensor([1.0 if (j >> k) & 1 else -1.0 for j in range(16)])
+            p.copy_(size * signs if p.ndim else torch.tensor(size))
+        layer.B.fill_(1.0)
+        layer.C.zero_()
+        layer.C[:, :16] = 1.0
+        layer.D.zero_()
+    *others, step = layer.dynamics()
+    edge = step**2 * layer._curvature(*others, step)
+    assert (edge > 0).all()
+    assert (edge.float() < 3.97).all()
+    u = torch.zeros(1, 5_000, 1)
+    u[0, 0] = 1.0
+    o = layer(u)
+    assert o.isfinite().all()
+    # A potential as weak as this one is crossed in less than the series.
+    slowest = (2 * math.pi / edge.clamp(min=1e-6).sqrt()).max()
+    assert slowest > 5_000 or o[:, 2_500:].abs().max() < 3 * o[:, :2_500].abs().max()
+
+
+def test_a_large_dt_is_refused():
+    layer = LinearHRU(2, 4)
+    with torch.no_grad():
+        layer.stiffness_raw.fill_(0.0)  # a = 2, d = 0.5: the limit is dt = 2.8
+        layer.step_raw.fill_(0.0)
+    u = torch.randn(2, 5, 2)
+    dt = torch.ones(2, 5)
+    dt[1, 3] = 2.7
+    assert layer(u, dt=dt).isfinite().all()
+    dt[1, 3] = 2.9
+    with pytest.raises(ValueError, match="Divide dt by its maximum"):
+        layer(u, dt=dt)
+    assert layer(u, dt=dt, lengths=torch.tensor([5, 3])).isfinite().all()
+    with pytest.raises(ValueError, match="Divide dt by its maximum"):
+        NonlinearHRU(2, 4)(u, dt=1000 * dt)
+
+
+@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
+def test_a_dt_that_is_no_step_is_refused(value):
+    dt = torch.ones(2, 5)
+    dt[0, 0] = value
+    with pytest.raises(ValueError, match="dt must be finite and not negative"):
+        LinearHRU(2, 4)(torch.randn(2, 5, 2), dt=dt)
+
+
+def test_start_values():
+    stiffness, step = LinearHRU(2, 5_000).dynamics()
+    assert 0 < stiffness.min() < 0.01 < 0.99 < stiffness.max() <= 1
+    assert 0.5 <= step.min() < 0.505 < 0.725 < step.max() < 0.7311
+    layer = NonlinearHRU(2, 5_000)
+    w, c, alpha, step = layer.dynamics()
+    assert 0.5 <= w.min() < 0.51 < 0.99 < w.max() <= 1.0001
+    # c passes through its sigmoid once.
+    assert 0.268 < c.min() < 0.275 < 0.725 < c.max() < 0.732
+    assert 0.1 <= alpha[0] <= 1
+    assert (alpha == alpha[0]).all()
+    assert 0.00299 < step.min() < 0.0031 < 0.029 < step.max() < 0.03
+    assert not layer.b.any()
+
+
+def test_complex_modes_are_what_they_say():
+    layer = LinearHRU(3, 4).double()
+    u = torch.randn(2, 9, 3, dtype=torch.float64)
+    a, d = layer.dynamics()
+    b_matrix = torch.view_as_complex(layer.B.detach())
+    c_matrix = torch.view_as_complex(layer.C.detach())
+    z = torch.zeros(2, 4, dtype=torch.complex128)
+    y = torch.zeros_like(z)
+    for t in range(9):
+        y_half = y + d / 2 * z
+        z = z - d * (a * y_half - u[:, t].to(z.dtype) @ b_matrix.T)
+        y = y_half + d / 2 * z
+        o = (y @ c_matrix.T).real + layer.D * u[:, t]
+        torch.testing.assert_close(layer(u)[:, t], o)
+
+
+def test_nonlinear_unit_is_what_it_says():
+    layer = NonlinearHRU(3, 4).double()
+    torch.nn.init.normal_(layer.b)
+    u = torch.randn(2, 9, 3, dtype=torch.float64)
+    w, c, alpha, d = layer.dynamics()
+    torch.testing.assert_close(w, 0.1 + softplus(layer.w_raw))
+    z = y = torch.zeros(2, 4, dtype=torch.float64)
+    for t in range(9):
+        y_half = y + d / 2 * z
+        z = z - d * (alpha * y_half + c * torch.tanh(w * y_half + u[:, t] @ layer.B.T + layer.b))
+        y = y_half + d / 2 * z
+        torch.testing.assert_close(layer(u)[:, t], y @ layer.C.T + layer.D * u[:, t])
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_dtype_and_state_dict(unit):
+    layer = UNITS[unit](3, 4)
+    assert all(not p.is_complex() for p in layer.parameters())
+    layer.to(torch.float64)
+    u = torch.randn(2, 9, 3, dtype=torch.float64)
+    twin = UNITS[unit](3, 4).to(torch.float64)
+    twin.load_state_dict(layer.state_dict())
+    assert layer(u).dtype == torch.float64
+    assert torch.equal(layer(u), twin(u))
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epsilon": 0}, "epsilon must be 'auto' or a positive number"),
+        ({"epsilon": -0.1}, "epsilon must be"),
+        ({"gradient": "rtrl"}, "gradient must be 'bptt' or 'rhel', got 'rtrl'"),
+    ],
+)
+def test_bad_options(unit, options, message):
+    with pytest.raises(ValueError, match=message):
+        UNITS[unit](3, 4, **options)
+
+
+def test_bad_initial_step():
+    with pytest.raises(ValueError, match=r"initial_step must be within \[0.01, 1\], got 2"):
+        NonlinearHRU(3, 4, initial_step=2)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_bad_input(unit):
+    layer = UNITS[unit](3, 4)
+    u = torch.randn(2, 5, 3)
+    with pytest.raises(TypeError, match=r"u must be a real .* got torch.complex64"):
+        layer(u.to(torch.complex64))
+    with pytest.raises(ValueError, match=r"input_size=3\), got \(2, 5, 2\)"):
+        layer(u[..., :2])
+    with pytest.raises(ValueError, match="dt must have shape"):
+        layer(u, dt=torch.ones(2, 4))
+    with pytest.raises(ValueError, match="lengths must have shape"):
+        layer(u, lengths=torch.tensor([5]))
+    with pytest.raises(ValueError, match="input_size and state_size must be positive"):
+        UNITS[unit](3, 0)
