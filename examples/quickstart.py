@@ -156,7 +156,6 @@ def main(path="quickstart.png"):
     records = []
 
     housing = california()
-    X, y = load_diabetes(return_X_y=True, as_frame=True) if housing is None else housing
     tables = {"diabetes": (load_diabetes(return_X_y=True, as_frame=True), "RMSE")}
     if housing is not None:
         tables["California Housing"] = (housing, "RMSE 100k$")
@@ -178,7 +177,9 @@ def main(path="quickstart.png"):
     data = train_test_split(*load_breast_cancer(return_X_y=True), test_size=0.3, random_state=0)
     models = {
         "DynPMNNClassifier": DynPMNNClassifier(random_state=0),
-        "MLPClassifier": make_pipeline(StandardScaler(), MLPClassifier((128, 128), random_state=0)),
+        "MLPClassifier": make_pipeline(
+            StandardScaler(), MLPClassifier((128, 128), random_state=0)
+        ),
         "HistGradientBoosting": HistGradientBoostingClassifier(random_state=0),
         "LogisticRegressionCV": linear,
     }

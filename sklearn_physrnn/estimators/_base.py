@@ -61,6 +61,7 @@ class _BaseEstimator(BaseEstimator, ABC):
     verbose: int | bool
     n_features_in_: int
     module_: nn.Module
+    _n_outputs: int
     loss_curve_: list[float]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

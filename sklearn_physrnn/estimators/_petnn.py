@@ -17,6 +17,10 @@ from ._docstrings import documented
 from ._regression import _BaseRegressor
 from ._sequences import _SequenceInputs
 
+# Of initial embeddings. Rare tokens keep most of theirs: at torch's 1.0 they are noise, and
+# IMDB reviews are learned to 0.77 instead of 0.87.
+_EMBEDDING_DEVIATION = 0.1
+
 _OWN_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_size": [Interval(Integral, 1, None, closed="left")],
     "num_layers": [Interval(Integral, 1, None, closed="left")],
@@ -62,6 +66,7 @@ class _PETNNModel(_SequenceInputs):
         if self.vocabulary_size is not None:
             input_size = self.embedding_dim
             embedding = nn.Embedding(self.vocabulary_size, input_size)
+            nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
         return RecurrentModel(
             self._make_recurrent(input_size),
             self.hidden_size,
@@ -168,7 +173,7 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
         increment: str = "linear",
         time_decay: bool = True,
         ground_state: bool = True,
-        readout: str = "last",
+        readout: str = "max",
         dropout: float = 0.0,
         time_channel: int | None = None,
         vocabulary_size: int | None = None,
@@ -176,9 +181,9 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
         loss: str = "squared_error",
         quantile: float | Sequence[float] = 0.5,
         optimizer: str = "adamw",
-        learning_rate_init: float = 0.005,
+        learning_rate_init: float = 0.01,
         learning_rate: str = "one_cycle",
-        alpha: float = 0.01,
+        alpha: float = 2.0,
         batch_size: int | str = "auto",
         max_iter: int = 100,
         max_grad_norm: float | None = 1.0,
@@ -300,16 +305,16 @@ class PETNNClassifier(_PETNNModel, _BaseClassifier):
         increment: str = "linear",
         time_decay: bool = True,
         ground_state: bool = True,
-        readout: str = "last",
+        readout: str = "max",
         dropout: float = 0.0,
         time_channel: int | None = None,
         vocabulary_size: int | None = None,
         embedding_dim: int = 64,
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",
-        learning_rate_init: float = 0.005,
+        learning_rate_init: float = 0.01,
         learning_rate: str = "one_cycle",
-        alpha: float = 0.01,
+        alpha: float = 2.0,
         batch_size: int | str = "auto",
         max_iter: int = 100,
         max_grad_norm: float | None = 1.0,

@@ -63,26 +63,30 @@ class Standard(Scaler):
 class NormalQuantile(Scaler):
     """Each column's distribution mapped to a standard normal, by rank.
 
-    scikit-learn's QuantileTransformer(output_distribution="normal") with weights,
-    which it does not take.
+    Equal values share the middle of their ranks, and between two values it is interpolated:
+    a map without jumps, also where the rows are few. It takes weights, which scikit-learn's
+    QuantileTransformer does not.
     """
 
     def __init__(self, X: np.ndarray, weights: np.ndarray | None = None) -> None:
-        self.levels = np.linspace(0, 1, _N_KNOTS)
-        # numpy takes weights for this one definition of a quantile.
-        self.knots = np.quantile(X, self.levels, axis=0, weights=weights, method="inverted_cdf")
+        mass = np.ones(len(X)) if weights is None else weights
+        self.knots = [self._knots(x, mass) for x in X.T]
+
+    @staticmethod
+    def _knots(x: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, group = np.unique(x, return_inverse=True)
+        masses = np.bincount(group, mass)
+        ranks = (np.cumsum(masses) - masses / 2) / masses.sum()
+        if len(values) > _N_KNOTS:
+            levels = np.linspace(ranks[0], ranks[-1], _N_KNOTS)
+            values, ranks = np.interp(levels, ranks, values), levels
+        return values, ndtri(ranks)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        rank = np.empty(X.shape, np.float64)
-        for j, knots in enumerate(self.knots.T):
-            x = X[..., j]
-            # Among ties the rank is the middle of the first and the last.
-            upper = np.interp(x, knots, self.levels)
-            lower = np.interp(-x, -knots[::-1], -self.levels[::-1])
-            rank[..., j] = (upper - lower) / 2
-            if knots[0] == knots[-1]:
-                rank[..., j] = 0.5
-        return np.clip(ndtri(rank), -_TAIL, _TAIL).astype(X.dtype, copy=False)
+        Z = np.empty_like(X)
+        for j, (values, normal) in enumerate(self.knots):
+            Z[..., j] = np.interp(X[..., j], values, normal)
+        return np.clip(Z, -_TAIL, _TAIL)
 
 
 def make_scaler(kind: str | bool, X: np.ndarray, weights: np.ndarray | None) -> Scaler:

@@ -1,5 +1,6 @@
 """Rows of a table as inputs."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,10 +17,12 @@ _DTYPES = [np.float64, np.float32]  # anything else becomes the first
 
 @contextmanager
 def _naming(name: str) -> Iterator[None]:
-    """Put `name` before the message of an error about an argument."""
+    """Put `name` before the message of an error that does not say what it is about."""
     try:
         yield
     except (TypeError, ValueError) as error:
+        if re.search(r"\b[Xy]\b", str(error)):
+            raise
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"{name}: {error}") from error
 
@@ -29,7 +32,8 @@ def _refuse_dates_and_text(values: Any, name: str) -> None:
     if isinstance(values, list | tuple):
         with _naming(f"{name} must be a rectangular array"):
             values = np.asarray(values)
-    for dtype in np.atleast_1d(getattr(values, "dtypes", getattr(values, "dtype", None))):
+    dtypes = getattr(values, "dtypes", getattr(values, "dtype", None))  # a frame has several
+    for dtype in np.atleast_1d(np.asarray(dtypes, dtype=object)):
         if getattr(dtype, "kind", "O") in "mMSTU":
             raise ValueError(f"{name} must hold real numbers, got {dtype}.")
 

@@ -12,7 +12,7 @@ from ._embedding import PeriodicEmbedding
 from ._members import MemberHead, MemberLinear
 from ._solvers import SOLVERS, integrate
 from ._stability import StabilityWarning, StepStability, step_stability
-from .vector_fields import VECTOR_FIELDS
+from .vector_fields import FUSED, VECTOR_FIELDS, FitzHughNagumo
 
 __all__ = ["DynPMNN"]
 
@@ -118,6 +118,10 @@ class DynPMNNLayer(nn.Module):
         observe = self._method("observe", lambda state: state)
         return observe(state).transpose(-1, -2).flatten(-2)
 
+    def _raw(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self.project(x).flatten(0, -2)
+        return rows.unflatten(-1, (self.n_states + 1, self.hidden_size))
+
     def start(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Map x (batch, [n_members,] input_size) to a bounded initial state and drive.
 
@@ -127,18 +131,22 @@ class DynPMNNLayer(nn.Module):
             One row a sample and member.
         drive : Tensor of shape (rows, hidden_size)
         """
-        raw = self.project(x).flatten(0, -2)
-        raw = raw.unflatten(-1, (self.n_states + 1, self.hidden_size)).transpose(-1, -2)
+        raw = self._raw(x).transpose(-1, -2)
         initial_state = self._method("initial_state", torch.tanh)
         # Bounded, both: an explicit scheme has a stable region only so large.
         return initial_state(raw[..., :-1]), torch.tanh(raw[..., -1])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map x (batch, [n_members,] input_size) to features (batch, ..., output_size)."""
-        state, drive = self.start(x)
         dt = self.t_end / self.n_steps
-        state = integrate(self.field, state, drive, self.solver, self.n_steps, dt)
-        features = self._observe(state)
+        if isinstance(self.field, FitzHughNagumo) and self.solver in FUSED:
+            start = torch.tanh(self._raw(x))
+            final = self.field.integrate_packed(start, self.solver, self.n_steps, dt)
+            features = final.flatten(1)
+        else:
+            state, drive = self.start(x)
+            state = integrate(self.field, state, drive, self.solver, self.n_steps, dt)
+            features = self._observe(state)
         if self.n_members > 1:
             return features.unflatten(0, (-1, self.n_members))
         return features
@@ -292,7 +300,6 @@ class DynPMNN(nn.Module):
         residual = index > 0 and features.shape == x.shape
         return self.dropout(x + features if residual else features)
 
-    @torch.no_grad()
     def check_stability(self, x: torch.Tensor) -> list[StepStability]:
         """Check each layer's step at the states that x leads to, and warn if one fails.
 
@@ -333,5 +340,6 @@ class DynPMNN(nn.Module):
                     StabilityWarning,
                     stacklevel=2,
                 )
-            x = self._advance(index, x)
+            with torch.no_grad():
+                x = self._advance(index, x)
         return reports

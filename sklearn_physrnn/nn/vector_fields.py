@@ -18,9 +18,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..kernels.neuron import fitzhugh_nagumo
+from ..kernels.neuron import fitzhugh_nagumo, fitzhugh_nagumo_packed
 
 __all__ = ["FitzHughNagumo", "HodgkinHuxley", "Kuramoto", "VanDerPol", "VectorField"]
+
+
+FUSED = ("euler", "semi_implicit_euler")  # schemes that have a kernel
 
 
 def _inverse_softplus(value: torch.Tensor) -> torch.Tensor:
@@ -129,7 +132,7 @@ class FitzHughNagumo(VectorField):
         self, state: torch.Tensor, drive: torch.Tensor, solver: str, n_steps: int, dt: float
     ) -> torch.Tensor | None:
         """Run the fused kernel for the Euler schemes; None leaves it to the solver."""
-        if solver not in ("euler", "semi_implicit_euler") or state.ndim != 3:
+        if solver not in FUSED or state.ndim != 3:
             return None
         v, w = state.unbind(-1)
         final = fitzhugh_nagumo(
@@ -144,6 +147,20 @@ class FitzHughNagumo(VectorField):
             semi_implicit=solver == "semi_implicit_euler",
         )
         return torch.stack(final, -2).transpose(-1, -2)
+
+    def integrate_packed(
+        self, start: torch.Tensor, solver: str, n_steps: int, dt: float
+    ) -> torch.Tensor:
+        """Like `integrate`, from v, w and drive (batch, 3, hidden) to v and w, for Euler."""
+        return fitzhugh_nagumo_packed(
+            start,
+            self.a,
+            self.b,
+            self.g,
+            dt=dt,
+            n_steps=n_steps,
+            semi_implicit=solver == "semi_implicit_euler",
+        )
 
 
 class VanDerPol(VectorField):

@@ -2,6 +2,7 @@
 
 import torch
 from skorch import NeuralNet
+from skorch.utils import TeeGenerator
 
 from ._callbacks import StopTraining
 from ._data import BatchIterator, Samples, join_outputs, run_module
@@ -49,6 +50,19 @@ class Net(NeuralNet):
         target, weight = y_true
         losses = self.criterion_(y_pred, target)
         return (losses if weight is None else losses * weight).mean()
+
+    def train_step(self, batch, **fit_params):
+        # skorch wraps the step in a closure, for optimisers that call it several times.
+        self.optimizer_.zero_grad(set_to_none=True)
+        step = self.train_step_single(batch)
+        self.notify(
+            "on_grad_computed",
+            named_parameters=TeeGenerator(self.get_all_learnable_params()),
+            batch=batch,
+            training=True,
+        )
+        self.optimizer_.step()
+        return step
 
     def train_step_single(self, batch, **fit_params):
         # skorch sets the training mode here, batch by batch; we do once an epoch.

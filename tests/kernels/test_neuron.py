@@ -24,7 +24,7 @@ SHAPES = [
     (5, 128, 4),
     (4, 129, 5),  # one neuron past a block
     (9, 300, 16),
-    (700, 60, 16),  # several shards
+    (300, 60, 16),  # several shards
     (0, 4, 3),
     (3, 4, 0),
 ]
@@ -109,7 +109,7 @@ def test_same_bits_on_any_number_of_threads(dtype):
     try:
         for threads in (1, 2, 4):
             torch.set_num_threads(threads)
-            inputs = _inputs(700, 60, dtype)
+            inputs = _inputs(300, 60, dtype)
             results.append(_outputs_and_gradients(inputs, dt=0.1, n_steps=16))
     finally:
         torch.set_num_threads(before)
@@ -155,7 +155,7 @@ def test_autocast_runs_the_kernel_in_float32():
         v = inputs[0] @ weight
         assert v.dtype == torch.bfloat16
         out = fitzhugh_nagumo(v, *inputs[1:], dt=0.1, n_steps=4)
-        assert {type(x.grad_fn).__name__ for x in out} == {"_FitzHughNagumoBackward"}
+        assert {type(x.grad_fn).__name__ for x in out} == {"UnbindBackward0"}
     assert {x.dtype for x in out} == {torch.float32}
     expected = fitzhugh_nagumo(v.float(), *inputs[1:], dt=0.1, n_steps=4)
     assert all(torch.equal(x, y) for x, y in zip(out, expected, strict=True))
@@ -174,7 +174,7 @@ def test_second_derivative_raises():
     v, _ = fitzhugh_nagumo(*inputs, dt=0.1, n_steps=2)
     (grad,) = torch.autograd.grad(v.square().sum(), inputs[0], create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
-        torch.autograd.grad(grad.sum(), inputs[0])
+        grad.sum().backward()
 
 
 def test_forward_mode_raises():
@@ -189,15 +189,17 @@ def test_forward_mode_raises():
 
 _FORK = """
 import os, sys, torch
-from sklearn_physrnn.kernels.neuron import fitzhugh_nagumo
+from sklearn_physrnn.kernels.neuron import fitzhugh_nagumo_packed
 
+# No torch operation large enough for OpenMP's threads may run in the child: GNU's
+# OpenMP hangs there. Ours have to work.
 torch.set_num_threads(2)
-inputs = [torch.rand(700, 60) for _ in range(3)] + [torch.rand(60) for _ in range(3)]
-expected = fitzhugh_nagumo(*inputs, dt=0.1, n_steps=16)[0]
+inputs = [torch.rand(700, 3, 60), torch.rand(60), torch.rand(60), torch.rand(60)]
+expected = fitzhugh_nagumo_packed(*inputs, dt=0.1, n_steps=16).numpy()
 child = os.fork()
 if child == 0:
-    again = fitzhugh_nagumo(*inputs, dt=0.1, n_steps=16)[0]
-    os._exit(0 if torch.equal(again, expected) else 3)
+    again = fitzhugh_nagumo_packed(*inputs, dt=0.1, n_steps=16).numpy()
+    os._exit(0 if (again == expected).all() else 3)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 

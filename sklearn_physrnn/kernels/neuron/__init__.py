@@ -12,14 +12,13 @@ _HALF = (torch.bfloat16, torch.float16)
 class _FitzHughNagumo(torch.autograd.Function):
     @staticmethod
     @compiled_forward
-    def forward(ctx, v, w, drive, a, b, g, dt, n_steps, semi_implicit):
+    def forward(ctx, start, a, b, g, dt, n_steps, semi_implicit):
         from . import cpu  # compiled code, only when it is first needed
 
-        inputs = [x.detach().contiguous() for x in (v, w, drive, a, b, g)]
+        inputs = [x.detach().contiguous() for x in (start, a, b, g)]
         ctx.save_for_backward(*inputs)
         ctx.scheme = (dt, n_steps, semi_implicit)
-        outputs = cpu.forward(*(x.numpy() for x in inputs), *ctx.scheme)
-        return tuple(map(torch.from_numpy, outputs))
+        return torch.from_numpy(cpu.forward(*(x.numpy() for x in inputs), *ctx.scheme))
 
     @staticmethod
     @compiled_backward
@@ -27,9 +26,7 @@ class _FitzHughNagumo(torch.autograd.Function):
         from . import cpu
 
         inputs = (x.numpy() for x in ctx.saved_tensors)
-        outputs = cpu.backward(
-            *inputs, *ctx.scheme, *(grad.contiguous().numpy() for grad in grads)
-        )
+        outputs = cpu.backward(*inputs, *ctx.scheme, grads[0].contiguous().numpy())
         return *map(torch.from_numpy, outputs), None, None, None
 
 
@@ -95,4 +92,35 @@ def fitzhugh_nagumo(
         return reference.fitzhugh_nagumo(
             v, w, drive, a, b, g, dt=dt, n_steps=n_steps, semi_implicit=semi_implicit
         )
-    return _FitzHughNagumo.apply(v, w, drive, a, b, g, dt, n_steps, semi_implicit)
+    start = torch.stack((v, w, drive), 1)
+    return _FitzHughNagumo.apply(start, a, b, g, dt, n_steps, semi_implicit).unbind(1)
+
+
+def fitzhugh_nagumo_packed(
+    start: torch.Tensor,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    g: torch.Tensor,
+    *,
+    dt: float,
+    n_steps: int,
+    semi_implicit: bool = False,
+) -> torch.Tensor:
+    """:func:`fitzhugh_nagumo` on packed tensors, which saves a layer the unpacking.
+
+    Parameters
+    ----------
+    start : Tensor of shape (batch, 3, hidden)
+        v, w and the drive.
+    a, b, g, dt, n_steps, semi_implicit
+        As there.
+
+    Returns
+    -------
+    Tensor of shape (batch, 2, hidden)
+        v and w.
+    """
+    if choose_backend(start, None) == "cpu" and start.dtype not in _HALF:
+        return _FitzHughNagumo.apply(start, a, b, g, dt, n_steps, semi_implicit)
+    scheme = {"dt": dt, "n_steps": n_steps, "semi_implicit": semi_implicit}
+    return torch.stack(fitzhugh_nagumo(*start.unbind(1), a, b, g, **scheme), 1)

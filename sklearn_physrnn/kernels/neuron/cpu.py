@@ -1,6 +1,8 @@
 """FitzHugh-Nagumo integration on the CPU, forward and backward.
 
-Shape letters: B batch, H hidden, N steps. Every array is C-contiguous.
+Shape letters: B batch, H hidden, N steps. Every array is C-contiguous: `start` of shape
+(B, 3, H) holds v, w and the drive, `final` of shape (B, 2, H) holds v and w. A kernel works
+on the rows from `begin` to `end`.
 
 Rows are walked one by one and neurons in blocks, so that the state of a block, and
 in the backward pass its whole trajectory, stays in the first-level cache. The
@@ -22,13 +24,13 @@ def _step_v(v, w, drive, a, dt):
 
 
 @jit
-def _forward(v0, w0, drive, a, b, g, dt, n_steps, semi_implicit, v_out, w_out):
-    n_rows, n_hidden = v0.shape
-    for row in range(n_rows):
-        v, w, I = v_out[row], w_out[row], drive[row]
+def _forward(begin, end, start, a, b, g, dt, n_steps, semi_implicit, final):
+    n_hidden = start.shape[2]
+    for row in range(begin, end):
+        v, w, I = final[row, 0], final[row, 1], start[row, 2]
         for j in range(n_hidden):
-            v[j] = v0[row, j]
-            w[j] = w0[row, j]
+            v[j] = start[row, 0, j]
+            w[j] = start[row, 1, j]
         for _ in range(n_steps):
             if semi_implicit:
                 for j in range(n_hidden):
@@ -44,31 +46,31 @@ def _forward(v0, w0, drive, a, b, g, dt, n_steps, semi_implicit, v_out, w_out):
 
 @jit
 def _backward(
-    v0, w0, drive, a, b, g, dt, n_steps, semi_implicit,
-    grad_v, grad_w, grad_v0, grad_w0, grad_drive, grad_a, grad_b, grad_g,
+    begin, end, start, a, b, g, dt, n_steps, semi_implicit, grad_final, grad_start, sums
 ):  # fmt: skip
-    # grad_a, grad_b, grad_g: (H,), this shard's sums, written here.
+    # sums: (3, H), gradients of a, b and g summed over these rows, written here.
     #
     # All of the reverse loop's operands are lanes of one buffer, a constant distance
     # apart. LLVM then knows that they do not overlap; for a dozen separate arrays it
     # would need more run-time checks than it allows, and would not vectorise.
-    n_rows, n_hidden = v0.shape
-    one = v0.dtype.type(1)  # a literal 1 would turn float32 into float64
+    n_hidden = start.shape[2]
+    one = start.dtype.type(1)  # a literal 1 would turn float32 into float64
     L = _BLOCK
     V_NEXT, A, B, G, I = 2 * L, 4 * L, 5 * L, 6 * L, 7 * L
     P, Q, R, DA, DB, DG = 8 * L, 9 * L, 10 * L, 11 * L, 12 * L, 13 * L
-    s = np.empty(14 * L, v0.dtype)
-    path = np.empty((n_steps + 1) * 2 * L, v0.dtype)  # v, w of every step, in turn
+    s = np.empty(14 * L, start.dtype)
+    path = np.empty((n_steps + 1) * 2 * L, start.dtype)  # v, w of every step, in turn
     for first in range(0, n_hidden, L):
         n = min(L, n_hidden - first)
         for j in range(n):
             s[A + j], s[B + j], s[G + j] = a[first + j], b[first + j], g[first + j]
             s[DA + j] = s[DB + j] = s[DG + j] = 0
-        for row in range(n_rows):
+        for row in range(begin, end):
             for j in range(n):
-                path[j], path[L + j] = v0[row, first + j], w0[row, first + j]
-                s[I + j] = drive[row, first + j]
-                s[P + j], s[Q + j] = grad_v[row, first + j], grad_w[row, first + j]
+                path[j], path[L + j] = start[row, 0, first + j], start[row, 1, first + j]
+                s[I + j] = start[row, 2, first + j]
+                s[P + j] = grad_final[row, 0, first + j]
+                s[Q + j] = grad_final[row, 1, first + j]
                 s[R + j] = 0
             for t in range(n_steps):
                 x = path[2 * L * t : 2 * L * (t + 2)]
@@ -97,42 +99,35 @@ def _backward(
                     s[P + j] += dv - dp * slope
                     s[Q + j] -= dv * s[G + j] + dp
             for j in range(n):
-                grad_v0[row, first + j], grad_w0[row, first + j] = s[P + j], s[Q + j]
-                grad_drive[row, first + j] = s[R + j]
+                grad_start[row, 0, first + j] = s[P + j]
+                grad_start[row, 1, first + j] = s[Q + j]
+                grad_start[row, 2, first + j] = s[R + j]
         for j in range(n):
-            grad_a[first + j], grad_b[first + j] = s[DA + j], s[DB + j]
-            grad_g[first + j] = s[DG + j]
+            sums[0, first + j] = s[DA + j]
+            sums[1, first + j] = s[DB + j]
+            sums[2, first + j] = s[DG + j]
 
 
-def forward(v, w, drive, a, b, g, dt, n_steps, semi_implicit):
-    """Arrays of the reference's arguments to the final ``(v, w)``."""
-    dt = v.dtype.type(dt)
-    v_out, w_out = np.empty_like(v), np.empty_like(w)
-
-    def piece(_, start, stop):
-        rows = slice(start, stop)
-        _forward(
-            v[rows], w[rows], drive[rows], a, b, g, dt, n_steps, semi_implicit,
-            v_out[rows], w_out[rows],
-        )  # fmt: skip
-
-    run(piece, shards(len(v), v.shape[1] * n_steps))
-    return v_out, w_out
+def forward(start, a, b, g, dt, n_steps, semi_implicit):
+    """`start` to `final`, under the constants a, b, g of shape (H,)."""
+    n_rows, _, n_hidden = start.shape
+    final = np.empty((n_rows, 2, n_hidden), start.dtype)
+    arguments = (start, a, b, g, start.dtype.type(dt), n_steps, semi_implicit, final)
+    run(
+        lambda _, begin, end: _forward(begin, end, *arguments),
+        shards(n_rows, n_hidden * n_steps),
+    )
+    return final
 
 
-def backward(v, w, drive, a, b, g, dt, n_steps, semi_implicit, grad_v, grad_w):
-    """Gradients of ``(v, w, drive, a, b, g)``."""
-    dt = v.dtype.type(dt)
-    grads = np.empty_like(v), np.empty_like(v), np.empty_like(v)
-    pieces = shards(len(v), 4 * v.shape[1] * n_steps)
-    sums = np.zeros((3, len(pieces), v.shape[1]), v.dtype)
-
-    def piece(index, start, stop):
-        rows = slice(start, stop)
-        _backward(
-            v[rows], w[rows], drive[rows], a, b, g, dt, n_steps, semi_implicit,
-            grad_v[rows], grad_w[rows], *(grad[rows] for grad in grads), *sums[:, index],
-        )  # fmt: skip
-
-    run(piece, pieces)
-    return *grads, *sums.sum(axis=1)
+def backward(start, a, b, g, dt, n_steps, semi_implicit, grad_final):
+    """Gradients of ``(start, a, b, g)``."""
+    n_rows, _, n_hidden = start.shape
+    grad_start = np.empty_like(start)
+    pieces = shards(n_rows, 4 * n_hidden * n_steps)
+    sums = np.zeros((len(pieces), 3, n_hidden), start.dtype)
+    arguments = (
+        start, a, b, g, start.dtype.type(dt), n_steps, semi_implicit, grad_final, grad_start,
+    )  # fmt: skip
+    run(lambda index, begin, end: _backward(begin, end, *arguments, sums[index]), pieces)
+    return grad_start, *sums.sum(axis=0)
