@@ -166,7 +166,7 @@ def main(path="quickstart.png"):
             "DynPMNNRegressor": regressor,
             "MLPRegressor": make_pipeline(
                 StandardScaler(),
-                MLPRegressor((128, 128), early_stopping=True, max_iter=500, random_state=0),
+                MLPRegressor(hidden_layer_sizes=(128, 128), early_stopping=True, random_state=0),
             ),
             "HistGradientBoosting": HistGradientBoostingRegressor(random_state=0),
             "RidgeCV": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13))),
@@ -178,7 +178,7 @@ def main(path="quickstart.png"):
     models = {
         "DynPMNNClassifier": DynPMNNClassifier(random_state=0),
         "MLPClassifier": make_pipeline(
-            StandardScaler(), MLPClassifier((128, 128), random_state=0)
+            StandardScaler(), MLPClassifier(hidden_layer_sizes=(128, 128), random_state=0)
         ),
         "HistGradientBoosting": HistGradientBoostingClassifier(random_state=0),
         "LogisticRegressionCV": linear,
@@ -192,7 +192,7 @@ def main(path="quickstart.png"):
         models = {
             "PETNNClassifier": PETNNClassifier(random_state=0),
             "HSSMClassifier": HSSMClassifier(random_state=0),
-            "MLPClassifier": on_rows(MLPClassifier((128, 128), random_state=0)),
+            "MLPClassifier": on_rows(MLPClassifier(hidden_layer_sizes=(128, 128), random_state=0)),
             "HistGradientBoosting": on_rows(HistGradientBoostingClassifier(random_state=0)),
         }
         records += compare(name, panel(load), models, accuracy, "accuracy")

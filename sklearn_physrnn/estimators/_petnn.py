@@ -17,8 +17,8 @@ from ._docstrings import documented
 from ._regression import _BaseRegressor
 from ._sequences import _SequenceInputs
 
-# Of initial embeddings. Rare tokens keep most of theirs: at torch's 1.0 they are noise, and
-# IMDB reviews are learned to 0.77 instead of 0.87.
+# Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
+# of 1.0 is loud noise beside what is learned.
 _EMBEDDING_DEVIATION = 0.1
 
 _OWN_CONSTRAINTS: dict[str, list[Any]] = {

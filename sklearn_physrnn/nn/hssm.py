@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.functional import gelu, glu
 
 from ..kernels.oscillator._check import check_sequence
+from ._dropout import Dropout
 from ._hru import HRU, zero_past
 from ._norm import NORMS
 from .linear_hru import LinearHRU
@@ -23,7 +24,7 @@ class _Block(nn.Module):
         self.norm = NORMS[norm](hidden_size)
         self.hru = _UNITS[dynamics](hidden_size, state_size, **options)
         self.gate = nn.Linear(hidden_size, 2 * hidden_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x, dt, lengths):
         h = self.hru(self.norm(x, lengths), dt=dt, lengths=lengths)

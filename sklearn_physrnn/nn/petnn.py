@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ..kernels.petnn import State, Switches, Trajectory, petnn, trajectory
+from ._dropout import Dropout
 
 _RELEASES = ("hard", "surrogate", "soft")
 _INCREMENTS = ("linear", "tanh")
@@ -129,7 +130,7 @@ class PETNN(nn.Module):
         self.increment = increment
         self.time_decay = time_decay
         self.ground_state = ground_state
-        self.dropout = dropout
+        self._dropout = Dropout(dropout)
         self.release_width = release_width
 
         n_outputs = self._switches.n_blocks * hidden_size
@@ -142,6 +143,11 @@ class PETNN(nn.Module):
             ):
                 self.register_parameter(f"{name}_l{k}", nn.Parameter(torch.empty(shape)))
         self.reset_parameters()
+
+    @property
+    def dropout(self) -> float:
+        """Probability that an output between layers is dropped in training."""
+        return self._dropout.p
 
     @property
     def _switches(self) -> Switches:
@@ -219,7 +225,7 @@ class PETNN(nn.Module):
         finals = []
         for k in range(self.num_layers):
             if k > 0:
-                x = nn.functional.dropout(x, self.dropout, self.training)
+                x = self._dropout(x)
             x, final = petnn(
                 x,
                 *self._weights(k),

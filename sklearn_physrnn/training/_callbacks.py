@@ -81,6 +81,27 @@ class KeepWeights(Callback):
         del self._kept, self._state, self._floats
 
 
+class ClipGradients(Callback):
+    """Scale a step's gradient down to a norm of `max_norm`; leave out one that overflowed.
+
+    Back through hundreds of steps a gradient can grow beyond float32 although loss and
+    weights are sound. Dividing by its infinite norm would turn every weight into NaN.
+    """
+
+    def __init__(self, max_norm: float) -> None:
+        self.max_norm = max_norm
+
+    @torch.no_grad()
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        grads = [p.grad for _, p in named_parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(grads)
+        # On the device throughout: a branch on the norm would wait for it.
+        overflowed = ~torch.isfinite(norm)
+        scale = (self.max_norm / (norm + 1e-6)).clamp(max=1.0).masked_fill(overflowed, 0.0)
+        for grad in grads:
+            grad.mul_(scale).masked_fill_(overflowed, 0.0)
+
+
 class Schedule(Callback):
     """Set the learning rate before every batch from the progress of training."""
 

@@ -7,11 +7,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from skorch.callbacks import GradientNormClipping
 from torch import nn
 
 from ..nn._dropout import Dropout
-from ._callbacks import KeepWeights, Progress, Schedule
+from ._callbacks import ClipGradients, KeepWeights, Progress, Schedule
 from ._data import Samples
 from ._net import Net
 from ._random import preserved_global_state
@@ -133,7 +132,7 @@ def train(
         keeper,
     ]
     if options.max_grad_norm is not None:
-        callbacks.append(GradientNormClipping(options.max_grad_norm))
+        callbacks.append(ClipGradients(options.max_grad_norm))
     if options.verbose:
         callbacks.insert(-1, Progress(every=1 if options.verbose > 1 else 10))
     dropout_generator = torch.Generator(device).manual_seed(options.seed)

@@ -74,6 +74,12 @@ def test_tokens_are_learned():
     assert model.fit(X, y).score(X_test, y_test) > 0.9
 
 
+def test_embeddings_start_small():
+    model = token_classifier(max_iter=1, learning_rate_init=1e-9, embedding_dim=64)
+    weight = model.fit(*sentences()).module_.embedding.weight
+    assert 0.09 < weight.std() < 0.11
+
+
 @pytest.mark.parametrize("padding", [-1, np.nan])
 def test_padded_tokens_are_a_list_of_tokens(padding):
     X, y = sentences()

@@ -1,0 +1,12 @@
+import numpy as np
+import pytest
+import torch
+
+# What tests compute is small: threads would only wait for each other, most of all where
+# several test processes share the cores. Tests of threads ask for their own number.
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

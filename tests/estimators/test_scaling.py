@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from scipy.stats import kstest, norm
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
+
+from sklearn_physrnn.estimators._scaling import make_scaler
+
+KINDS = ["standard", "quantile"]
+
+
+def test_standard_is_scikit_learns(rng):
+    X, w = rng.normal(3, 5, (80, 3)), rng.random(80)
+    expected = StandardScaler().fit(X, sample_weight=w).transform(X)
+    np.testing.assert_allclose(make_scaler("standard", X, w).transform(X), expected)
+
+
+def test_standard_can_be_undone(rng):
+    X = rng.normal(3, 5, (80, 3))
+    scaler = make_scaler("standard", X, None)
+    np.testing.assert_allclose(scaler.inverse(scaler.transform(X)), X)
+
+
+def test_quantile_gives_a_normal_distribution(rng):
+    X = rng.exponential(size=(5000, 2)) ** 3
+    Z = make_scaler("quantile", X, None).transform(X)
+    assert kstest(Z[:, 0], "norm").statistic < 0.02
+    assert (np.diff(Z[np.argsort(X[:, 0]), 0]) >= 0).all()  # the order stays
+    expected = QuantileTransformer(output_distribution="normal").fit_transform(X)
+    inner = np.abs(expected) < 2
+    np.testing.assert_allclose(Z[inner], expected[inner], atol=0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [5, 50, 5000])
+def test_no_jumps(kind, n, rng):
+    # A step of a millionth of the values' spread, at the training values and between them.
+    X = np.sort(rng.normal(size=(n, 1)), axis=0)
+    scaler = make_scaler(kind, X, None)
+    for x in (X, (X[1:] + X[:-1]) / 2):
+        assert np.abs(scaler.transform(x + 1e-9) - scaler.transform(x)).max() < 1e-2
+    far = scaler.transform(X)
+    assert (np.diff(far[np.abs(far) < 2]) > 0).all()  # different values stay different
+
+
+def test_ties_share_the_middle_of_their_ranks():
+    Z = make_scaler("quantile", np.array([[0.0]] * 3 + [[1.0]]), None).transform(np.eye(2)[:, :1])
+    np.testing.assert_allclose(norm.cdf(Z), [[7 / 8], [3 / 8]])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_weight_counts_like_repetition(kind, rng):
+    X, counts = rng.normal(size=(40, 2)), rng.integers(1, 5, 40)
+    weighted = make_scaler(kind, X, counts.astype(float)).transform(X)
+    repeated = make_scaler(kind, X.repeat(counts, axis=0), None).transform(X)
+    np.testing.assert_allclose(weighted, repeated, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [*KINDS, False])
+def test_type_is_kept(kind, dtype, rng):
+    X = rng.normal(size=(20, 2)).astype(dtype)
+    assert make_scaler(kind, X, None).transform(X).dtype == dtype
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -7e11, 1e300])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_constant_column_becomes_zero(kind, value):
+    X = np.full((20, 1), value)
+    assert (np.abs(make_scaler(kind, X, None).transform(X)) < 1e-6).all()
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-30, 1e30, 1e300])
+@pytest.mark.parametrize("kind", KINDS)
+def test_units_do_not_matter(kind, size, rng):
+    X = rng.normal(size=(50, 2))
+    plain = make_scaler(kind, X, None).transform(X)
+    np.testing.assert_allclose(make_scaler(kind, X * size, None).transform(X * size), plain)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_wild_values_at_prediction_stay_finite(kind, rng):
+    scaler = make_scaler(kind, rng.normal(size=(50, 1)), None)
+    Z = scaler.transform(np.array([[-1.7e308], [1e30], [1.7e308]]))
+    assert np.isfinite(Z.astype(np.float32)).all()
+    assert Z[0] < Z[1] <= Z[2]
+
+
+def test_without_scaling_what_float32_cannot_hold_is_refused():
+    X = np.array([[1.0], [1e39]])
+    with pytest.raises(ValueError, match=r"scale_inputs=False .* got 1.0e\+39"):
+        make_scaler(False, X, None).transform(X)
+    assert make_scaler(False, X[:1], None).transform(X[:1]) is not None

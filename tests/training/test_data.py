@@ -1,0 +1,62 @@
+import pytest
+import torch
+
+from sklearn_physrnn.training._data import BatchIterator, Samples, trim_padding
+from sklearn_physrnn.training._device import inference_device, training_device
+
+
+def _samples(n, weights=True):
+    x = torch.arange(2.0 * n).reshape(n, 2)
+    return Samples({"x": x}, x[:, :1].clone(), x[:, 0].clone() if weights else None)
+
+
+@pytest.mark.parametrize(("n", "batch_size", "n_batches"), [(10, 3, 4), (9, 3, 3), (2, 5, 1)])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_every_sample_comes_once(n, batch_size, n_batches, shuffled):
+    generator = torch.Generator().manual_seed(0) if shuffled else None
+    iterator = BatchIterator(_samples(n), batch_size, generator)
+    assert len(iterator) == n_batches
+    batches = list(iterator)
+    assert len(batches) == n_batches
+    assert sorted(torch.cat([y for _, (y, _) in batches]).flatten().tolist()) == list(
+        range(0, 2 * n, 2)
+    )
+    for inputs, (y, w) in batches:  # rows stay together
+        assert torch.equal(inputs["x"][:, :1], y)
+        assert torch.equal(w, y[:, 0])
+
+
+def test_each_epoch_has_an_order_of_its_own_that_repeats_with_the_seed():
+    def epochs(seed):
+        iterator = BatchIterator(_samples(50), 7, torch.Generator().manual_seed(seed))
+        return [torch.cat([y for _, (y, _) in iterator]).flatten().tolist() for _ in range(2)]
+
+    first, second = epochs(0)
+    assert first != second
+    assert epochs(0) == [first, second]
+    assert epochs(1)[0] != first
+
+
+def test_absent_weights_stay_absent():
+    ((_, (_, weights)),) = BatchIterator(_samples(3, weights=False), 5)
+    assert weights is None
+
+
+def test_padding_is_trimmed_to_the_longest_sequence():
+    inputs = {"x": torch.zeros(2, 9, 3), "dt": torch.zeros(2, 9), "lengths": torch.tensor([4, 6])}
+    trimmed = trim_padding(inputs)
+    assert trimmed["x"].shape == (2, 6, 3)
+    assert trimmed["dt"].shape == (2, 6)
+    assert torch.equal(trimmed["lengths"], inputs["lengths"])
+
+
+def test_devices():
+    assert training_device("cpu") == torch.device("cpu")
+    assert training_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(ValueError, match=r"device must be 'auto'.*'gpu'"):
+        training_device("gpu")
+    with pytest.raises(ValueError, match="'cuda:99' is not available"):
+        training_device("cuda:99")
+    with pytest.raises(ValueError, match="'meta' is not available"):
+        training_device("meta")
+    assert inference_device("cuda:99") == torch.device("cpu")
