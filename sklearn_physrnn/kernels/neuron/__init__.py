@@ -25,8 +25,9 @@ class _FitzHughNagumo(torch.autograd.Function):
     def backward(ctx, *grads):
         from . import cpu
 
-        inputs = (x.numpy() for x in ctx.saved_tensors)
-        outputs = cpu.backward(*inputs, *ctx.scheme, grads[0].contiguous().numpy())
+        tensors = (*ctx.saved_tensors, grads[0].contiguous())
+        *inputs, grad = (x.numpy() for x in tensors)
+        outputs = cpu.backward(*inputs, *ctx.scheme, grad_final=grad)
         return *map(torch.from_numpy, outputs), None, None, None
 
 
@@ -122,5 +123,8 @@ def fitzhugh_nagumo_packed(
     """
     if choose_backend(start, None) == "cpu" and start.dtype not in _HALF:
         return _FitzHughNagumo.apply(start, a, b, g, dt, n_steps, semi_implicit)
-    scheme = {"dt": dt, "n_steps": n_steps, "semi_implicit": semi_implicit}
-    return torch.stack(fitzhugh_nagumo(*start.unbind(1), a, b, g, **scheme), 1)
+    v, w, drive = start.unbind(1)
+    final = fitzhugh_nagumo(
+        v, w, drive, a, b, g, dt=dt, n_steps=n_steps, semi_implicit=semi_implicit
+    )
+    return torch.stack(final, 1)
