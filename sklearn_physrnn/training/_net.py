@@ -2,6 +2,7 @@
 
 import torch
 from skorch import NeuralNet
+from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
 from ._callbacks import StopTraining
@@ -51,6 +52,23 @@ class Net(NeuralNet):
         losses = self.criterion_(y_pred, target)
         return (losses if weight is None else losses * weight).mean()
 
+    @property
+    def _default_callbacks(self):
+        # skorch's own look for the best epoch and print a table; KeepWeights and Progress do.
+        return []
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the hooks of callbacks that have one; skorch calls the empty ones too."""
+        if method_name not in self._hooks:
+            self._hooks[method_name] = [
+                getattr(callback, method_name)
+                for _, callback in self.callbacks_
+                if getattr(type(callback), method_name) is not getattr(Callback, method_name)
+            ]
+        getattr(self, method_name)(self, **cb_kwargs)
+        for hook in self._hooks[method_name]:
+            hook(self, **cb_kwargs)
+
     def train_step(self, batch, **fit_params):
         # skorch wraps the step in a closure, for optimisers that call it several times.
         self.optimizer_.zero_grad(set_to_none=True)
@@ -99,6 +117,7 @@ class Net(NeuralNet):
         if not self.initialized_:
             self.initialize()
         self.interrupted_ = False
+        self._hooks = {}
         self.notify("on_train_begin", X=X, y=y)
         try:
             self.fit_loop(X)

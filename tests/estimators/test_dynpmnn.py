@@ -266,6 +266,14 @@ def test_several_quantiles_cover_and_never_cross(rng):
     assert 0.2 < model.score(X[400:], y[400:]) < 1
 
 
+def test_quantiles_learned_in_the_wrong_order_are_put_right():
+    model = DynPMNNRegressor(**QUICK, loss="quantile", quantile=[0.1, 0.5, 0.9])
+    model.fit(X, TARGET)
+    crossing = model._decode(np.array([[1.0, 0.0, -1.0]]))
+    np.testing.assert_array_equal(crossing, model._decode(np.array([[-1.0, 0.0, 1.0]])))
+    assert (np.diff(crossing) > 0).all()
+
+
 def test_several_quantiles_of_several_targets():
     model = DynPMNNRegressor(**QUICK, loss="quantile", quantile=[0.2, 0.8])
     y = np.stack([TARGET, 100 + 50 * TARGET], 1)

@@ -27,7 +27,7 @@ class _FitzHughNagumo(torch.autograd.Function):
 
         tensors = (*ctx.saved_tensors, grads[0].contiguous())
         *inputs, grad = (x.numpy() for x in tensors)
-        outputs = cpu.backward(*inputs, *ctx.scheme, grad_final=grad)
+        outputs = cpu.backward(grad, *inputs, *ctx.scheme)
         return *map(torch.from_numpy, outputs), None, None, None
 
 

@@ -120,7 +120,7 @@ def forward(start, a, b, g, dt, n_steps, semi_implicit):
     return final
 
 
-def backward(start, a, b, g, dt, n_steps, semi_implicit, grad_final):
+def backward(grad_final, start, a, b, g, dt, n_steps, semi_implicit):
     """Gradients of ``(start, a, b, g)``."""
     n_rows, _, n_hidden = start.shape
     grad_start = np.empty_like(start)
