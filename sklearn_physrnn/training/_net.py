@@ -1,5 +1,7 @@
 """skorch's net, with the small steps replaced that cost most on data in memory."""
 
+from collections.abc import Callable
+
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
@@ -117,7 +119,7 @@ class Net(NeuralNet):
         if not self.initialized_:
             self.initialize()
         self.interrupted_ = False
-        self._hooks = {}
+        self._hooks: dict[str, list[Callable[..., None]]] = {}
         self.notify("on_train_begin", X=X, y=y)
         try:
             self.fit_loop(X)

@@ -187,7 +187,7 @@ def test_display_draws_the_numbers(monkeypatch):
     labels = [tick.get_text() for tick in display.axes_[0].get_yticklabels()]
     assert labels == ["w", "input"]
     assert "cosine" in display.axes_[0].get_xlabel()
-    assert "norm ratio" in display.axes_[1].get_xlabel()
+    assert "norm" in display.axes_[1].get_xlabel()
     pyplot.close(display.figure_)
 
 

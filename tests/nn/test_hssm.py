@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sklearn_physrnn.nn._dropout import Dropout
 from sklearn_physrnn.nn._norm import SequenceNorm
 from sklearn_physrnn.nn.hssm import HSSM
 
@@ -114,6 +115,21 @@ def test_dropout_differs_between_samples():
     assert not torch.allclose(output[0], output[1])
     model.eval()
     torch.testing.assert_close(model(u)[0], model(u)[1])
+
+
+def test_dropout_draws_from_its_own_generator():
+    # Training sets it, so that fits in several threads do not share the global one.
+    model, u = HSSM(2, 3, dropout=0.5, **SIZES), torch.randn(4, 20, 2)
+    outputs = []
+    for _ in range(2):
+        generator = torch.Generator().manual_seed(1)
+        for part in model.modules():
+            if isinstance(part, Dropout):
+                part.generator = generator
+        before = torch.get_rng_state()
+        outputs.append(model(u))
+        assert torch.equal(torch.get_rng_state(), before)
+    torch.testing.assert_close(*outputs, rtol=0, atol=0)
 
 
 def test_norm_is_batch_norm_over_the_steps_there_are():
