@@ -50,6 +50,7 @@ class Preparation:
     """What turning series into module inputs needs to remember."""
 
     scaler: Scaler | None
+    longest: int
     time_unit: float = 1.0
 
 
@@ -248,20 +249,21 @@ class _SequenceInputs(_BaseEstimator):
         return y
 
     def _fit_inputs(self, X: Series, weights: np.ndarray | None) -> Preparation:
+        longest = int(X.lengths.max())
         if self._vocabulary_size is not None:
-            return Preparation(scaler=None)
+            return Preparation(None, longest)
         mask = X.mask
         values = X.values[mask]
         step_weights = None if weights is None else np.repeat(weights, X.lengths)
         if self.time_channel is None:
-            return Preparation(make_scaler(self.scale_inputs, values, step_weights))
+            return Preparation(make_scaler(self.scale_inputs, values, step_weights), longest)
         values = np.delete(values, self.time_channel, axis=1)
         elapsed = np.diff(X.values[:, :, self.time_channel], axis=1)[mask[:, 1:]]
         elapsed = elapsed[elapsed > 0]
         if len(elapsed) == 0:
             raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
         return Preparation(
-            make_scaler(self.scale_inputs, values, step_weights), self._time_unit(elapsed)
+            make_scaler(self.scale_inputs, values, step_weights), longest, self._time_unit(elapsed)
         )
 
     def _time_unit(self, elapsed: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 
 from ._gradient_agreement import gradient_agreement
 from ._plotting import import_pyplot

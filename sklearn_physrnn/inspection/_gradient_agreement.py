@@ -4,7 +4,7 @@ import copy
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 

@@ -17,6 +17,8 @@ _INCREMENT_DEVIATION = 2.0  # of Z_t from step to step, for standardised input
 _STATE_DEVIATION = 0.125  # of S from step to step, at least, as the next layer's input
 # Ranges of the mean of Z_t. Without decay, T adds up Z_t - 1, and must tend downwards.
 _INCREMENT_MEANS = {True: (-0.5, 1.7), False: (-1.0, 0.0)}
+_MEMORY = 64.0  # steps, the longest that a hidden state remembers at the start
+_CANDIDATE_GAIN = 0.3
 _DECAY_BIAS = 1.0  # R = 0.73: T decays within a few steps
 
 
@@ -179,6 +181,15 @@ class PETNN(nn.Module):
                 weight_ih[:H] *= deviation / weight_ih[:H].norm(dim=1, keepdim=True)
                 nn.init.zeros_(weight_hh[:H])
                 nn.init.uniform_(bias[:H], *_INCREMENT_MEANS[self.time_decay])
+                if k == self.num_layers - 1:
+                    # Mixing weights from 1/2 down to 1/(1 + _MEMORY): neurons that remember
+                    # one step to neurons that remember many (chrono initialisation, Tallec
+                    # and Ollivier, arXiv 1804.11188). At 1/2 throughout, series of hundreds
+                    # of steps are hardly learned. Not below: the next layer's timers need
+                    # an input that changes from step to step.
+                    nn.init.uniform_(bias[2 * H : 3 * H], -math.log(_MEMORY), 0.0)
+                    # Memories come back scaled by the released energy, which exceeds one.
+                    weight_hh[3 * H :] *= _CANDIDATE_GAIN
                 if self.time_decay:
                     nn.init.constant_(bias[4 * H : 5 * H], _DECAY_BIAS)
 
