@@ -66,6 +66,10 @@ def compare(name, data, models, score, unit):
     """Fit each model, print its line, and return the lines as records."""
     X_train, X_test, y_train, y_test = data
     records = []
+    if score is rmse:
+        constant = np.sqrt(np.mean((y_test - np.mean(y_train)) ** 2))
+    else:
+        constant = 1 - np.mean(y_test == pd.Series(y_train).mode()[0])
     for model_name, model in models.items():
         start = time.perf_counter()
         with warnings.catch_warnings():
@@ -74,7 +78,8 @@ def compare(name, data, models, score, unit):
         seconds = time.perf_counter() - start
         value = score(model, X_test, y_test)
         print(f"{name:<20} {model_name:<26} {value:>8.3f}  {unit:<10} {seconds:>6.1f}")
-        records.append({"data": name, "model": model_name, "score": value, "unit": unit})
+        error = value if score is rmse else 1 - value
+        records.append({"data": name, "model": model_name, "error": error / constant})
     return records
 
 
@@ -95,12 +100,11 @@ def draw(results, regressor, X, y, path):
         1, 2, figsize=(11, 4.6), width_ratios=(1.15, 1), layout="constrained"
     )
 
-    # Errors relative to the best model on the same data, so that all sets share an axis.
+    # Errors relative to a constant prediction's, so that all sets share an axis.
     names = results["data"].drop_duplicates().tolist()[::-1]
     for row, name in enumerate(names):
         part = results[results["data"] == name]
-        error = part["score"] if part["unit"].iloc[0].startswith("RMSE") else 1 - part["score"]
-        error = error / max(error.min(), 1e-2)
+        error = part["error"]
         ours = part["model"].str.contains("DynPMNN|PETNN|HSSM")
         left.plot([error.min(), error.max()], [row, row], color="#dddddd", zorder=1)
         for is_ours, color, marker in ((False, grey, "o"), (True, blue, "D")):
@@ -108,8 +112,9 @@ def draw(results, regressor, X, y, path):
             left.scatter(chosen, [row] * len(chosen), color=color, marker=marker, s=46, zorder=2)
     left.scatter([], [], color=blue, marker="D", label="sklearn_physrnn")
     left.scatter([], [], color=grey, marker="o", label="scikit-learn baselines")
+    left.set_xlim(left=-0.02)
     left.set_yticks(range(len(names)), names)
-    left.set_xlabel("test error, relative to the best on the same split")
+    left.set_xlabel("test error, as a share of a constant prediction's")
     left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     left.spines[["top", "right"]].set_visible(False)
 
@@ -133,7 +138,8 @@ def draw(results, regressor, X, y, path):
     for k in range(x.shape[0]):
         right.plot(path_v[:, k], path_w[:, k], color=color[k], lw=0.9, alpha=0.8)
     right.scatter(path_v[-1], path_w[-1], c=color, s=14, zorder=3)
-    a, g = float(layer.field.a[neuron]), float(layer.field.g[neuron])
+    right.scatter([], [], color="0.3", s=14, label="state at $t_{end}$")
+    a, g = layer.field.a[neuron].item(), layer.field.g[neuron].item()
     current = float(drive[:, neuron].mean())
     v = np.linspace(float(path_v.min()) - 0.1, float(path_v.max()) + 0.1, 200)
     right.plot(v, current - v * (v - a) * (v - 1), "k--", lw=1, label="$\\dot v=0$ (mean drive)")
@@ -142,7 +148,7 @@ def draw(results, regressor, X, y, path):
     right.set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))
     right.set_xlabel("membrane potential $v$")
     right.set_ylabel("recovery $w$")
-    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     right.spines[["top", "right"]].set_visible(False)
     scale = plt.cm.ScalarMappable(plt.Normalize(y.min(), np.percentile(y, 98)), "viridis")
     figure.colorbar(scale, ax=right, label="target", pad=0.02)
