@@ -70,7 +70,7 @@ module_ : torch.nn.Module
     The fitted network, on the CPU.
 n_features_in_ : int
     {n_features}
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Column names, where X was a DataFrame with names that are strings.
 n_iter_ : int
     Epochs trained.
