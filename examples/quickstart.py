@@ -38,7 +38,9 @@ def california():
     """Load California Housing, or give None where it cannot be had."""
     socket.setdefaulttimeout(10)
     try:
-        return fetch_california_housing(return_X_y=True, as_frame=True, n_retries=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its retries: the line below says enough
+            return fetch_california_housing(return_X_y=True, as_frame=True, n_retries=1)
     except OSError:
         print("California Housing is not on this machine and cannot be downloaded: left out.\n")
         return None
