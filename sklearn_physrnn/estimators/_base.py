@@ -258,13 +258,13 @@ class _BaseEstimator(BaseEstimator, ABC):
 
         training_samples = samples(X, y, weights)
         if resume:
-            # Trained on a copy: an error leaves the fitted weights as they were.
             if self._n_module_outputs() != self._n_outputs:
                 raise ValueError(
                     f"loss, quantile and classes now ask for {self._n_module_outputs()} outputs; "
                     f"the fitted model, which warm_start or partial_fit continues, has "
                     f"{self._n_outputs}."
                 )
+            # Trained on a copy: an error leaves the fitted weights as they were.
             module = copy.deepcopy(self.module_)
         else:
             self._n_outputs = self._n_module_outputs()
