@@ -108,13 +108,15 @@ def _with_defaults(text: str, cls: type) -> str:
     return re.sub(r"^( *)(\w+) : .*$", line, text, flags=re.MULTILINE)
 
 
-def documented(*, sequences: bool):
+def documented(*, sequences: bool, family: str = ""):
     """Fill ``{training}``, ``{targets}``, ``{attributes}`` and defaults in a docstring.
 
     Parameters
     ----------
     sequences : bool
         Whether X holds sequences, in channels, or rows, in columns.
+    family : str
+        Text for ``{family}``: what regressor and classifier of one model share.
     """
     words = _CHANNELS if sequences else _COLUMNS
 
@@ -123,14 +125,15 @@ def documented(*, sequences: bool):
             return cls
         classifies = hasattr(cls, "predict_proba")
         parts = {
+            "family": family,
             "targets": _CLASSIFICATION if classifies else _REGRESSION,
             "training": _TRAINING.replace("{column}", words["column"]),
-            "attributes": (_CLASSES if classifies else "")
+            "attributes": (_CLASSES.rstrip("\n") if classifies else "")
             + _ATTRIBUTES.replace("{n_features}", words["n_features"]),
         }
 
         def indented(match: re.Match) -> str:
-            lines = re.sub(r"\n\n+", "\n", parts[match[2]]).strip("\n").split("\n")
+            lines = parts[match[2]].strip("\n").split("\n")
             return "\n".join(match[1] + line if line else line for line in lines)
 
         filled = re.sub(r"^( *)\{(\w+)\}$", indented, cls.__doc__, flags=re.MULTILINE)

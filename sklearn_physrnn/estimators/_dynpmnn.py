@@ -32,6 +32,44 @@ _OWN_CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
+_FAMILY = """
+Each hidden layer is a set of small physical systems, FitzHugh-Nagumo neurons unless told
+otherwise: an affine map of the layer's input sets their initial state and drive, and
+the layer's output is their state after `t_end`. Weights and physical constants are
+trained together (arXiv 2605.08176; the equations are in
+:class:`sklearn_physrnn.nn.DynPMNN`).
+
+Parameters
+----------
+hidden_size : int
+    Neurons in a layer.
+num_layers : int
+    Number of layers.
+dynamics : str, nn.Module or callable
+    "fitzhugh_nagumo", "van_der_pol", "hodgkin_huxley" or "kuramoto"; or a vector field
+    of your own, to be copied for every layer; or a callable that makes one from
+    ``hidden_size``.
+solver : {"euler", "semi_implicit_euler", "heun", "rk4"}
+    Scheme that integrates the equations.
+n_steps : int
+    Number of steps.
+t_end : float
+    Integration time, in the unit of the dynamics.
+dropout : float
+    Share of each layer's outputs dropped in training.
+n_members : int
+    Networks in one, which share their weights up to scales (arXiv 2410.24210); the
+    prediction is their mean. More cost more time and overfit less.
+n_frequencies : int or None
+    Give each column a periodic embedding with so many frequencies, for targets that
+    change fast along a column (arXiv 2203.05556).
+embedding_dim : int
+    Width of that embedding, a column.
+frequency_scale : float
+    Standard deviation of its initial frequencies, in periods a unit of scaled X.
+"""
+
+
 class _DynPMNNModel(_TabularInputs):
     """What regressor and classifier share: the module, and a look at its step."""
 
@@ -71,44 +109,11 @@ class _DynPMNNModel(_TabularInputs):
         module.check_stability(inputs["x"].to(next(module.parameters())))
 
 
-@documented(sequences=False)
+@documented(sequences=False, family=_FAMILY)
 class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
     """Regression by layers of FitzHugh-Nagumo neurons or other differential equations.
 
-    Each hidden layer is a set of small physical systems, FitzHugh-Nagumo neurons unless told
-    otherwise: an affine map of the layer's input sets their initial state and drive, and
-    the layer's output is their state after `t_end`. Weights and physical constants are
-    trained together (arXiv 2605.08176; the equations are in
-    :class:`sklearn_physrnn.nn.DynPMNN`).
-
-    Parameters
-    ----------
-    hidden_size : int
-        Neurons in a layer.
-    num_layers : int
-        Number of layers.
-    dynamics : str, nn.Module or callable
-        "fitzhugh_nagumo", "van_der_pol", "hodgkin_huxley" or "kuramoto"; or a vector field
-        of your own, to be copied for every layer; or a callable that makes one from
-        ``hidden_size``.
-    solver : {"euler", "semi_implicit_euler", "heun", "rk4"}
-        Scheme that integrates the equations.
-    n_steps : int
-        Number of steps.
-    t_end : float
-        Integration time, in the unit of the dynamics.
-    dropout : float
-        Share of each layer's outputs dropped in training.
-    n_members : int
-        Networks in one, which share their weights up to scales (arXiv 2410.24210); the
-        prediction is their mean. More cost more time and overfit less.
-    n_frequencies : int or None
-        Give each column a periodic embedding with so many frequencies, for targets that
-        change fast along a column (arXiv 2203.05556).
-    embedding_dim : int
-        Width of that embedding, a column.
-    frequency_scale : float
-        Standard deviation of its initial frequencies, in periods a unit of scaled X.
+    {family}
     {targets}
     {training}
 
@@ -198,44 +203,11 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
         self.verbose = verbose
 
 
-@documented(sequences=False)
+@documented(sequences=False, family=_FAMILY)
 class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
     """Classification by layers of FitzHugh-Nagumo neurons or other differential equations.
 
-    Each hidden layer is a set of small physical systems, FitzHugh-Nagumo neurons unless told
-    otherwise: an affine map of the layer's input sets their initial state and drive, and
-    the layer's output is their state after `t_end`. Weights and physical constants are
-    trained together (arXiv 2605.08176; the equations are in
-    :class:`sklearn_physrnn.nn.DynPMNN`).
-
-    Parameters
-    ----------
-    hidden_size : int
-        Neurons in a layer.
-    num_layers : int
-        Number of layers.
-    dynamics : str, nn.Module or callable
-        "fitzhugh_nagumo", "van_der_pol", "hodgkin_huxley" or "kuramoto"; or a vector field
-        of your own, to be copied for every layer; or a callable that makes one from
-        ``hidden_size``.
-    solver : {"euler", "semi_implicit_euler", "heun", "rk4"}
-        Scheme that integrates the equations.
-    n_steps : int
-        Number of steps.
-    t_end : float
-        Integration time, in the unit of the dynamics.
-    dropout : float
-        Share of each layer's outputs dropped in training.
-    n_members : int
-        Networks in one, which share their weights up to scales (arXiv 2410.24210); the
-        prediction is their mean. More cost more time and overfit less.
-    n_frequencies : int or None
-        Give each column a periodic embedding with so many frequencies, for targets that
-        change fast along a column (arXiv 2203.05556).
-    embedding_dim : int
-        Width of that embedding, a column.
-    frequency_scale : float
-        Standard deviation of its initial frequencies, in periods a unit of scaled X.
+    {family}
     {targets}
     {training}
 

@@ -36,6 +36,47 @@ _OWN_CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
+_FAMILY = """
+PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
+from its input until a timer, learned too, runs out; then it releases that energy into
+its candidate state and falls back to its ground state (arXiv 2505.03281; the equations
+are in :class:`sklearn_physrnn.nn.PETNN`).
+
+X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
+NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
+and unequal length; or of shape (n_samples, n_timesteps), one channel. With
+`vocabulary_size` it holds integer tokens instead: a list of 1-D arrays, or an array of
+shape (n_samples, n_timesteps) padded at the end with -1.
+
+Parameters
+----------
+hidden_size : int
+    Neurons in a layer.
+num_layers : int
+    Number of recurrent layers.
+release : {"hard", "surrogate", "soft"}
+    Gradient of a release: none, as in the paper; that of a sigmoid; or a sigmoid
+    instead of a release, for ablations.
+increment : {"linear", "tanh"}
+    Time increment; with "tanh" the timer dies at its first release.
+time_decay : bool
+    Learn how fast time runs, from the input.
+ground_state : bool
+    Learn what energy is left after a release, from the input.
+readout : {"last", "mean", "max"}
+    What of the hidden states the head sees.
+dropout : float
+    Share dropped in training: of embeddings, between layers and around the head.
+time_channel : int or None
+    Channel of X that holds time stamps, for series sampled unevenly. The timers then
+    count elapsed time, in units of its median in training, instead of steps.
+vocabulary_size : int or None
+    Number of token ids, for X of tokens.
+embedding_dim : int
+    Width of the learned embedding of tokens.
+"""
+
+
 class _PETNNModel(_SequenceInputs):
     """What regressor and classifier share: the module, and a look at its timers."""
 
@@ -99,47 +140,11 @@ class _PETNNModel(_SequenceInputs):
                 )
 
 
-@documented(sequences=True)
+@documented(sequences=True, family=_FAMILY)
 class PETNNRegressor(_PETNNModel, _BaseRegressor):
     """Regression of sequences by a physics-inspired energy transition network.
 
-    PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
-    from its input until a timer, learned too, runs out; then it releases that energy into
-    its candidate state and falls back to its ground state (arXiv 2505.03281; the equations
-    are in :class:`sklearn_physrnn.nn.PETNN`).
-
-    X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
-    NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-    and unequal length; or of shape (n_samples, n_timesteps), one channel. With
-    `vocabulary_size` it holds integer tokens instead: a list of 1-D arrays, or an array of
-    shape (n_samples, n_timesteps) padded at the end with -1.
-
-    Parameters
-    ----------
-    hidden_size : int
-        Neurons in a layer.
-    num_layers : int
-        Number of recurrent layers.
-    release : {"hard", "surrogate", "soft"}
-        Gradient of a release: none, as in the paper; that of a sigmoid; or a sigmoid
-        instead of a release, for ablations.
-    increment : {"linear", "tanh"}
-        Time increment; with "tanh" the timer dies at its first release.
-    time_decay : bool
-        Learn how fast time runs, from the input.
-    ground_state : bool
-        Learn what energy is left after a release, from the input.
-    readout : {"last", "mean", "max"}
-        What of the hidden states the head sees.
-    dropout : float
-        Share dropped in training: of embeddings, between layers and around the head.
-    time_channel : int or None
-        Channel of X that holds time stamps, for series sampled unevenly. The timers then
-        count elapsed time, in units of its median in training, instead of steps.
-    vocabulary_size : int or None
-        Number of token ids, for X of tokens.
-    embedding_dim : int
-        Width of the learned embedding of tokens.
+    {family}
     {targets}
     {training}
 
@@ -232,47 +237,11 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
         self.verbose = verbose
 
 
-@documented(sequences=True)
+@documented(sequences=True, family=_FAMILY)
 class PETNNClassifier(_PETNNModel, _BaseClassifier):
     """Classification of sequences by a physics-inspired energy transition network.
 
-    PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
-    from its input until a timer, learned too, runs out; then it releases that energy into
-    its candidate state and falls back to its ground state (arXiv 2505.03281; the equations
-    are in :class:`sklearn_physrnn.nn.PETNN`).
-
-    X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
-    NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-    and unequal length; or of shape (n_samples, n_timesteps), one channel. With
-    `vocabulary_size` it holds integer tokens instead: a list of 1-D arrays, or an array of
-    shape (n_samples, n_timesteps) padded at the end with -1.
-
-    Parameters
-    ----------
-    hidden_size : int
-        Neurons in a layer.
-    num_layers : int
-        Number of recurrent layers.
-    release : {"hard", "surrogate", "soft"}
-        Gradient of a release: none, as in the paper; that of a sigmoid; or a sigmoid
-        instead of a release, for ablations.
-    increment : {"linear", "tanh"}
-        Time increment; with "tanh" the timer dies at its first release.
-    time_decay : bool
-        Learn how fast time runs, from the input.
-    ground_state : bool
-        Learn what energy is left after a release, from the input.
-    readout : {"last", "mean", "max"}
-        What of the hidden states the head sees.
-    dropout : float
-        Share dropped in training: of embeddings, between layers and around the head.
-    time_channel : int or None
-        Channel of X that holds time stamps, for series sampled unevenly. The timers then
-        count elapsed time, in units of its median in training, instead of steps.
-    vocabulary_size : int or None
-        Number of token ids, for X of tokens.
-    embedding_dim : int
-        Width of the learned embedding of tokens.
+    {family}
     {targets}
     {training}
 
