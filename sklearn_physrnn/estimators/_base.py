@@ -6,20 +6,15 @@ which module it trains (``_make_module``); a regressor or classifier adds its ta
 """
 
 import copy
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
@@ -27,62 +22,28 @@ from ..training._data import Samples, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs
 from ..training._random import seeded
-from ..training._schedules import SCHEDULES
 from ..training._threads import sensible_threads
+from ._training import DTYPES, _TrainingMixin
 
 _MAX_SEED = np.iinfo(np.int32).max
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
-
-class _BaseEstimator(BaseEstimator, ABC):
+class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
     """Validation, splitting, scaling, training and prediction."""
 
     # Parameters and attributes that the code here relies on; each estimator's __init__
     # lists its own.
     hidden_size: int
-    optimizer: str
-    learning_rate_init: float
-    learning_rate: str
-    alpha: float
-    batch_size: int | str
-    max_iter: int
-    max_grad_norm: float | None
     early_stopping: bool
     validation_fraction: float
-    n_iter_no_change: int
-    tol: float
     scale_inputs: str | bool
     warm_start: bool
-    dtype: str
-    device: str
-    callbacks: Sequence[Any] | None
-    random_state: Any
-    verbose: int | bool
     n_features_in_: int
-    module_: nn.Module
     _n_outputs: int
-    loss_curve_: list[float]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        **_TrainingMixin._parameter_constraints,
         "scale_inputs": [StrOptions({"standard", "quantile"}), Options(bool, {False})],
-        "warm_start": ["boolean"],
-        "dtype": [StrOptions(set(_DTYPES))],
-        "device": [str],
-        "callbacks": [list, tuple, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
     # -- what a model family adds ------------------------------------------------
@@ -150,16 +111,6 @@ class _BaseEstimator(BaseEstimator, ABC):
 
     # -- fitting -------------------------------------------------------------------
 
-    @contextmanager
-    def _unchanged_on_error(self) -> Iterator[None]:
-        before = dict(self.__dict__)
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the model to training data.
@@ -216,12 +167,12 @@ class _BaseEstimator(BaseEstimator, ABC):
     ):
         """Fit from scratch, or go on from the fitted weights where `resume` says so."""
         # Where a fit begins, not where the package is imported: skorch takes its time.
-        from ..training._engine import TrainingOptions, train
+        from ..training._engine import train
 
         rng = check_random_state(self.random_state)
         split_seed, seed = (int(s) for s in rng.randint(_MAX_SEED, size=2))
         device = training_device(self.device)
-        dtype = _DTYPES[self.dtype]
+        dtype = DTYPES[self.dtype]
 
         X, y = self._validate_inputs_and_targets(X, y, reset=not resume)
         weights = self._check_weights(sample_weight, X)
@@ -280,21 +231,12 @@ class _BaseEstimator(BaseEstimator, ABC):
             module,
             self._adapt_criterion(self._criterion()),
             training_samples,
-            TrainingOptions(
-                max_epochs=max_iter or self.max_iter,
-                batch_size=self._batch_size(len(training_samples)),
-                learning_rate=self.learning_rate_init,
+            self._training_options(
+                len(training_samples),
                 device=device,
                 seed=seed,
-                optimizer=self.optimizer,
-                schedule="constant" if one_pass else self.learning_rate,
-                weight_decay=self.alpha,
-                max_grad_norm=self.max_grad_norm,
-                patience=self.n_iter_no_change if early_stopping else None,
-                tol=self.tol,
-                amp_dtype=torch.bfloat16 if self.dtype == "bfloat16" else None,
-                callbacks=self.callbacks or (),
-                verbose=int(self.verbose),
+                early_stopping=early_stopping,
+                max_epochs=max_iter,
             ),
             validation=None if held_out is None else samples(*held_out),
             scorer=scorer,
@@ -305,37 +247,6 @@ class _BaseEstimator(BaseEstimator, ABC):
         with sensible_threads(0):
             self._examine(module, few)
         return self
-
-    def _keep(self, module: nn.Module, record, *, resume: bool) -> None:
-        """Take over a training's result, and warn where it did not end well."""
-        if record.diverged_at is not None:
-            warnings.warn(
-                f"The loss was no longer finite after epoch {record.diverged_at}; training "
-                "stopped and kept the last good weights. Try a smaller learning_rate_init "
-                f"(now {self.learning_rate_init}), max_grad_norm=1.0, or scale_inputs and y "
-                "without extreme values.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        if record.interrupted:
-            warnings.warn(
-                f"Training was interrupted in epoch {len(record.loss_curve) + 1}; the model "
-                "keeps the weights it had.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        self.module_ = module
-        self._optimizer_state = record.optimizer_state
-        earlier = self.loss_curve_ if resume else []
-        self.loss_curve_ = earlier + record.loss_curve
-        self.n_iter_ = len(self.loss_curve_)
-        for name, curve in (
-            ("validation_loss_curve_", record.validation_loss_curve),
-            ("validation_scores_", record.validation_scores),
-        ):
-            earlier = (getattr(self, name) or []) if resume else []
-            setattr(self, name, None if curve is None else earlier + curve)
-        self.best_loss_ = record.best_loss
 
     def _check_weights(self, sample_weight, X) -> np.ndarray | None:
         if sample_weight is None:
@@ -369,12 +280,6 @@ class _BaseEstimator(BaseEstimator, ABC):
         except (TypeError, ValueError) as error:
             raise ValueError(f"sample_weight_val: {error}") from error
         return X, y, weights
-
-    def _batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            # At least eight steps an epoch, of at least 16 samples.
-            return min(256, max(16, n_samples // 8))
-        return int(self.batch_size)
 
     def _split(self, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Hold out rows, stratified where the classes are large enough for it."""

@@ -1,0 +1,142 @@
+"""What every estimator that trains a module has in common, whichever library's it is.
+
+The parameters of training with their constraints, the engine's options that follow from
+them, and the attributes and warnings that a finished training leaves.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from ..training._schedules import SCHEDULES
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+
+
+class _TrainingMixin:
+    """Parameters that say how to train, and the attributes that tell how it went."""
+
+    optimizer: str
+    learning_rate_init: float
+    learning_rate: str
+    alpha: float
+    batch_size: int | str
+    max_iter: int
+    max_grad_norm: float | None
+    n_iter_no_change: int
+    tol: float
+    dtype: str
+    device: str
+    callbacks: Sequence[Any] | None
+    random_state: Any
+    verbose: int | bool
+    module_: nn.Module
+    loss_curve_: list[float]
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "dtype": [StrOptions(set(DTYPES))],
+        "device": [str],
+        "callbacks": [list, tuple, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _batch_size(self, n_samples: int) -> int:
+        if self.batch_size == "auto":
+            # At least eight steps an epoch, of at least 16 samples.
+            return min(256, max(16, n_samples // 8))
+        return int(self.batch_size)
+
+    def _training_options(
+        self,
+        n_samples: int,
+        *,
+        device: torch.device,
+        seed: int,
+        early_stopping: bool,
+        max_epochs: int | None = None,
+    ):
+        """Give the engine's options.
+
+        With `max_epochs`, for that many epochs at a constant learning rate, whatever the
+        estimator's own say.
+        """
+        # Where a fit begins, not where the package is imported: skorch takes its time.
+        from ..training._engine import TrainingOptions
+
+        return TrainingOptions(
+            max_epochs=max_epochs or self.max_iter,
+            batch_size=self._batch_size(n_samples),
+            learning_rate=self.learning_rate_init,
+            device=device,
+            seed=seed,
+            optimizer=self.optimizer,
+            schedule="constant" if max_epochs is not None else self.learning_rate,
+            weight_decay=self.alpha,
+            max_grad_norm=self.max_grad_norm,
+            patience=self.n_iter_no_change if early_stopping else None,
+            tol=self.tol,
+            amp_dtype=torch.bfloat16 if self.dtype == "bfloat16" else None,
+            callbacks=self.callbacks or (),
+            verbose=int(self.verbose),
+        )
+
+    def _keep(self, module: nn.Module, record, *, resume: bool) -> None:
+        """Take over a training's result, and warn where it did not end well."""
+        if record.diverged_at is not None:
+            warnings.warn(
+                f"The loss was no longer finite after epoch {record.diverged_at}; training "
+                "stopped and kept the last good weights. Try a smaller learning_rate_init "
+                f"(now {self.learning_rate_init}), max_grad_norm=1.0, or inputs and targets "
+                "without extreme values.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if record.interrupted:
+            warnings.warn(
+                f"Training was interrupted in epoch {len(record.loss_curve) + 1}; the model "
+                "keeps the weights it had.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self.module_ = module
+        self._optimizer_state = record.optimizer_state
+        earlier = self.loss_curve_ if resume else []
+        self.loss_curve_ = earlier + record.loss_curve
+        self.n_iter_ = len(self.loss_curve_)
+        for name, curve in (
+            ("validation_loss_curve_", record.validation_loss_curve),
+            ("validation_scores_", record.validation_scores),
+        ):
+            earlier = (getattr(self, name) or []) if resume else []
+            setattr(self, name, None if curve is None else earlier + curve)
+        self.best_loss_ = record.best_loss
