@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from sklearn_physrnn import PETNNClassifier
+from sklearn_physrnn import PETNNClassifier, PETNNRegressor
 
 
 class _Peer(nn.Module):
@@ -22,7 +22,8 @@ class _Peer(nn.Module):
         return output, state
 
 
-class _PeerClassifier(PETNNClassifier):
+class _PeerLayers:
+    # Comes before a PETNN estimator in a class's bases.
     _layers: type[nn.RNNBase]
 
     def _make_recurrent(self, input_size):
@@ -36,13 +37,25 @@ class _PeerClassifier(PETNNClassifier):
         return _Peer(layers)
 
 
-class LSTMClassifier(_PeerClassifier):
+class LSTMClassifier(_PeerLayers, PETNNClassifier):
     """PETNNClassifier with torch.nn.LSTM for its recurrent layers."""
 
     _layers = nn.LSTM
 
 
-class GRUClassifier(_PeerClassifier):
+class LSTMRegressor(_PeerLayers, PETNNRegressor):
+    """PETNNRegressor with torch.nn.LSTM for its recurrent layers."""
+
+    _layers = nn.LSTM
+
+
+class GRUClassifier(_PeerLayers, PETNNClassifier):
     """PETNNClassifier with torch.nn.GRU for its recurrent layers."""
+
+    _layers = nn.GRU
+
+
+class GRURegressor(_PeerLayers, PETNNRegressor):
+    """PETNNRegressor with torch.nn.GRU for its recurrent layers."""
 
     _layers = nn.GRU
