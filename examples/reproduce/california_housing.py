@@ -1,20 +1,25 @@
-"""California Housing: DynPMNN, by default and enriched, against scikit-learn's models.
+"""California Housing: DynPMNN, by default and enriched, against other networks and trees.
 
 The split is the paper's: ``r = RandomState(42).rand(20640)``; train r <= 0.7, validation
-up to 0.9, test above. Prints test RMSE in 100,000 $, trainable numbers and seconds a fit.
+up to 0.9, test above. Test root mean squared error in 100,000 $, trainable numbers and seconds
+a fit. Neural ODE, CfC and one multilayer perceptron are trained by DynPMNN's engine, with its
+settings; the others by scikit-learn's defaults but for what stands here.
 """
 
-import argparse
 import time
 
 import numpy as np
-from sklearn.datasets import fetch_california_housing
+from _report import Report, get, n_parameters, parser, read
+from _tabular_peers import REGRESSORS
+from sklearn.datasets import make_friedman1
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
 
 from sklearn_physrnn import DynPMNNRegressor
+from sklearn_physrnn.datasets import load_california_split
 
 RICH = {
     "hidden_size": 64,
@@ -30,63 +35,53 @@ RICH = {
 }
 
 
-def models(seed, quick):
-    """Name every model; DynPMNN's are given the validation rows."""
-    short = {"max_iter": 5} if quick else {}
+def stand_in():
+    """Rows like those of California Housing, in number of columns only."""
+    X, y = make_friedman1(600, n_features=8, random_state=0)
+    rows = {"train": slice(400), "val": slice(400, 500), "test": slice(500, None)}
+    return Bunch(
+        **{f"X_{part}": X[r] for part, r in rows.items()},
+        **{f"y_{part}": y[r] for part, r in rows.items()},
+    )
+
+
+def models(seed, options):
+    """Name every model; those on our engine are given the validation rows."""
+    ours = {"random_state": seed, "device": options.device}
+    if options.quick:
+        ours["max_iter"] = 2
+    mlp = MLPRegressor(hidden_layer_sizes=(128, 128), early_stopping=True, random_state=seed)
     return {
-        "DynPMNN, defaults": DynPMNNRegressor(random_state=seed, **short),
-        "DynPMNN, rich": DynPMNNRegressor(random_state=seed, **{**RICH, **short}),
-        "MLP 128-128": make_pipeline(
-            StandardScaler(),
-            MLPRegressor(hidden_layer_sizes=(128, 128), early_stopping=True, random_state=seed),
-        ),
+        "DynPMNN": DynPMNNRegressor(**ours),
+        "DynPMNN, rich": DynPMNNRegressor(**{**RICH, **ours}),
+        **{name: peer(**ours) for name, peer in REGRESSORS.items()},
+        "MLPRegressor 128-128": make_pipeline(StandardScaler(), mlp),
         "HistGradientBoosting": HistGradientBoostingRegressor(random_state=seed),
     }
 
 
-def count(model):
-    """Trainable numbers of a neural model, or nothing."""
-    if hasattr(model, "module_"):
-        return sum(p.numel() for p in model.module_.parameters() if p.requires_grad)
-    if hasattr(model, "steps"):
-        return sum(w.size for w in model[-1].coefs_ + model[-1].intercepts_)
-    return 0
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one short seed, to see it run")
-    parser.add_argument("--only", default="", help="models whose name contains this")
-    options = parser.parse_args()
-
-    X, y = fetch_california_housing(return_X_y=True)
-    r = np.random.RandomState(42).rand(len(X))
-    train, valid, test = r <= 0.7, (r > 0.7) & (r <= 0.9), r > 0.9
-    print(f"{'model':<22} {'seed':>4} {'RMSE':>7} {'numbers':>8} {'fit, s':>7}")
-    results = {}
-    for seed in range(1 if options.quick else options.seeds):
-        for name, model in models(seed, options.quick).items():
-            if options.only not in name:
-                continue
+def main(arguments=None):
+    options = parser(__doc__, seeds=5)
+    options.add_argument("--only", default="", help="models whose name contains this")
+    options = read(options, arguments)
+    data = get(options, load_california_split, stand_in)
+    names = [name for name in models(0, options) if options.only in name]
+    report = Report("California Housing", options, len(names) * options.seeds)
+    for seed in range(options.seeds):
+        for name in names:
+            model = models(seed, options)[name]
             start = time.perf_counter()
             if isinstance(model, DynPMNNRegressor):
-                model.fit(X[train], y[train], X_val=X[valid], y_val=y[valid])
+                model.fit(data.X_train, data.y_train, X_val=data.X_val, y_val=data.y_val)
             else:
-                model.fit(X[train], y[train])
+                model.fit(data.X_train, data.y_train)
             seconds = time.perf_counter() - start
-            rmse = float(np.sqrt(np.mean((model.predict(X[test]) - y[test]) ** 2)))
-            results.setdefault(name, []).append((rmse, seconds))
-            print(
-                f"{name:<22} {seed:>4} {rmse:>7.4f} {count(model):>8} {seconds:>7.1f}", flush=True
-            )
-    print()
-    for name, rows in results.items():
-        rmse, seconds = np.transpose(rows)
-        print(
-            f"{name:<22} mean {rmse.mean():.4f}, spread {rmse.std():.4f}, "
-            f"median fit {np.median(seconds):.1f} s"
-        )
+            error = np.sqrt(np.mean((model.predict(data.X_test) - data.y_test) ** 2))
+            report.add(
+                data="California Housing", model=name, seed=seed, metric="RMSE", value=error,
+                parameters=n_parameters(model), seconds=seconds,
+            )  # fmt: skip
+    report.summary()
 
 
 if __name__ == "__main__":

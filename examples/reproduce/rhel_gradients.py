@@ -5,17 +5,19 @@ in 6 channels and 5 classes: the configuration of EigenWorms. Prints the worst o
 parameter, as 1 - cosine and norm ratio; the truth is BPTT in float64.
 """
 
-import argparse
+import itertools
 import time
 import warnings
 
 import numpy as np
+from _report import Report, parser, read
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_physrnn import HSSMClassifier
 from sklearn_physrnn.inspection import gradient_agreement
 
 LENGTHS = (896, 17984, 50000)
+N_PARAMETERS = {"linear": 6, "nonlinear": 9}  # of a block, and its input
 
 
 def worst(table, column):
@@ -24,42 +26,38 @@ def worst(table, column):
     return by_parameter.agg(lambda values: values.iloc[(values - 1).abs().argmax()])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="the shortest length only")
-    options = parser.parse_args()
-    rng = np.random.default_rng(options.seed)
-    print(f"{'':<38}{'RHEL':>22}{'BPTT':>22}")
-    print(
-        f"{'dynamics':<10} {'length':>6} {'dtype':<8} {'parameter':<10}"
-        + 2 * f"{'1 - cosine':>13} {'ratio':>8}"
-    )
-    for dynamics in ("linear", "nonlinear"):
-        for length in options.lengths[: 1 if options.quick else None]:
+def main(arguments=None):
+    options = parser(__doc__, seeds=1)
+    options.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
+    options = read(options, arguments)
+    lengths = (64,) if options.quick else options.lengths
+    cases = list(itertools.product(N_PARAMETERS, lengths, ("float64", "float32")))
+    n_values = 2 * sum(N_PARAMETERS[dynamics] for dynamics, _, _ in cases)
+    report = Report("RHEL gradients", options, n_values * options.seeds)
+    for seed in range(options.seeds):
+        for dynamics, length, dtype in cases:
+            rng = np.random.default_rng(seed)
             X = rng.normal(size=(4, length, 6)).cumsum(axis=1).astype(np.float32)
             y = np.array([0, 1, 2, 3])
-            for dtype in ("float64", "float32"):
-                start = time.perf_counter()
-                model = HSSMClassifier(
-                    64, 16, 2, dynamics=dynamics, dtype=dtype, dropout=0.0, max_iter=1,
-                    learning_rate_init=1e-12, learning_rate="constant", random_state=options.seed,
-                )  # fmt: skip
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", ConvergenceWarning)
-                    model.fit(X, y)
-                table = gradient_agreement(model, X, y)
-                columns = ("rhel_cosine", "rhel_norm_ratio", "bptt_cosine", "bptt_norm_ratio")
-                values = [worst(table, column) for column in columns]
-                for parameter in values[0].index:
-                    rhel, ratio, bptt, bptt_ratio = (float(v[parameter]) for v in values)
-                    print(
-                        f"{dynamics:<10} {length:>6} {dtype:<8} {parameter:<10}"
-                        f"{1 - rhel:>13.1e} {ratio:>8.5f}{1 - bptt:>13.1e} {bptt_ratio:>8.5f}",
-                        flush=True,
-                    )
-                print(f"{time.perf_counter() - start:>70.1f} s", flush=True)
+            start = time.perf_counter()
+            model = HSSMClassifier(
+                64, 16, 2, dynamics=dynamics, dtype=dtype, dropout=0.0, max_iter=1,
+                learning_rate_init=1e-12, learning_rate="constant", device=options.device,
+                random_state=seed,
+            )  # fmt: skip
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                model.fit(X, y)
+            table = gradient_agreement(model, X, y)
+            seconds = time.perf_counter() - start
+            for fitter in ("rhel", "bptt"):
+                cosines, ratios = (worst(table, f"{fitter}_{c}") for c in ("cosine", "norm_ratio"))
+                for parameter in cosines.index:
+                    report.add(
+                        data=f"{dynamics}, {length}, {dtype}", model=f"{fitter}: {parameter}",
+                        seed=seed, metric="1 - cosine", value=1 - cosines[parameter],
+                        seconds=seconds, detail=f"norm ratio {ratios[parameter]:.7f}",
+                    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ what autograd holds between forward and backward. Time is the least of three ste
 """
 
 import argparse
+import itertools
 import resource
 import subprocess
 import sys
 import time
+
+from _report import Report, parser, read
 
 LENGTHS = (1000, 2000, 5000, 10000, 20000, 50000)
 
@@ -62,38 +65,27 @@ def measure(gradient, dynamics, length):
     print(used, sum(kept.values()) / 1e6, min(seconds))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
-    parser.add_argument("--dynamics", default="linear", choices=("linear", "nonlinear"))
-    parser.add_argument("--quick", action="store_true", help="two short lengths")
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+def main(arguments=None):
+    options = parser(__doc__, seeds=1)
+    options.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
+    options.add_argument("--dynamics", default="linear", choices=("linear", "nonlinear"))
+    options.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    options = read(options, arguments)
     if options.measure:
         gradient, dynamics, length = options.measure
         measure(gradient, dynamics, int(length))
         return
-    print(f"{options.dynamics}; {'peak MB':>22} {'kept MB':>18} {'s a step':>18}")
-    print(f"{'length':>8} " + 3 * f"{'RHEL':>9} {'BPTT':>8} ")
-    for length in options.lengths[: 2 if options.quick else None]:
-        rows = []
-        for gradient in ("rhel", "bptt"):
-            child = [
-                sys.executable,
-                __file__,
-                "--measure",
-                gradient,
-                options.dynamics,
-                str(length),
-            ]
-            answer = subprocess.run(child, check=True, capture_output=True, text=True).stdout
-            rows.append([float(value) for value in answer.split()])
-        (peak_r, kept_r, time_r), (peak_b, kept_b, time_b) = rows
-        print(
-            f"{length:>8} {peak_r:>9.0f} {peak_b:>8.0f} {kept_r:>9.0f} {kept_b:>8.0f} "
-            f"{time_r:>9.3f} {time_b:>8.3f}",
-            flush=True,
-        )
+    lengths = (200,) if options.quick else options.lengths
+    report = Report("RHEL memory", options, 6 * len(lengths))
+    for length, gradient in itertools.product(lengths, ("rhel", "bptt")):
+        child = [sys.executable, __file__, "--measure", gradient, options.dynamics, str(length)]
+        answer = subprocess.run(child, check=True, capture_output=True, text=True).stdout
+        values = [float(value) for value in answer.split()]
+        for metric, value in zip(("peak MB", "kept MB", "s a step"), values, strict=True):
+            report.add(
+                data=f"{options.dynamics}, {length} steps", model=gradient, seed=0,
+                metric=metric, value=value, seconds=values[2],
+            )  # fmt: skip
 
 
 if __name__ == "__main__":

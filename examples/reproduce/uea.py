@@ -1,16 +1,22 @@
-"""HSSM on a UEA set: train and test merged, split 70 / 15 / 15 at random, best validation kept.
+"""HSSM on a set of the UEA archive, against MiniRocket and LSTM: the released protocol.
 
-The set is an npz file with X_train, X_test (n, time, channels), y_train and y_test, such as
-SelfRegulationSCP1.npz. Prints test accuracy by seed and fitter, and seconds.
+Train and test merged, split 70 / 15 / 15 at random by the paper's seeds, best validation kept.
+Linear and nonlinear HSSM, each trained by RHEL and by BPTT; LSTM in PETNN's frame; sktime's
+MiniRocket with a ridge classifier, which needs no validation part and is given training alone.
 """
 
-import argparse
 import time
 
 import numpy as np
+from _peers import LSTMClassifier
+from _report import Report, get, n_parameters, parser, read
+from sklearn.datasets import make_classification
 from sklearn.model_selection import train_test_split
+from sklearn.utils import Bunch
+from sktime.classification.kernel_based import RocketClassifier
 
 from sklearn_physrnn import HSSMClassifier
+from sklearn_physrnn.datasets import load_panel
 
 SEEDS = (2345, 3456, 4567, 5678, 6789)  # the paper's
 
@@ -27,6 +33,13 @@ CONFIGURATION = {
     "batch_size": 16,
     "early_stopping": True,
 }
+LSTM = {
+    "hidden_size": 64,
+    "max_iter": 30,
+    "n_iter_no_change": 30,
+    "batch_size": 16,
+    "early_stopping": True,
+}
 
 
 def with_time(X):
@@ -35,62 +48,73 @@ def with_time(X):
     return np.concatenate((X, np.broadcast_to(time_stamps, (*X.shape[:2], 1))), axis=2)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", help="npz file of the set")
-    parser.add_argument("--seeds", type=int, default=len(SEEDS))
-    parser.add_argument("--fitters", default="rhel,bptt")
-    parser.add_argument("--dynamics", default="linear")
-    parser.add_argument(
-        "--time",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="time as one more channel, as in the paper for this set",
-    )
-    parser.add_argument("--quick", action="store_true", help="two epochs, to see it run")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
-    options = parser.parse_args()
-    changes = dict(item.split("=") for item in options.set)
-    for name, value in changes.items():
-        default = CONFIGURATION.get(name, "")
-        changes[name] = type(default)(value)
+def stand_in():
+    """Short series of two channels in two classes."""
+    X, y = make_classification(120, 60, n_informative=20, random_state=0)
+    X = X.reshape(120, 30, 2)
+    return Bunch(X_train=X[:60], y_train=y[:60], X_test=X[60:], y_test=y[60:])
 
-    with np.load(options.file, allow_pickle=False) as data:
-        X = np.concatenate((data["X_train"], data["X_test"]))
-        y = np.concatenate((data["y_train"], data["y_test"]))
-    if options.time:
-        X = with_time(X)
-    configuration = {**CONFIGURATION, **changes, **({"max_iter": 2} if options.quick else {})}
-    print(f"{X.shape[0]} series of {X.shape[1]} steps, {X.shape[2]} channels; {configuration}")
-    print(f"{'fitter':<6} {'seed':>5} {'validation':>10} {'test':>7} {'epoch':>6} {'fit, s':>7}")
-    results = {}
-    for seed in SEEDS[: options.seeds]:
-        rest, test = train_test_split(
-            np.arange(len(X)), test_size=0.15, stratify=y, random_state=seed
+
+def models(seed, options):
+    """Name every model."""
+    ours = {"random_state": seed, "device": options.device}
+    if options.quick:
+        ours |= {"max_iter": 2}
+    named = {
+        f"HSSM {dynamics}, {fitter}": HSSMClassifier(
+            fitter=fitter, dynamics=dynamics, **{**CONFIGURATION, **ours}
         )
-        train, valid = train_test_split(
-            rest, test_size=0.15 / 0.85, stratify=y[rest], random_state=seed
-        )
-        for fitter in options.fitters.split(","):
-            model = HSSMClassifier(
-                fitter=fitter, dynamics=options.dynamics, random_state=seed, **configuration
+        for dynamics in ("linear", "nonlinear")
+        for fitter in ("rhel", "bptt")
+    }
+    named["LSTM"] = LSTMClassifier(**{**LSTM, **ours})
+    if not options.quick:  # it compiles for half a minute
+        named["MiniRocket"] = RocketClassifier(rocket_transform="minirocket", random_state=seed)
+    return {name: model for name, model in named.items() if options.only in name}
+
+
+def main(arguments=None):
+    options = parser(__doc__, seeds=len(SEEDS))
+    options.add_argument("sets", nargs="*", default=["SelfRegulationSCP1"])
+    options.add_argument(
+        "--no-time", action="store_true", help="leave out time as a channel (paper: by the set)"
+    )
+    options.add_argument("--only", default="", help="models whose name contains this")
+    options = read(options, arguments)
+    sets = options.sets[:1] if options.quick else options.sets
+    report = Report("UEA", options, len(sets) * len(models(0, options)) * options.seeds)
+    for name in sets:
+        data = get(options, lambda n=name: load_panel(n, data_home=options.data_home), stand_in)
+        X = np.concatenate((data.X_train, data.X_test))
+        y = np.concatenate((data.y_train, data.y_test))
+        X = X if options.no_time else with_time(X)
+        for seed in SEEDS[: options.seeds]:
+            rest, test = train_test_split(
+                np.arange(len(X)), test_size=0.15, stratify=y, random_state=seed
             )
-            start = time.perf_counter()
-            model.fit(X[train], y[train], X_val=X[valid], y_val=y[valid])
-            seconds = time.perf_counter() - start
-            accuracy = model.score(X[test], y[test])
-            results.setdefault(fitter, []).append(accuracy)
-            best = int(np.argmin(model.validation_loss_curve_))
-            validation = model.validation_scores_[best]
-            print(
-                f"{fitter:<6} {seed:>5} {validation:>10.4f} {accuracy:>7.4f} {best + 1:>6} "
-                f"{seconds:>7.0f}",
-                flush=True,
+            train, valid = train_test_split(
+                rest, test_size=0.15 / 0.85, stratify=y[rest], random_state=seed
             )
-    print()
-    for fitter, accuracies in results.items():
-        error = np.std(accuracies, ddof=1) / len(accuracies) ** 0.5 if len(accuracies) > 1 else 0
-        print(f"{fitter:<6} mean {np.mean(accuracies):.4f}, standard error {error:.4f}")
+            for model_name, model in models(seed, options).items():
+                start = time.perf_counter()
+                detail = ""
+                if isinstance(model, RocketClassifier):
+                    model.fit(X[train].transpose(0, 2, 1), y[train])
+                    seconds = time.perf_counter() - start
+                    accuracy = np.mean(model.predict(X[test].transpose(0, 2, 1)) == y[test])
+                    parameters = None
+                else:
+                    model.fit(X[train], y[train], X_val=X[valid], y_val=y[valid])
+                    seconds = time.perf_counter() - start
+                    accuracy = model.score(X[test], y[test])
+                    best = int(np.argmin(model.validation_loss_curve_))
+                    detail = f"validation {model.validation_scores_[best]:.4f}, epoch {best + 1}"
+                    parameters = n_parameters(model)
+                report.add(
+                    data=name, model=model_name, seed=seed, metric="accuracy", value=accuracy,
+                    parameters=parameters, seconds=seconds, detail=detail,
+                )  # fmt: skip
+    report.summary()
 
 
 if __name__ == "__main__":
