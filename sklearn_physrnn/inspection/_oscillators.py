@@ -1,0 +1,239 @@
+"""What the displays of HSSM compute: free runs, echoes, energies and frequencies."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..estimators._hssm import _HSSMModel
+from ..kernels.nonlinear_oscillator.reference import log_cosh
+from ..nn.hssm import HSSM
+from ..nn.linear_hru import LinearHRU
+from ..nn.nonlinear_hru import NonlinearHRU
+from ._models import check_family, exact_copy, exact_inputs
+
+Array = torch.Tensor
+
+_FINER = 4  # grid of frequencies than that of the series' own length
+
+
+def network(estimator) -> HSSM:
+    """Copy the fitted network in float64.
+
+    Raises
+    ------
+    TypeError, NotFittedError
+        If `estimator` is no fitted HSSM.
+    """
+    check_family(estimator, _HSSMModel, "an HSSMClassifier or HSSMRegressor")
+    return cast(HSSM, exact_copy(estimator))
+
+
+@dataclass(frozen=True)
+class Oscillators:
+    """A block's oscillators and what drives them along one sequence.
+
+    Attributes
+    ----------
+    drive : Tensor of shape (n_timesteps, n_oscillators)
+        Bu, or Bu + b for nonlinear ones. Complex modes are two oscillators, the real
+        parts of all before the imaginary ones.
+    step : Tensor of shape (n_timesteps, n_oscillators)
+        Size of every leapfrog step.
+    force, potential : callable
+        Of position and drive: -dV/dy and V.
+    quiet : Tensor of shape (n_oscillators,)
+        The drive without input.
+    """
+
+    drive: Array
+    step: Array
+    force: Callable[[Array, Array], Array]
+    potential: Callable[[Array, Array], Array]
+    quiet: Array
+
+    def energy(self, momenta: Array, positions: Array) -> Array:
+        """The Hamiltonian without input, which is what is stored, above that at rest."""
+        rest = self.potential(torch.zeros_like(self.quiet), self.quiet)
+        return momenta**2 / 2 + self.potential(positions, self.quiet) - rest
+
+    def _move(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
+        half = self.step[t] / 2
+        y = y + half * z
+        z = z + self.step[t] * self.force(y, self.drive[t])
+        return z, y + half * z
+
+    def run(self) -> tuple[Array, Array]:
+        """Momenta and positions (n_timesteps, n_oscillators) after each step from rest."""
+        z = y = torch.zeros_like(self.quiet)
+        states = []
+        for t in range(len(self.drive)):
+            z, y = self._move(z, y, t)
+            states.append((z, y))
+        momenta, positions = zip(*states, strict=True)
+        return torch.stack(momenta), torch.stack(positions)
+
+    def echo(self, z: Array, y: Array) -> tuple[Array, Array]:
+        """The same states from the last, (z, y), with the momentum turned round."""
+        z = -z
+        states = []
+        for t in range(len(self.drive) - 1, -1, -1):
+            states.append((-z, y))
+            z, y = self._move(z, y, t)
+        momenta, positions = zip(*states[::-1], strict=True)
+        return torch.stack(momenta), torch.stack(positions)
+
+
+@torch.no_grad()
+def oscillators(
+    module: HSSM, inputs: dict[str, Array], block: int, dtype: torch.dtype = torch.float64
+) -> Oscillators:
+    """Take a block's oscillators, driven as in the network by one sequence, in `dtype`."""
+    x, dt = module.encoder(inputs["x"]), inputs.get("dt")
+    blocks = cast(Any, module.blocks)
+    for below in blocks[:block]:
+        x = below(x, dt, None)
+    unit = blocks[block].hru
+    u = blocks[block].norm(x, None)[0]
+    scale = torch.ones(len(u), dtype=u.dtype) if dt is None else dt[0]
+    make = _linear if isinstance(unit, LinearHRU) else _nonlinear
+    return make(unit, u, scale, dtype)
+
+
+def _linear(unit: LinearHRU, u: Array, scale: Array, dtype: torch.dtype) -> Oscillators:
+    stiffness, step = unit.dynamics()
+    matrix: Array = unit.B
+    if unit.complex:
+        stiffness, step = stiffness.repeat(2), step.repeat(2)
+        matrix = torch.cat([unit.B[..., 0], unit.B[..., 1]])
+    a = stiffness.to(dtype)
+    return Oscillators(
+        drive=(u @ matrix.T).to(dtype),
+        step=(scale[:, None] * step).to(dtype),
+        force=lambda y, drive: drive - a * y,
+        potential=lambda y, drive: a * y**2 / 2 - drive * y,
+        quiet=torch.zeros_like(a),
+    )
+
+
+def _nonlinear(unit: NonlinearHRU, u: Array, scale: Array, dtype: torch.dtype) -> Oscillators:
+    *constants, step = unit.dynamics()
+    w, c, alpha = (value.to(dtype) for value in constants)
+    return Oscillators(
+        drive=(u @ unit.B.T + unit.b).to(dtype),
+        step=(scale[:, None] * step).to(dtype),
+        force=lambda y, drive: -alpha * y - c * torch.tanh(w * y + drive),
+        potential=lambda y, drive: alpha * y**2 / 2 + c / w * log_cosh(w * y + drive),
+        quiet=unit.b.to(dtype),
+    )
+
+
+def _cycles(curvature: Array, step: Array) -> np.ndarray:
+    """Cycles a leapfrog step: it turns phase space by arccos(1 - d^2 V'' / 2)."""
+    return (torch.arccos(1 - step**2 * curvature / 2) / (2 * torch.pi)).numpy()
+
+
+@torch.no_grad()
+def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.DataFrame:
+    r"""Frequencies at which the oscillators of a fitted HSSM swing when left alone.
+
+    A leapfrog step of size d turns an oscillator of stiffness a by
+    :math:`\arccos(1 - d^2 a / 2)`. A nonlinear one swings the faster the less it swings:
+    about rest with :math:`a = \alpha + c w / \cosh^2 b`, far out with
+    :math:`a = \alpha`.
+
+    Parameters
+    ----------
+    estimator : HSSMClassifier or HSSMRegressor
+        Fitted.
+    sampling_rate : float, default=None
+        Time steps a unit of time, say a second. None leaves frequencies in cycles a step,
+        or with `time_channel` gives them in cycles a unit of its time.
+
+    Returns
+    -------
+    DataFrame
+        A row a mode with the columns "block", "mode", "frequency", with nonlinear
+        dynamics "lowest_frequency", that of wide swings, and "coupling", the norm of what
+        B brings to the mode times the norm of what C takes from it.
+
+    Raises
+    ------
+    TypeError, NotFittedError
+        If `estimator` is no fitted HSSM.
+    ValueError
+        If `sampling_rate` is not positive, or given although the model has time stamps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_physrnn import HSSMClassifier
+    >>> from sklearn_physrnn.inspection import mode_frequencies
+    >>> X = np.random.default_rng(0).normal(size=(20, 50, 2))
+    >>> y = X[:, :, 0].mean(axis=1) > 0
+    >>> model = HSSMClassifier(8, 4, max_iter=1, random_state=0).fit(X, y)
+    >>> mode_frequencies(model).shape
+    (8, 4)
+    """
+    module = network(estimator)
+    unit_time = 1.0
+    if sampling_rate is not None:
+        if estimator.time_channel is not None:
+            raise ValueError("sampling_rate is for models without a time channel.")
+        if not 0 < sampling_rate < np.inf:
+            raise ValueError(f"sampling_rate must be positive, got {sampling_rate!r}.")
+        unit_time = 1 / sampling_rate
+    elif estimator.time_channel is not None:
+        unit_time = estimator._preparation.time_unit
+    tables = []
+    for index, block in enumerate(cast(Any, module.blocks)):
+        unit = block.hru
+        columns: dict[str, Any] = {"block": index, "mode": np.arange(unit.state_size)}
+        if isinstance(unit, LinearHRU):
+            columns["frequency"] = _cycles(*unit.dynamics()) / unit_time
+        else:
+            w, c, alpha, step = unit.dynamics()
+            rest = alpha + c * w / torch.cosh(unit.b) ** 2
+            columns["frequency"] = _cycles(rest, step) / unit_time
+            columns["lowest_frequency"] = _cycles(alpha, step) / unit_time
+        columns["coupling"] = _coupling(unit)
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def frequency_unit(estimator, sampling_rate: float | None) -> str:
+    """Name the unit that :func:`mode_frequencies` gives."""
+    per_time = sampling_rate is not None or estimator.time_channel is not None
+    return "cycles per unit of time" if per_time else "cycles per step"
+
+
+def _coupling(unit) -> np.ndarray:
+    into, out = unit.B.flatten(1).norm(dim=1), unit.C.transpose(0, 1).flatten(1).norm(dim=1)
+    return (into * out).numpy()
+
+
+@torch.no_grad()
+def input_power(estimator, X) -> pd.Series:
+    """Mean periodogram of scaled inputs without their means, by cycles a step.
+
+    Raises
+    ------
+    ValueError
+        If the steps of X are not evenly spaced, or X is not what the estimator takes.
+    """
+    if estimator.time_channel is not None:
+        raise ValueError("The power of X needs evenly spaced steps; this model has time stamps.")
+    series = estimator._validate_inputs(X, reset=False)
+    inputs = exact_inputs(estimator, series)
+    x, mask = inputs["x"], torch.as_tensor(series.mask)[:, :, None]
+    x = torch.where(mask, x - x.sum(1, keepdim=True) / mask.sum(1, keepdim=True), 0.0)
+    n_padded = _FINER * x.shape[1]
+    power = torch.fft.rfft(x, n_padded, dim=1).abs().square() / mask.sum(1, keepdim=True)
+    return pd.Series(
+        power.mean((0, 2)).numpy(),
+        index=pd.Index(np.fft.rfftfreq(n_padded), name="frequency"),
+        name="power",
+    )
