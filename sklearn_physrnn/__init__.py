@@ -3,6 +3,7 @@
 from .estimators._dynpmnn import DynPMNNClassifier, DynPMNNRegressor
 from .estimators._hssm import HSSMClassifier, HSSMRegressor
 from .estimators._petnn import PETNNClassifier, PETNNRegressor
+from .persistence import load
 
 __version__ = "0.1.0.dev0"
 
@@ -13,4 +14,5 @@ __all__ = [
     "HSSMRegressor",
     "PETNNClassifier",
     "PETNNRegressor",
+    "load",
 ]

@@ -1,0 +1,124 @@
+"""Fitted estimators as files that hold data and no code.
+
+One file in the safetensors format: weights and other arrays as tensors, everything else as
+JSON in its header. ``_format`` turns that into bytes and back, ``_plain`` turns Python
+values into JSON and back, ``_writing`` and ``_reading``, with ``_module`` and ``_scalers``,
+say what of a fitted estimator is kept, and ``_atomic`` writes a file whole or not at all.
+
+Loading builds an estimator of a known class from known fields. Nothing in the file is
+executed or imported, and no memory is taken for what the file only claims to hold.
+"""
+
+import os
+from typing import Any
+
+__all__ = ["load", "save"]
+
+
+def save(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator to a file; ``estimator.save(path)`` is the same.
+
+    Parameters
+    ----------
+    estimator : estimator of sklearn_physrnn
+        Fitted; see :func:`load` for what is kept.
+    path : str or path-like
+        The file. One that is there already is replaced, once the new one is complete.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If the estimator holds objects that are not data, such as callbacks, a vector field
+        of your own or a RandomState; or if parameters that the fitted module was built
+        from were changed after fitting. Nothing is written then.
+    OSError
+        If the file cannot be written; one that was there is as before.
+    """
+    # Here, and below: who only imports the package needs none of this.
+    from ._atomic import write_atomically
+    from ._format import pack
+    from ._writing import to_contents
+
+    write_atomically(path, pack(*to_contents(estimator)))
+
+
+def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
+    """Load an estimator that was written by its ``save`` method.
+
+    The file may come from a stranger: nothing in it is executed, only known classes and
+    fields are accepted, and what it claims about sizes is checked before memory is taken.
+    What a stranger's model predicts, and how long that takes, is another question.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    device : str, default="auto"
+        What becomes the estimator's `device`. "auto" keeps the one it was saved with, if
+        this machine has it.
+
+    Returns
+    -------
+    estimator : object
+        An estimator of the class that was saved, with its parameters and fitted attributes.
+        Predictions are those of the saved one to the last bit, on the same machine;
+        training can go on with `warm_start` or `partial_fit` as if there had been no file,
+        for the optimizer's state is kept too.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is truncated, damaged, of a newer version, or otherwise not as `save`
+        writes it; or if this machine does not have `device`.
+
+    Notes
+    -----
+    A hash guards the file against accidents. It is no signature: whoever can change the
+    file can change the hash.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import sklearn_physrnn
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = sklearn_physrnn.DynPMNNClassifier(max_iter=2, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(Path(folder) / "iris.safetensors")
+    ...     loaded = sklearn_physrnn.load(Path(folder) / "iris.safetensors")
+    >>> bool((loaded.predict_proba(X) == model.predict_proba(X)).all())
+    True
+    """
+    from .. import __version__
+    from ..training._device import training_device
+    from ._format import read_arrays, read_header
+    from ._reading import from_contents
+
+    if device != "auto":
+        training_device(device)  # refuses one that is not here
+    writer = None
+    with open(path, "rb") as file:
+        try:
+            header = read_header(file)
+            writer = header.writer
+            estimator = from_contents(
+                header.model, header.specs, lambda: read_arrays(file, header)
+            )
+        except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            hint = ""
+            if writer not in (None, __version__):
+                hint = f" It was saved by version {writer:.50} of sklearn_physrnn."
+            raise ValueError(f"{os.fspath(path)} cannot be loaded: {error}{hint}") from error
+    if device != "auto":
+        estimator.device = device
+        return estimator
+    try:
+        training_device(estimator.device)
+    except ValueError:
+        estimator.device = "auto"
+    return estimator

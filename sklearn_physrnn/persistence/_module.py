@@ -1,0 +1,161 @@
+"""The trained module and its optimizer's state as named arrays."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..training._groups import parameter_groups
+from ._format import Spec
+from ._plain import Fields
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# What each optimizer keeps of a parameter, one value a weight; Adam counts its steps besides.
+_MOMENTS = {
+    "adamw": ("exp_avg", "exp_avg_sq"),
+    "adam": ("exp_avg", "exp_avg_sq"),
+    "sgd": ("momentum_buffer",),
+}
+
+
+def outline(estimator: Any, dtype: str, max_layers: int) -> nn.Module:
+    """Build the module that the estimator's parameters describe, without any memory.
+
+    Its weights are on torch's meta device: shapes and dtypes, no values.
+
+    Raises
+    ------
+    ValueError
+        If the parameters describe no module, or one of more than `max_layers` layers.
+    """
+    # Layers are Python objects, which take memory even so.
+    for name in ("num_layers", "num_blocks"):
+        if getattr(estimator, name, 1) > max_layers:
+            raise ValueError(f"{name}={getattr(estimator, name)} does not fit to its weights.")
+    try:
+        with torch.device("meta"):
+            module = estimator._make_module(estimator._n_outputs).to(_DTYPES[dtype])
+    except (RuntimeError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"its parameters describe no module ({error!s:.200}).") from error
+    return module
+
+
+def same_settings(one: nn.Module, other: nn.Module) -> bool:
+    """Tell whether two modules differ in nothing but the values of their weights."""
+    return list(_settings(one)) == list(_settings(other))
+
+
+def _settings(module: nn.Module) -> Iterator[tuple[Any, ...]]:
+    for name, part in module.named_modules():
+        values = {
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in vars(part).items()
+        }
+        plain = {
+            key: value
+            for key, value in values.items()
+            if value is None or isinstance(value, bool | int | float | str)
+        }
+        for transient in ("training", "generator"):  # of training, and gone after it
+            plain.pop(transient, None)
+        yield name, type(part), plain
+    for name, tensor in module.state_dict().items():
+        yield name, tensor.dtype, tensor.shape
+
+
+def weight_specs(module: nn.Module) -> dict[str, Spec]:
+    """Give dtype and shape of every weight and buffer."""
+    return {name: _spec(tensor) for name, tensor in module.state_dict().items()}
+
+
+def _spec(tensor: torch.Tensor) -> Spec:
+    return {torch.float32: "F32", torch.float64: "F64"}[tensor.dtype], tuple(tensor.shape)
+
+
+def weight_arrays(module: nn.Module) -> dict[str, np.ndarray]:
+    """Give the values of every weight and buffer."""
+    return {name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()}
+
+
+def fill(module: nn.Module, arrays: dict[str, np.ndarray]) -> None:
+    """Give an outline its values."""
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    module.load_state_dict(tensors, assign=True)
+    module.eval()
+
+
+def _order(module: nn.Module, alpha: float) -> list[str]:
+    """Name the parameters in the order in which the engine's optimizer counts them."""
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    groups = parameter_groups(module, alpha)
+    return [names[id(parameter)] for group in groups for parameter in group["params"]]
+
+
+def optimizer_fields(state: dict[str, Any], module: nn.Module, alpha: float) -> dict[str, Any]:
+    """Say which optimizer it was, and the order in which it counts the parameters.
+
+    Its state has a number for each; the file has names.
+    """
+    order = _order(module, alpha)
+    unseen = [name for index, name in enumerate(order) if index not in state["state"]]
+    return {"name": state["optimizer"], "parameters": order, "unseen": unseen}
+
+
+def _seen(fields: dict[str, Any]) -> dict[int, str]:
+    """Give number and name of the parameters that there is a state for."""
+    unseen = set(fields["unseen"])
+    return {n: name for n, name in enumerate(fields["parameters"]) if name not in unseen}
+
+
+def optimizer_arrays(fields: dict[str, Any], state: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Give the values of the optimizer's state."""
+    arrays = {
+        f"{moment}.{name}": state["state"][index][moment].numpy()
+        for index, name in _seen(fields).items()
+        for moment in _MOMENTS[fields["name"]]
+    }
+    if fields["name"] != "sgd":
+        steps = [float(state["state"][index]["step"]) for index in _seen(fields)]
+        arrays["step"] = np.array(steps, dtype=np.float32)
+    return arrays
+
+
+def optimizer_specs(data: Any, module: nn.Module) -> dict[str, Spec]:
+    """Say which arrays belong to an optimizer of `module` that `data` describes."""
+    fields = Fields(data, "optimizer")
+    name, order = fields.take("name", str), fields.take("parameters", list)
+    unseen = fields.take("unseen", list)
+    fields.close()
+    parameters = dict(module.named_parameters())
+    if name not in _MOMENTS:
+        raise ValueError(f"its optimizer {name!r:.50} is unknown.")
+    if sorted(order) != sorted(parameters) or not set(unseen) <= set(order):
+        raise ValueError("its optimizer is not one of the module's parameters.")
+    seen = _seen(data)
+    specs = {
+        f"{moment}.{parameter}": _spec(parameters[parameter])
+        for parameter in seen.values()
+        for moment in _MOMENTS[name]
+    }
+    if name != "sgd":
+        specs["step"] = "F32", (len(seen),)
+    return specs
+
+
+def make_optimizer_state(
+    data: dict[str, Any], arrays: dict[str, np.ndarray], module: nn.Module, alpha: float
+) -> dict[str, Any]:
+    """Build the state as the engine keeps it, from arrays that `optimizer_specs` gives."""
+    # Numbers are the engine's own, never the file's: torch's fused optimizers do not check
+    # that a state has its parameter's shape, and write past its end.
+    numbers = {name: index for index, name in enumerate(_order(module, alpha))}
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for place, parameter in enumerate(_seen(data).values()):
+        index = numbers[parameter]
+        entry = {"step": torch.tensor(arrays["step"][place])} if "step" in arrays else {}
+        for moment in _MOMENTS[data["name"]]:
+            entry[moment] = torch.from_numpy(arrays[f"{moment}.{parameter}"])
+        state[index] = entry
+    return {"optimizer": data["name"], "state": state}

@@ -1,0 +1,55 @@
+"""The state that pickle, joblib, copy and skops see: numpy arrays in place of torch's objects.
+
+Smaller than pickled tensors, which bring half a kilobyte each, and what skops can keep, which
+knows no tensors. Where a module cannot be made again from the estimator's parameters, because
+it or they are the user's own or were changed, it stays what it is.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ._module import outline, same_settings, weight_arrays
+from ._reading import CLASSES
+
+
+def without_torch(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Put arrays in the place of a fitted module and of its optimizer's state."""
+    module = state.get("module_")
+    known = CLASSES.get(type(estimator).__name__) is type(estimator)
+    if module is None or not known or not isinstance(state.get("dynamics", ""), str):
+        return state
+    dtype = str(next(module.parameters()).dtype).removeprefix("torch.")
+    try:
+        described = outline(estimator, dtype, max_layers=len(module.state_dict()))
+    except ValueError:
+        return state
+    if not same_settings(described, module):
+        return state
+    return {
+        **state,
+        "module_": {"dtype": dtype, "weights": weight_arrays(module)},
+        "_optimizer_state": _each(state["_optimizer_state"], lambda tensor: tensor.numpy()),
+    }
+
+
+def with_torch(estimator: Any) -> None:
+    """Undo `without_torch`, on an estimator with that state."""
+    kept = getattr(estimator, "module_", None)
+    if kept is None or isinstance(kept, nn.Module):
+        return
+    # Copies: arrays may be memory-mapped, and read-only.
+    weights = {name: torch.tensor(array) for name, array in kept["weights"].items()}
+    module = outline(estimator, kept["dtype"], max_layers=len(weights))
+    module.load_state_dict(weights, assign=True)
+    estimator.module_ = module.eval()
+    estimator._optimizer_state = _each(estimator._optimizer_state, torch.tensor)
+
+
+def _each(optimizer_state: dict[str, Any], change: Any) -> dict[str, Any]:
+    states = {
+        index: {key: None if value is None else change(value) for key, value in entry.items()}
+        for index, entry in optimizer_state["state"].items()
+    }
+    return {**optimizer_state, "state": states}
