@@ -6,6 +6,7 @@ which module it trains (``_make_module``); a regressor or classifier adds its ta
 """
 
 import copy
+import os
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -18,11 +19,13 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
-from ..training._data import Samples, steps_per_sample
+from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs
 from ..training._random import seeded
 from ..training._threads import sensible_threads
+from ._arrays import check_finite, naming, real_numbers
+from ._checkpointing import open_checkpoint
 from ._training import DTYPES, _TrainingMixin
 
 _MAX_SEED = np.iinfo(np.int32).max
@@ -38,12 +41,14 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
     validation_fraction: float
     scale_inputs: str | bool
     warm_start: bool
+    checkpoint: str | os.PathLike | None
     n_features_in_: int
     _n_outputs: int
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_TrainingMixin._parameter_constraints,
         "scale_inputs": [StrOptions({"standard", "quantile"}), Options(bool, {False})],
+        "checkpoint": [str, os.PathLike, None],
     }
 
     # -- what a model family adds ------------------------------------------------
@@ -84,6 +89,9 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
     @abstractmethod
     def _fit_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
         """Learn the scale of encoded targets from training rows."""
+
+    def _revise_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
+        """Take in further targets, where training goes on."""
 
     @abstractmethod
     def _target_tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
@@ -142,8 +150,8 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
         Warns
         -----
         ConvergenceWarning
-            If the loss turned non-finite, or training was interrupted; the last good
-            weights are kept.
+            If the loss turned non-finite: the last good weights are kept. If training was
+            interrupted (Ctrl-C): the best so far, or without validation data the last.
         """
         validation = None
         if X_val is not None or y_val is not None:
@@ -184,16 +192,21 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
 
         one_pass = max_iter is not None
         early_stopping = self.early_stopping and not one_pass
-        held_out = None
-        if validation is not None:
-            held_out = self._validate_held_out(*validation)
-        elif early_stopping:
+        held_out = None if validation is None else self._validate_held_out(*validation)
+        checkpoint = None
+        if self.checkpoint is not None and not one_pass:
+            data = (X, y, weights), held_out
+            checkpoint = open_checkpoint(self, data, (split_seed, seed), device, resume=resume)
+            split_seed, seed = checkpoint.seeds
+        if held_out is None and early_stopping:
             train_rows, valid_rows = self._split(y, split_seed)
             held_out = tuple(None if a is None else a[valid_rows] for a in (X, y, weights))
             X, y = X[train_rows], y[train_rows]
             weights = None if weights is None else weights[train_rows]
 
-        if not resume:
+        if resume:
+            self._revise_targets(y, weights)
+        else:
             self._preparation = self._fit_inputs(X, weights)
             self._fit_targets(y, weights)
 
@@ -241,19 +254,29 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
             validation=None if held_out is None else samples(*held_out),
             scorer=scorer,
             optimizer_state=self._optimizer_state if resume else None,
+            checkpoint=checkpoint,
         )
         self._keep(module, record, resume=resume)
         few = {name: x[:_N_EXAMINED] for name, x in training_samples.inputs.items()}
         with sensible_threads(0):
+            if record.diverged_at is not None:  # the weights kept may be no good either
+                with torch.no_grad():
+                    check_finite(run_module(module, few).numpy())
             self._examine(module, few)
+        if checkpoint is not None and not record.interrupted:
+            checkpoint.remove()
         return self
 
     def _check_weights(self, sample_weight, X) -> np.ndarray | None:
         if sample_weight is None:
             return None
-        weights = _check_sample_weight(
-            sample_weight, np.empty((len(X), 0)), dtype=np.float64, ensure_non_negative=True
-        )
+        with naming("sample_weight"):
+            weights = _check_sample_weight(
+                real_numbers(sample_weight, "sample_weight"),
+                np.empty((len(X), 0)),
+                dtype=np.float64,
+                ensure_non_negative=True,
+            )
         if not (weights > 0).any():
             raise ValueError("sample_weight: at least one weight must be positive, all are zero.")
         return weights / weights.max()  # so that no sum of them overflows
@@ -317,8 +340,46 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
 
     def _prediction_batch_size(self, inputs: dict[str, np.ndarray]) -> int:
         """Samples at a time so that a layer's activations stay near 100 MB."""
-        values = steps_per_sample(inputs["x"]) * self.hidden_size * 16
+        values = steps_per_sample(inputs["x"]) * int(self.hidden_size) * 16
         return max(1, 12_000_000 // max(1, values))
+
+    # -- keeping ---------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to a file without pickle, for ``sklearn_physrnn.load``.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. One that is there already is replaced, once the new one is complete.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If it holds objects that are not data, such as callbacks, a vector field of your
+            own or a RandomState; or if parameters that the fitted module was built from
+            were changed after fitting. Nothing is written then.
+
+        Notes
+        -----
+        `checkpoint` is not kept: where to write is the matter of a machine.
+        """
+        from ..persistence import save
+
+        save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        from ..persistence._pickling import without_torch
+
+        return without_torch(self, dict(super().__getstate__()))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from ..persistence._pickling import with_torch
+
+        super().__setstate__(state)
+        with_torch(self)
 
 
 _N_EXAMINED = 32

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import (
 from torch import nn
 
 from ..training._losses import CrossEntropy
+from ._arrays import check_finite, check_targets, checking_targets, naming, ordered_labels
 from ._base import _BaseEstimator
 
 
@@ -31,25 +32,25 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
     }
 
     def _encode_targets(self, y: np.ndarray, *, reset: bool) -> np.ndarray:
-        check_classification_targets(y)
-        if type_of_target(y).startswith("multilabel"):
-            raise ValueError(
-                "y must hold one label a sample; multilabel targets are not supported."
-            )
-        y = column_or_1d(y, warn=True)
+        with naming("y"):
+            check_classification_targets(y)
+            if type_of_target(y).startswith("multilabel"):
+                raise ValueError(
+                    "y must hold one label a sample; multilabel targets are not supported."
+                )
+            y = column_or_1d(y, warn=True)
+        given = ordered_labels(y, "y")
         if reset:
-            self._learn_classes(y)
-        unknown = np.setdiff1d(y, self.classes_)
+            self.classes_ = given
+            self._check_classes()
+        with naming("y must hold labels like the classes"):
+            unknown = np.setdiff1d(given, self.classes_)
         if len(unknown):
             raise ValueError(
                 f"y contains labels not seen before: {unknown.tolist()[:5]}; "
                 f"the classes are {self.classes_.tolist()[:10]}."
             )
         return np.searchsorted(self.classes_, y)
-
-    def _learn_classes(self, y: np.ndarray) -> None:
-        self.classes_ = np.unique(y)
-        self._check_classes()
 
     def _check_classes(self) -> None:
         if len(self.classes_) < 2:
@@ -61,7 +62,15 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
     def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:
             return None
-        weights = compute_sample_weight(self.class_weight, self.classes_[y])
+        given = self.class_weight
+        if isinstance(given, dict):
+            # By index: scikit-learn takes labels that are digits, as sktime's are, for integers.
+            classes = self.classes_.tolist()
+            unknown = [label for label in given if label not in classes]
+            given = {i: given[label] for i, label in enumerate(classes) if label in given}
+            if unknown and len(given) < len(classes):
+                raise ValueError(f"class_weight names {unknown}, but the classes are {classes}.")
+        weights = compute_sample_weight(given, y)
         if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights > 0).any():
             raise ValueError(
                 "class_weight must hold finite weights of 0 or more, one of them positive, "
@@ -111,7 +120,11 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
             )
         with self._unchanged_on_error():
             resume = hasattr(self, "module_")
-            if _check_partial_fit_first_call(self, classes):
+            if classes is not None:
+                classes = ordered_labels(classes, "classes")
+            with naming("classes"):
+                first = _check_partial_fit_first_call(self, classes)
+            if first:
                 self._check_classes()
             return self._fit(X, y, sample_weight, resume=resume, max_iter=1, targets_known=True)
 
@@ -127,8 +140,9 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``; float32 where X is, else float64.
         """
-        outputs = self._outputs(X)
-        odds = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        outputs = check_finite(self._outputs(X))
+        with np.errstate(over="ignore", under="ignore"):
+            odds = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return odds / odds.sum(axis=1, keepdims=True)
 
     def predict(self, X):
@@ -143,8 +157,29 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         y : ndarray of shape (n_samples,)
             Labels from ``classes_``.
         """
-        best = self._outputs(X).argmax(axis=1)
+        best = check_finite(self._outputs(X)).argmax(axis=1)
         return self.classes_[best]
+
+    def score(self, X, y, sample_weight=None):
+        """Share of labels that are predicted rightly.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        accuracy : float
+        """
+        predicted = self.predict(X)
+        with checking_targets(self, y) as y:
+            y = column_or_1d(check_targets(self, y, predicted))
+            ordered_labels(y, "y")
+        weights = self._check_weights(sample_weight, predicted)
+        with naming("y"):
+            return accuracy_score(y, predicted, sample_weight=weights)
 
     def _score_outputs(self, outputs, y, weights) -> float:
         return accuracy_score(y, outputs.argmax(axis=1), sample_weight=weights)

@@ -46,6 +46,14 @@ device : str
     The fitted weights are kept on the CPU, and predict anywhere.
 callbacks : list or None
     skorch callbacks to call during training.
+checkpoint : str, path-like or None
+    File that an unfinished training is kept in, written after an epoch, every five seconds
+    at most. After a crash, a kill or an interrupt, ``fit`` with the same parameters and
+    data goes on from it and ends where it would have ended, also with the seeds that a
+    `random_state` of None drew. Other parameters or data are refused as long as the file is
+    there; a training that ends deletes it. Give an existing folder to keep a file a
+    training in it, as a search needs that fits several at once. What `callbacks` remember
+    is not kept, and ``partial_fit`` keeps nothing.
 random_state : int, RandomState instance or None
     Seeds weights, batches and dropout. Torch's global generators are left alone.
 verbose : bool or int
@@ -76,6 +84,8 @@ n_iter_ : int
     Epochs trained.
 loss_curve_ : list of float
     Mean training loss of each epoch.
+learning_rate_curve_ : list of float
+    Learning rate at the end of each epoch.
 validation_loss_curve_, validation_scores_ : list of float or None
     Loss and score (R² or accuracy) on the validation data after each epoch; None where
     nothing was validated.

@@ -1,5 +1,6 @@
 """DynPMNN estimators for tables."""
 
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -167,6 +168,7 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
         dtype: str = "float32",
         device: str = "auto",
         callbacks: Sequence[Any] | None = None,
+        checkpoint: str | os.PathLike | None = None,
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
@@ -199,6 +201,7 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
         self.dtype = dtype
         self.device = device
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -260,6 +263,7 @@ class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
         dtype: str = "float32",
         device: str = "auto",
         callbacks: Sequence[Any] | None = None,
+        checkpoint: str | os.PathLike | None = None,
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
@@ -291,5 +295,6 @@ class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
         self.dtype = dtype
         self.device = device
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose

@@ -1,5 +1,6 @@
 """HSSM estimators for sequences."""
 
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -178,6 +179,7 @@ class HSSMRegressor(_HSSMModel, _BaseRegressor):
         dtype: str = "float32",
         device: str = "auto",
         callbacks: Sequence[Any] | None = None,
+        checkpoint: str | os.PathLike | None = None,
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
@@ -210,6 +212,7 @@ class HSSMRegressor(_HSSMModel, _BaseRegressor):
         self.dtype = dtype
         self.device = device
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -277,7 +280,8 @@ class HSSMRegressor(_HSSMModel, _BaseRegressor):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            In the units of the y that was fitted; float32 where X is, else float64. With
+            In the units of the y that was fitted; float32 where X is and float32 can hold
+            the values and tell them apart, else float64. With
             ``readout="sequence"`` of shape (n_samples, n_timesteps // every) or
             (n_samples, n_timesteps // every, n_targets), NaN past a sample's end. With
             ``loss="quantile"`` and a list of quantiles, a last axis holds one value a
@@ -392,6 +396,7 @@ class HSSMClassifier(_HSSMModel, _BaseClassifier):
         dtype: str = "float32",
         device: str = "auto",
         callbacks: Sequence[Any] | None = None,
+        checkpoint: str | os.PathLike | None = None,
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
@@ -422,5 +427,6 @@ class HSSMClassifier(_HSSMModel, _BaseClassifier):
         self.dtype = dtype
         self.device = device
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose

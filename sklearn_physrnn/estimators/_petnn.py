@@ -1,5 +1,6 @@
 """PETNN estimators for sequences."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -201,6 +202,7 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
         dtype: str = "float32",
         device: str = "auto",
         callbacks: Sequence[Any] | None = None,
+        checkpoint: str | os.PathLike | None = None,
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
@@ -233,6 +235,7 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
         self.dtype = dtype
         self.device = device
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -296,6 +299,7 @@ class PETNNClassifier(_PETNNModel, _BaseClassifier):
         dtype: str = "float32",
         device: str = "auto",
         callbacks: Sequence[Any] | None = None,
+        checkpoint: str | os.PathLike | None = None,
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
@@ -327,5 +331,6 @@ class PETNNClassifier(_PETNNModel, _BaseClassifier):
         self.dtype = dtype
         self.device = device
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose

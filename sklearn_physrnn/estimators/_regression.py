@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from ..training._losses import REGRESSION_LOSSES, regression_loss
+from ._arrays import check_finite, checking_targets, naming
 from ._base import _BaseEstimator
 from ._scaling import Standard
 
@@ -34,7 +36,8 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
         return tags
 
     def _quantiles(self) -> np.ndarray:
-        quantiles = np.atleast_1d(np.asarray(self.quantile, dtype=float))
+        with naming(f"quantile={self.quantile!r}"):
+            quantiles = np.atleast_1d(np.asarray(self.quantile, dtype=float))
         if (
             quantiles.ndim != 1
             or not len(quantiles)
@@ -65,6 +68,13 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
     def _fit_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
         self._y_scaler = Standard(y, weights, name="y")
 
+    def _revise_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
+        # A target that was constant in the first batch may vary in a later one.
+        present = ~np.isnan(y).any(axis=-1)
+        if weights is not None and y.ndim > 2:
+            weights = np.repeat(weights, present.sum(axis=1))
+        self._y_scaler = self._y_scaler.revised(y[present], weights)
+
     def _target_tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
         return torch.as_tensor(self._y_scaler.transform(y)).to(dtype)
 
@@ -76,6 +86,7 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
         return int(np.prod(self._y_shape)) * n_quantiles
 
     def _decode(self, outputs: np.ndarray) -> np.ndarray:
+        check_finite(outputs)
         n_targets = int(np.prod(self._y_shape))
         if not self._several_quantiles():
             return self._y_scaler.inverse(outputs).reshape(-1, *self._y_shape)
@@ -116,9 +127,15 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            In the units of the y that was fitted; float32 where X is, else float64.
-            With ``loss="quantile"`` and a list of quantiles, a last axis holds one
-            value a quantile, in increasing order.
+            In the units of the y that was fitted; float32 where X is and float32 can
+            hold the values and tell them apart, else float64. With ``loss="quantile"``
+            and a list of quantiles, a last axis holds one value a quantile, in
+            increasing order.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is not as described, or the model's output for it is not finite.
         """
         return self._decode(self._outputs(X))
 
@@ -137,9 +154,19 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
             R² averaged over targets; for a list of quantiles the mean over quantiles of
             scikit-learn's ``d2_pinball_score``. At best 1; 0 for a constant prediction.
         """
-        return self._score_predictions(np.asarray(y), self.predict(X), sample_weight)
+        predictions = self.predict(X)
+        with checking_targets(self, y) as y:
+            y = check_array(
+                y, dtype=np.float64, ensure_2d=False, allow_nd=True, ensure_all_finite=False
+            )
+            weights = self._check_weights(sample_weight, y)
+            return self._score_predictions(y, predictions, weights)
 
     def _score_predictions(self, y, predictions, weights) -> float:
+        # The scores do not depend on the unit, but the squares of extreme values overflow.
+        unit = np.abs(y[np.isfinite(y)]).max(initial=0)
+        if unit > 1e100 or 0 < unit < 1e-100:
+            y, predictions = y / unit, predictions / unit
         if not self._several_quantiles():
             return r2_score(y, predictions, sample_weight=weights)
         return float(

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length, get_tags
-from sklearn.utils.validation import _check_y, _num_samples, validate_data
+from sklearn.utils import check_array
+from sklearn.utils.validation import _num_samples, validate_data
 
+from ._arrays import check_targets, checking_targets, naming, native, real_numbers
 from ._base import _BaseEstimator
-from ._scaling import Scaler, make_scaler
+from ._scaling import LIMIT, Scaler, make_scaler
 
 _DTYPES = [np.float64, np.float32]  # anything else becomes the first
 
@@ -66,7 +67,7 @@ def _stack(X: Sequence[Any], n_dims: int, what: str) -> tuple[np.ndarray, np.nda
     arrays: list[np.ndarray] = []
     for i, x in enumerate(X):
         x = check_array(
-            x,
+            real_numbers(x, f"X[{i}]"),
             dtype=_DTYPES,
             ensure_2d=False,
             allow_nd=True,
@@ -82,7 +83,7 @@ def _stack(X: Sequence[Any], n_dims: int, what: str) -> tuple[np.ndarray, np.nda
             raise ValueError(
                 f"X[{i}] has {x.shape[1]} channels, but X[0] has {arrays[0].shape[1]}."
             )
-        arrays.append(x)
+        arrays.append(native(x))
     lengths = np.array([len(x) for x in arrays])
     dtype = np.result_type(*arrays)
     padded = np.full((len(arrays), lengths.max(), *arrays[0].shape[1:]), np.nan, dtype)
@@ -118,17 +119,27 @@ class _SequenceInputs(_BaseEstimator):
     time_channel: int | None
 
     @property
+    def _time_channel(self) -> int | None:
+        return None if self.time_channel is None else int(self.time_channel)
+
+    @property
     def _vocabulary_size(self) -> int | None:
         return getattr(self, "vocabulary_size", None)
 
     def _validate_inputs(self, X, *, reset: bool) -> Series:
+        with naming("X"):
+            return self._validate_series(X, reset=reset)
+
+    def _validate_series(self, X, *, reset: bool) -> Series:
+        if not is_list_of_series(X):
+            X = real_numbers(X, "X")
         if self._vocabulary_size is not None:
             return self._validate_tokens(X, reset=reset)
         if not is_list_of_series(X) and _n_dims(X) == 2:
             # A table of series, one channel: scikit-learn's own rules hold.
             if not reset:
                 self._check_dimensions(2)
-            X = validate_data(self, X, dtype=_DTYPES, reset=reset)
+            X = native(validate_data(self, X, dtype=_DTYPES, reset=reset))
             self._check_kind(2, X.shape[1], reset=reset)
             series = Series(X[:, :, None], np.full(len(X), X.shape[1]))
         else:
@@ -159,14 +170,14 @@ class _SequenceInputs(_BaseEstimator):
                 )
             lengths = _lengths_from_padding(values)
         self._check_kind(3, values.shape[2], reset=reset)
-        if self.time_channel is not None:
+        if self._time_channel is not None:
             self._check_time(values, lengths)
         # Cut here, so that what follows does not depend on how much padding came along.
         values = values[:, : lengths.max()]
         return Series(np.nan_to_num(values, copy=True, posinf=np.inf, neginf=-np.inf), lengths)
 
     def _check_kind(self, n_dims: int, n_features: int, *, reset: bool) -> None:
-        if self.time_channel is not None and n_dims == 2:
+        if self._time_channel is not None and n_dims == 2:
             raise ValueError(
                 "time_channel needs X with channels, of shape (n_samples, n_timesteps, "
                 "n_channels) or a list of arrays, got a 2-D X."
@@ -192,20 +203,25 @@ class _SequenceInputs(_BaseEstimator):
 
     def _check_time(self, values: np.ndarray, lengths: np.ndarray) -> None:
         n_channels = values.shape[2]
-        if not -n_channels <= self.time_channel < n_channels or n_channels < 2:
+        if not -n_channels <= self._time_channel < n_channels or n_channels < 2:
             raise ValueError(
-                f"time_channel={self.time_channel} must name one of at least two channels, "
+                f"time_channel={self._time_channel} must name one of at least two channels, "
                 f"got X with {n_channels}."
             )
-        times = values[:, :, self.time_channel]
-        backward = np.argwhere(
-            (np.diff(times, axis=1) < 0) & (np.arange(1, values.shape[1]) < lengths[:, None])
-        )
+        times = values[:, :, self._time_channel]
+        elapsed = np.diff(times, axis=1)
+        inside = np.arange(1, values.shape[1]) < lengths[:, None]
+        if not np.isfinite(elapsed[inside]).all():
+            raise ValueError(
+                f"Time stamps must not lie further apart than {np.finfo(times.dtype).max:.1e}, "
+                f"which those in channel {self._time_channel} do."
+            )
+        backward = np.argwhere((elapsed < 0) & inside)
         if len(backward):
             sample, step = backward[0]
             raise ValueError(
                 f"Time stamps must not decrease: in sample {sample}, channel "
-                f"{self.time_channel} falls from {times[sample, step]:g} to "
+                f"{self._time_channel} falls from {times[sample, step]:g} to "
                 f"{times[sample, step + 1]:g} at time step {step + 1}."
             )
 
@@ -231,22 +247,16 @@ class _SequenceInputs(_BaseEstimator):
         return Series(np.nan_to_num(values, copy=True).astype(np.int64), lengths)
 
     def _validate_inputs_and_targets(self, X, y, *, reset: bool) -> tuple[Series, np.ndarray]:
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
         series = self._validate_inputs(X, reset=reset)
-        y = self._check_targets(y, series)
+        with checking_targets(self, y) as y:
+            y = self._check_targets(y, series)
         if reset and len(series) < 2:
             raise ValueError("Found n_samples=1 in X; fitting needs a minimum of 2.")
         return series, y
 
     def _check_targets(self, y, X: Series) -> np.ndarray:
         """Check y and its length."""
-        numeric = get_tags(self).estimator_type == "regressor"
-        y = _check_y(y, multi_output=True, y_numeric=numeric, estimator=self)
-        check_consistent_length(X.values, y)
-        return y
+        return check_targets(self, y, X.values)
 
     def _fit_inputs(self, X: Series, weights: np.ndarray | None) -> Preparation:
         longest = int(X.lengths.max())
@@ -255,13 +265,13 @@ class _SequenceInputs(_BaseEstimator):
         mask = X.mask
         values = X.values[mask]
         step_weights = None if weights is None else np.repeat(weights, X.lengths)
-        if self.time_channel is None:
+        if self._time_channel is None:
             return Preparation(make_scaler(self.scale_inputs, values, step_weights), longest)
-        values = np.delete(values, self.time_channel, axis=1)
-        elapsed = np.diff(X.values[:, :, self.time_channel], axis=1)[mask[:, 1:]]
+        values = np.delete(values, self._time_channel, axis=1)
+        elapsed = np.diff(X.values[:, :, self._time_channel], axis=1)[mask[:, 1:]]
         elapsed = elapsed[elapsed > 0]
         if len(elapsed) == 0:
-            raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
+            raise ValueError(f"Time never advances in channel {self._time_channel} of X.")
         return Preparation(
             make_scaler(self.scale_inputs, values, step_weights), longest, self._time_unit(elapsed)
         )
@@ -272,17 +282,29 @@ class _SequenceInputs(_BaseEstimator):
 
     def _module_inputs(self, X: Series, preparation: Preparation) -> dict[str, np.ndarray]:
         inputs: dict[str, np.ndarray] = {}
+        if (preparation.scaler is None) != (X.values.dtype.kind == "i"):
+            raise ValueError(
+                f"vocabulary_size={self._vocabulary_size}, but the model was fitted to "
+                f"{'tokens' if preparation.scaler is None else 'real numbers in X'}."
+            )
         if preparation.scaler is None:
             inputs["x"] = X.values[:, :, 0]
         else:
             values = X.values
-            if self.time_channel is not None:
-                times = values[:, :, self.time_channel]
+            if self._time_channel is not None:
+                times = values[:, :, self._time_channel]
                 # The first step has nothing before it: one typical interval.
-                elapsed = np.diff(times, axis=1) / preparation.time_unit
+                with np.errstate(over="ignore"):  # an overflow is cut to the limit
+                    elapsed = np.diff(times, axis=1) / preparation.time_unit
                 first = np.ones((len(times), 1), times.dtype)
-                inputs["dt"] = np.concatenate((first, elapsed), axis=1).astype(times.dtype)
-                values = np.delete(values, self.time_channel, axis=2)
+                elapsed = np.concatenate((first, elapsed), axis=1)
+                inputs["dt"] = np.minimum(elapsed, LIMIT).astype(times.dtype)
+                values = np.delete(values, self._time_channel, axis=2)
+            if preparation.scaler.n_columns not in (None, values.shape[2]):
+                raise ValueError(
+                    f"With time_channel={self._time_channel}, X has {values.shape[2]} channels "
+                    f"besides time, but the model was fitted to {preparation.scaler.n_columns}."
+                )
             scaled = preparation.scaler.transform(values)
             inputs["x"] = scaled
         if X.ragged:
@@ -297,7 +319,7 @@ class _SequenceInputs(_BaseEstimator):
     def _n_channels(self) -> int:
         """Channels the module sees."""
         channels = 1 if self._n_dims == 2 else self.n_features_in_
-        return channels - (self.time_channel is not None)
+        return channels - (self._time_channel is not None)
 
 
 def _n_dims(X: Any) -> int:

@@ -1,67 +1,28 @@
 """Rows of a table as inputs."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import numpy as np
-from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
+from ._arrays import check_targets, checking_targets, naming, native, real_numbers
 from ._base import _BaseEstimator
 from ._scaling import Scaler, make_scaler
 
 _DTYPES = [np.float64, np.float32]  # anything else becomes the first
 
 
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    """Put `name` before the message of an error that does not say what it is about."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        if re.search(r"\b[Xy]\b", str(error)):
-            raise
-        kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"{name}: {error}") from error
-
-
-def _refuse_dates_and_text(values: Any, name: str) -> None:
-    """Refuse what numpy would silently turn into numbers, and text that it cannot."""
-    if isinstance(values, list | tuple):
-        with _naming(f"{name} must be a rectangular array"):
-            values = np.asarray(values)
-    dtypes = getattr(values, "dtypes", getattr(values, "dtype", None))  # a frame has several
-    for dtype in np.atleast_1d(np.asarray(dtypes, dtype=object)):
-        if getattr(dtype, "kind", "O") in "mMSTU":
-            raise ValueError(f"{name} must hold real numbers, got {dtype}.")
-
-
 class _TabularInputs(_BaseEstimator):
     """X of shape (n_samples, n_features), scaled by column."""
 
-    def _validate_inputs(self, X, *, reset: bool) -> np.ndarray:
-        _refuse_dates_and_text(X, "X")
-        with _naming("X"):
-            return validate_data(self, X, dtype=_DTYPES, reset=reset)
+    def _validate_inputs(self, X, *, reset: bool, n_min: int = 1) -> np.ndarray:
+        with naming("X"):
+            X = real_numbers(X, "X")
+            X = validate_data(self, X, dtype=_DTYPES, reset=reset, ensure_min_samples=n_min)
+            return native(X)
 
     def _validate_inputs_and_targets(self, X, y, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        regression = get_tags(self).estimator_type == "regressor"
-        _refuse_dates_and_text(X, "X")
-        if regression:
-            _refuse_dates_and_text(y, "y")
-        with _naming("X or y"):
-            return validate_data(
-                self,
-                X,
-                y,
-                dtype=_DTYPES,
-                reset=reset,
-                multi_output=True,
-                y_numeric=regression,
-                ensure_min_samples=2 if reset else 1,
-            )
+        X = self._validate_inputs(X, reset=reset, n_min=2 if reset else 1)
+        with checking_targets(self, y) as y:
+            return X, check_targets(self, y, X)
 
     def _fit_inputs(self, X: np.ndarray, weights: np.ndarray | None) -> Scaler:
         return make_scaler(self.scale_inputs, X, weights)

@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from ..training._schedules import SCHEDULES
+from ..training._threads import one_thread_in_a_fork
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
@@ -39,6 +40,7 @@ class _TrainingMixin:
     verbose: int | bool
     module_: nn.Module
     loss_curve_: list[float]
+    learning_rate_curve_: list[float]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
@@ -62,9 +64,11 @@ class _TrainingMixin:
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:
+        """Fit in here: with gradients, wherever it is called, and all or nothing."""
         before = dict(self.__dict__)
         try:
-            yield
+            with one_thread_in_a_fork(), torch.inference_mode(False), torch.enable_grad():
+                yield
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -93,18 +97,21 @@ class _TrainingMixin:
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import TrainingOptions
 
+        for callback in self.callbacks or ():
+            if not callable(getattr(callback, "on_train_begin", None)):
+                raise TypeError(f"callbacks must hold skorch callbacks, got {callback!r}.")
         return TrainingOptions(
             max_epochs=max_epochs or self.max_iter,
             batch_size=self._batch_size(n_samples),
-            learning_rate=self.learning_rate_init,
+            learning_rate=float(self.learning_rate_init),
             device=device,
             seed=seed,
             optimizer=self.optimizer,
             schedule="constant" if max_epochs is not None else self.learning_rate,
-            weight_decay=self.alpha,
-            max_grad_norm=self.max_grad_norm,
+            weight_decay=float(self.alpha),
+            max_grad_norm=None if self.max_grad_norm is None else float(self.max_grad_norm),
             patience=self.n_iter_no_change if early_stopping else None,
-            tol=self.tol,
+            tol=float(self.tol),
             amp_dtype=torch.bfloat16 if self.dtype == "bfloat16" else None,
             callbacks=self.callbacks or (),
             verbose=int(self.verbose),
@@ -119,20 +126,24 @@ class _TrainingMixin:
                 f"(now {self.learning_rate_init}), max_grad_norm=1.0, or inputs and targets "
                 "without extreme values.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         if record.interrupted:
+            best = "best weights so far" if record.validation_loss_curve else "weights it had"
+            resumable = getattr(self, "checkpoint", None) is not None
             warnings.warn(
                 f"Training was interrupted in epoch {len(record.loss_curve) + 1}; the model "
-                "keeps the weights it had.",
+                f"keeps the {best}." + (" Fit it again to go on." if resumable else ""),
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         self.module_ = module
         self._optimizer_state = record.optimizer_state
         earlier = self.loss_curve_ if resume else []
         self.loss_curve_ = earlier + record.loss_curve
         self.n_iter_ = len(self.loss_curve_)
+        earlier = self.learning_rate_curve_ if resume else []
+        self.learning_rate_curve_ = earlier + record.learning_rate_curve
         for name, curve in (
             ("validation_loss_curve_", record.validation_loss_curve),
             ("validation_scores_", record.validation_scores),

@@ -8,6 +8,7 @@ from torch import nn
 
 from ..kernels.oscillator._check import check_sequence
 from ..kernels.oscillator._nudge import check_epsilon
+from ._check import check_names, check_sizes
 
 # d^2 a < 4 is the edge of stability. At 3.96 leapfrog magnifies an oscillation ten
 # times at most, and rounding cannot carry a float32 parameter across.
@@ -60,11 +61,13 @@ class HRU(nn.Module):
 
     def __init__(self, input_size: int, state_size: int, gradient: str, epsilon: float | str):
         super().__init__()
+        check_sizes(input_size=input_size, state_size=state_size)
         if input_size < 1 or state_size < 1:
             raise ValueError(
                 "input_size and state_size must be positive, "
                 f"got {input_size!r} and {state_size!r}."
             )
+        check_names(gradient=gradient)
         if gradient not in ("bptt", "rhel"):
             raise ValueError(f"gradient must be 'bptt' or 'rhel', got {gradient!r}.")
         check_epsilon(epsilon)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from ..kernels._check import check_tensors
+from ._check import check_dropout, check_names, check_numbers, check_sizes
 from ._dropout import Dropout
 from ._embedding import PeriodicEmbedding
 from ._members import MemberHead, MemberLinear
@@ -37,7 +39,20 @@ def make_field(dynamics: Dynamics, hidden_size: int) -> nn.Module:
                 f"got {dynamics!r}."
             )
         return VECTOR_FIELDS[dynamics](hidden_size)
-    field = copy.deepcopy(dynamics) if isinstance(dynamics, nn.Module) else dynamics(hidden_size)
+    if not callable(dynamics):
+        raise TypeError(
+            f"dynamics must be a name, a vector field or a callable, got {dynamics!r}."
+        )
+    if isinstance(dynamics, nn.Module):
+        field = copy.deepcopy(dynamics)
+    else:
+        try:
+            field = dynamics(hidden_size)
+        except TypeError as error:
+            raise TypeError(
+                f"dynamics={dynamics!r} made no vector field from hidden_size={hidden_size}: "
+                f"{error}."
+            ) from error
     if not isinstance(field, nn.Module):
         raise TypeError(
             "dynamics must be a name, an nn.Module or a callable hidden_size -> nn.Module, "
@@ -247,13 +262,19 @@ class DynPMNN(nn.Module):
             "n_frequencies": 1 if n_frequencies is None else n_frequencies,
             "embedding_dim": embedding_dim,
         }
+        check_sizes(**sizes)
+        check_names(solver=solver)
+        check_numbers(t_end=t_end, frequency_scale=frequency_scale)
+        check_dropout(dropout)
         for name, value in sizes.items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}.")
+        hidden_size, n_steps, n_members = int(hidden_size), int(n_steps), int(n_members)
         if not t_end > 0:
             raise ValueError(f"t_end must be positive, got {t_end}.")
         if solver not in SOLVERS:
             raise ValueError(f"solver must be one of {sorted(SOLVERS)}, got {solver!r}.")
+        self.input_size = input_size
         self.embedding = None
         if n_frequencies is not None:
             self.embedding = PeriodicEmbedding(
@@ -287,13 +308,31 @@ class DynPMNN(nn.Module):
 
         In training mode with several members each gives its own, to learn from:
         (batch, n_members, output_size).
+
+        Raises
+        ------
+        TypeError
+            If x is no real floating-point tensor.
+        ValueError
+            If it is of another shape, or not of the parameters' dtype.
         """
+        self._check(x)
         if self.embedding is not None:
             x = self.embedding(x)
         for index in range(len(self.layers)):
             x = self._advance(index, x)
         x = self.head(x)
         return x if self.training or self.n_members == 1 else x.mean(1)
+
+    def _check(self, x: torch.Tensor) -> None:
+        check_tensors(x=x)
+        if x.ndim != 2 or x.shape[1] != self.input_size:
+            raise ValueError(
+                f"x must have shape (batch, {self.input_size}), got {tuple(x.shape)}."
+            )
+        own = self.head.weight.dtype
+        if x.dtype != own and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(f"x must have the parameters' {own}, got {x.dtype}.")
 
     def _advance(self, index: int, x: torch.Tensor) -> torch.Tensor:
         features = self.layers[index](x)

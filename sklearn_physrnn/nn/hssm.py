@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.functional import gelu, glu
 
 from ..kernels.oscillator._check import check_sequence
+from ._check import check_dropout, check_names, check_sizes
 from ._dropout import Dropout
 from ._hru import HRU, zero_past
 from ._norm import NORMS
@@ -106,6 +107,20 @@ class HSSM(nn.Module):
         initial_step: float | None = None,
     ):
         super().__init__()
+        check_names(dynamics=dynamics, norm=norm, readout=readout, gradient=gradient)
+        check_dropout(dropout)
+        sizes = {
+            "input_size": input_size,
+            "output_size": output_size,
+            "hidden_size": hidden_size,
+            "state_size": state_size,
+            "num_blocks": num_blocks,
+            "every": every,
+        }
+        check_sizes(**sizes)
+        for name, size in sizes.items():
+            if size < 1:
+                raise ValueError(f"{name} must be a positive integer, got {size!r}.")
         for name, value, allowed in (
             ("dynamics", dynamics, tuple(_UNITS)),
             ("norm", norm, tuple(NORMS)),
@@ -113,8 +128,6 @@ class HSSM(nn.Module):
         ):
             if value not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {value!r}.")
-        if every < 1:
-            raise ValueError(f"every must be a positive integer, got {every!r}.")
         options = {"gradient": gradient, "epsilon": epsilon}
         if initial_step is not None:
             if dynamics != "nonlinear":
@@ -170,8 +183,13 @@ class HSSM(nn.Module):
                 f"u must have shape (batch, time, input_size={self.input_size}), "
                 f"got {tuple(u.shape)}."
             )
+        own = self.head.weight.dtype
+        if u.dtype != own and not torch.is_autocast_enabled(u.device.type):
+            raise ValueError(f"u must have the parameters' {own}, got {u.dtype}.")
         if lengths is not None and lengths.min() < 1:
             raise ValueError("lengths must be at least 1.")
+        if lengths is not None:
+            lengths = lengths.to(torch.int64)  # torch takes an index of bytes for a mask
         x = self.encoder(zero_past(u, lengths))
         for block in self.blocks:
             x = block(x, dt, lengths)

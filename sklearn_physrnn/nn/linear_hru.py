@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ..kernels.oscillator import oscillator_unit
+from ._check import check_flags
 from ._hru import HRU, STABLE, bounded, unbounded, uniform, zero_past
 
 _STEP = 1e-3, STABLE**0.5 / 2  # with stiffness below 4, step^2 stiffness < STABLE
@@ -80,6 +81,7 @@ class LinearHRU(HRU):
         complex: bool = True,
     ):
         super().__init__(input_size, state_size, gradient, epsilon)
+        check_flags(complex=complex)
         self.complex = complex
         parts = (2,) if complex else ()
         low, high = _STIFFNESS

@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from ..kernels.nonlinear_oscillator import nonlinear_oscillator_unit
+from ._check import check_numbers
 from ._hru import HRU, STABLE, bounded, unbounded, uniform, zero_past
 
 _MIN_W = 0.1
@@ -105,6 +106,7 @@ class NonlinearHRU(HRU):
         self.c_raw = nn.Parameter(uniform(state_size, low=-1.0, high=1.0))
         alpha = uniform(low=0.1, high=1.0)
         self.alpha_raw = nn.Parameter((alpha - _MIN_ALPHA).expm1().log())
+        check_numbers(initial_step=initial_step)
         if not 0.01 <= initial_step <= 1:
             raise ValueError(f"initial_step must be within [0.01, 1], got {initial_step!r}.")
         step = initial_step * 10 ** uniform(state_size, low=-1.0, high=0.0)

@@ -1,11 +1,14 @@
 """PETNN, the energy-transition recurrent layer, with nn.LSTM's manners."""
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
+from ..kernels._check import check_tensors
 from ..kernels.petnn import State, Switches, Trajectory, petnn, trajectory
+from ._check import check_dropout, check_flags, check_names, check_numbers, check_sizes
 from ._dropout import Dropout
 
 _RELEASES = ("hard", "surrogate", "soft")
@@ -20,6 +23,22 @@ _INCREMENT_MEANS = {True: (-0.5, 1.7), False: (-1.0, 0.0)}
 _MEMORY = 64.0  # steps, the longest that a hidden state remembers at the start
 _CANDIDATE_GAIN = 0.3
 _DECAY_BIAS = 1.0  # R = 0.73: T decays within a few steps
+
+
+def _check_state(state: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(state, tuple | list) or len(state) != 3:
+        raise ValueError(f"state must be three tensors of shape {shape}, got {type(state)}.")
+    check_tensors(**{f"state[{k}]": part for k, part in enumerate(state)})
+    if any(part is None or part.shape != shape for part in state):
+        shapes = [tuple(getattr(part, "shape", ())) for part in state]
+        raise ValueError(f"state must be three tensors of shape {shape}, got {shapes}.")
+
+
+def _integers(lengths: Any) -> torch.Tensor:
+    try:
+        return torch.as_tensor(lengths)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"lengths must be a tensor of integers, got {lengths!r}.") from error
 
 
 class PETNN(nn.Module):
@@ -114,24 +133,28 @@ class PETNN(nn.Module):
     ) -> None:
         super().__init__()
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        check_sizes(**sizes)
+        check_names(release=release, increment=increment)
+        check_flags(time_decay=time_decay, ground_state=ground_state)
+        check_dropout(dropout)
+        check_numbers(release_width=release_width)
         for name, value in sizes.items():
-            if not isinstance(value, int) or value < 1:
+            if value < 1:
                 raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
         if release not in _RELEASES:
             raise ValueError(f"release must be one of {_RELEASES}, got {release!r}.")
         if increment not in _INCREMENTS:
             raise ValueError(f"increment must be one of {_INCREMENTS}, got {increment!r}.")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout!r}.")
-        if not 0 < release_width < math.inf:
+        if not release_width > 0:
             raise ValueError(f"release_width must be positive, got {release_width!r}.")
+        input_size, hidden_size, num_layers = (int(size) for size in sizes.values())
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.release = release
         self.increment = increment
-        self.time_decay = time_decay
-        self.ground_state = ground_state
+        self.time_decay = bool(time_decay)
+        self.ground_state = bool(ground_state)
         self._dropout = Dropout(dropout)
         self.release_width = release_width
 
@@ -307,6 +330,7 @@ class PETNN(nn.Module):
 
     def _check(self, x, state, dt, lengths):
         weight, _, _ = self._weights(0)
+        check_tensors(x=x, dt=dt)
         if x.ndim != 3 or x.shape[2] != self.input_size:
             raise ValueError(
                 f"x must have shape (batch, time, {self.input_size}), got {tuple(x.shape)}."
@@ -318,14 +342,16 @@ class PETNN(nn.Module):
         if state is None:
             zeros = torch.zeros(shape, dtype=weight.dtype, device=x.device)
             state = (zeros, zeros, torch.ones_like(zeros))
-        elif len(state) != 3 or any(part.shape != shape for part in state):
-            raise ValueError(
-                f"state must be three tensors of shape {shape}, got "
-                f"{[tuple(part.shape) for part in state]}."
-            )
+        else:
+            _check_state(state, shape)
         if lengths is not None:
-            lengths = torch.as_tensor(lengths, device=x.device)
-            if lengths.shape != (n_batch,) or lengths.is_floating_point():
+            if not isinstance(lengths, torch.Tensor):
+                lengths = _integers(lengths)
+            elif lengths.is_meta or lengths.layout != torch.strided:
+                raise ValueError("lengths must be a dense tensor that holds data.")
+            lengths = lengths.to(x.device)
+            wrong = lengths.is_floating_point() or lengths.is_complex()
+            if lengths.shape != (n_batch,) or wrong or lengths.dtype == torch.bool:
                 raise ValueError(
                     f"lengths must be integers of shape ({n_batch},), got "
                     f"{lengths.dtype} of shape {tuple(lengths.shape)}."
@@ -346,8 +372,8 @@ class PETNN(nn.Module):
             dt = dt.to(weight.dtype)
             if lengths is not None:
                 dt = dt.masked_fill(over, 1)
-            if not (dt >= 0).all():
-                raise ValueError("dt must not be negative or NaN.")
+            if not ((dt >= 0) & (dt < math.inf)).all():
+                raise ValueError("dt must not be negative, infinite or NaN.")
         return x, state, dt, lengths
 
     def extra_repr(self) -> str:

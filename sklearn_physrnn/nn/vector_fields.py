@@ -18,12 +18,22 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..kernels._check import check_tensors
 from ..kernels.neuron import fitzhugh_nagumo, fitzhugh_nagumo_packed
+from ._check import check_sizes
 
 __all__ = ["FitzHughNagumo", "HodgkinHuxley", "Kuramoto", "VanDerPol", "VectorField"]
 
 
 FUSED = ("euler", "semi_implicit_euler")  # schemes that have a kernel
+
+
+def checked_size(hidden_size: int) -> int:
+    """Give it back, or raise ValueError unless it is an integer of at least 1."""
+    check_sizes(hidden_size=hidden_size)
+    if hidden_size < 1:
+        raise ValueError(f"hidden_size must be at least 1, got {hidden_size}.")
+    return int(hidden_size)
 
 
 def _inverse_softplus(value: torch.Tensor) -> torch.Tensor:
@@ -58,6 +68,18 @@ class VectorField(nn.Module):
 
     n_states: int
     n_observed: int
+    hidden_size: int
+
+    def _check(self, state: torch.Tensor, drive: torch.Tensor) -> None:
+        """Raise TypeError or ValueError for a state or a drive of the wrong kind."""
+        check_tensors(state=state, drive=drive)
+        shape = (*drive.shape, self.n_states)
+        if state.shape != shape or shape[-2:-1] != (self.hidden_size,):
+            raise ValueError(
+                f"state and drive must be of shapes (..., {self.hidden_size}, {self.n_states}) "
+                f"and (..., {self.hidden_size}), got {tuple(state.shape)} and "
+                f"{tuple(drive.shape)}."
+            )
 
     def initial_state(self, raw: torch.Tensor) -> torch.Tensor:
         """Map unbounded `raw` (..., hidden, n_states) to a state: each in (-1, 1)."""
@@ -101,6 +123,7 @@ class FitzHughNagumo(VectorField):
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
+        self.hidden_size = checked_size(hidden_size)
         # NOTE[paper]: b starts near 1 instead of 0.02, so that recovery acts within an
         # integration time of order 1; the spread gives neurons different time scales.
         self._a = nn.Parameter(torch.logit(_uniform(hidden_size, 0.0, 0.4), eps=0.02))
@@ -124,6 +147,7 @@ class FitzHughNagumo(VectorField):
 
     def forward(self, state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
         """Time derivative of ``(v, w)``."""
+        self._check(state, drive)
         v, w = state.unbind(-1)
         a = self.a
         return torch.stack((drive - v * (v - a) * (v - 1) - w, self.b * (v - self.g * w)), -1)
@@ -182,6 +206,7 @@ class VanDerPol(VectorField):
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
+        self.hidden_size = checked_size(hidden_size)
         self._mu = _Positive(_uniform(hidden_size, 0.5, 1.5))
 
     @property
@@ -195,6 +220,7 @@ class VanDerPol(VectorField):
 
     def forward(self, state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
         """Time derivative of ``(x, y)``."""
+        self._check(state, drive)
         x, y = state.unbind(-1)
         return torch.stack((y, self.mu * (1 - x * x) * y - x + drive), -1)
 
@@ -229,6 +255,7 @@ class HodgkinHuxley(VectorField):
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
+        self.hidden_size = checked_size(hidden_size)
         self._g_na, self._g_k, self._g_l = (
             _Positive(torch.full((hidden_size,), value)) for value in (120.0, 36.0, 0.3)
         )
@@ -244,6 +271,7 @@ class HodgkinHuxley(VectorField):
 
     def forward(self, state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
         """Time derivative of ``(V, m, h, n)``, in mV/ms and 1/ms."""
+        self._check(state, drive)
         v, m, h, n = state.unbind(-1)
         current = (
             10 * drive
@@ -287,6 +315,7 @@ class Kuramoto(VectorField):
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
+        self.hidden_size = checked_size(hidden_size)
         self.omega = nn.Parameter(_uniform(hidden_size, -1.0, 1.0))
         self.coupling = nn.Parameter(torch.ones(()))
 
@@ -300,6 +329,7 @@ class Kuramoto(VectorField):
 
     def forward(self, state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
         """Time derivative of the phase."""
+        self._check(state, drive)
         theta = state.squeeze(-1)
         sine, cosine = theta.sin(), theta.cos()
         # The sum over j, expanded: N instead of N^2 sines.

@@ -1,6 +1,8 @@
 """What happens between batches and epochs, one idea a class."""
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from skorch.callbacks import Callback
@@ -13,8 +15,29 @@ class StopTraining(KeyboardInterrupt):
     """
 
 
+def fill(tensors: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> None:
+    """Copy saved `values` into `tensors`.
+
+    Raises
+    ------
+    ValueError
+        If they are not of the same number, shapes and dtypes.
+    """
+    for tensor, value in zip(tensors, values, strict=True):
+        if value.shape != tensor.shape or value.dtype != tensor.dtype:
+            raise ValueError(
+                f"a tensor of shape {tuple(value.shape)} and {value.dtype}, not "
+                f"{tuple(tensor.shape)} and {tensor.dtype}"
+            )
+        with torch.no_grad():
+            tensor.copy_(value)
+
+
 class KeepWeights(Callback):
     """Remember the best or the last good weights; stop when no better ones come.
+
+    A person who interrupts training gets the best weights too, where there are validation
+    data to tell.
 
     Parameters
     ----------
@@ -42,28 +65,35 @@ class KeepWeights(Callback):
         self._state = [*net.module_.parameters(), *net.module_.buffers()]
         self._floats = [x for x in self._state if x.is_floating_point()]
         self._kept = [x.detach().clone() for x in self._state]
+        # Without early stopping the last good weights are kept, and these beside them.
+        self._best = None
+        if self.patience is None and net.validation is not None:
+            self._best = [x.clone() for x in self._kept]
         self._reference = float("inf")
         self._waited = 0
         self.best_loss_ = float("inf")
         self.diverged_at_ = None
 
+    def _finite(self) -> bool:
+        norms = torch.stack(torch._foreach_norm(self._floats))
+        return bool(torch.isfinite(norms).all())
+
     @torch.no_grad()
     def on_epoch_end(self, net, **kwargs):
         epoch = net.history[-1]
         loss = epoch.get("valid_loss", epoch["train_loss"])
-        norms = torch.stack(torch._foreach_norm(self._floats))
-        if not (
-            torch.isfinite(torch.tensor([loss, epoch["train_loss"]])).all()
-            and torch.isfinite(norms).all()
-        ):
+        losses = torch.tensor([loss, epoch["train_loss"]])
+        if not (torch.isfinite(losses).all() and self._finite()):
             self.diverged_at_ = epoch["epoch"]
             raise StopTraining
         improved = loss < self.best_loss_
+        # Each copy is one call, so that an interrupt cannot leave weights of two epochs.
+        if improved or self.patience is None:
+            torch._foreach_copy_(self._kept, self._state)
+        if improved and self._best is not None:
+            torch._foreach_copy_(self._best, self._state)
         if improved:
             self.best_loss_ = loss
-        if improved or self.patience is None:
-            for kept, current in zip(self._kept, self._state, strict=True):
-                kept.copy_(current)
         if self.patience is None:
             return
         if loss < self._reference - self.tol:
@@ -73,12 +103,40 @@ class KeepWeights(Callback):
         if self._waited >= self.patience:
             raise StopTraining
 
+    def _to_restore(self, interrupted: bool) -> list[torch.Tensor] | None:
+        if self.diverged_at_ is not None:
+            return self._kept
+        if interrupted:
+            if not self._finite():
+                return self._kept
+            if self.best_loss_ == float("inf"):  # in the first epoch
+                return None
+            return self._best if self.patience is None else self._kept
+        return None if self.patience is None else self._kept
+
     @torch.no_grad()
     def on_train_end(self, net, **kwargs):
-        if self.patience is not None or self.diverged_at_ is not None:
-            for kept, current in zip(self._kept, self._state, strict=True):
-                current.copy_(kept)
-        del self._kept, self._state, self._floats
+        restored = self._to_restore(net.interrupted_)
+        if restored is not None:
+            torch._foreach_copy_(self._state, restored)
+        del self._kept, self._best, self._state, self._floats
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "kept": self._kept,
+            "best": self._best,
+            "reference": self._reference,
+            "waited": self._waited,
+            "best_loss": self.best_loss_,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for mine, saved in ((self._kept, state["kept"]), (self._best, state["best"])):
+            if mine is not None:
+                fill(mine, saved)
+        self._reference = float(state["reference"])
+        self._waited = int(state["waited"])
+        self.best_loss_ = float(state["best_loss"])
 
 
 class ClipGradients(Callback):
@@ -129,6 +187,12 @@ class Schedule(Callback):
         for group, base in zip(net.optimizer_.param_groups, self._base, strict=True):
             group["lr"] = base
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"step": self._step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._step = int(state["step"])
+
 
 class Progress(Callback):
     """Print epoch, losses and the time left, every `every` epochs."""
@@ -137,14 +201,20 @@ class Progress(Callback):
         self.every = every
 
     def on_train_begin(self, net, **kwargs):
-        self._start = time.perf_counter()
+        self._first = None
+
+    def on_epoch_begin(self, net, **kwargs):
+        if self._first is None:  # not 1 where an earlier training is continued
+            self._first = net.history[-1]["epoch"]
+            self._start = time.perf_counter()
 
     def on_epoch_end(self, net, **kwargs):
         epoch = net.history[-1]
         done, total = epoch["epoch"], net.max_epochs
         if done % self.every and done != total:
             return
-        left = (time.perf_counter() - self._start) / done * (total - done)
+        pace = (time.perf_counter() - self._start) / (done - self._first + 1)
+        left = pace * (total - done)
         valid = f", validation loss {epoch['valid_loss']:.5g}" if "valid_loss" in epoch else ""
         print(
             f"Epoch {done}/{total}: training loss {epoch['train_loss']:.5g}{valid}, "

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, Self
 
 import torch
 from torch import nn
@@ -31,6 +31,16 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the samples are."""
+        return self.targets.device
+
+    @property
+    def positions(self) -> int:
+        """Positions that a module visits in a sample."""
+        return steps_per_sample(self.inputs["x"])
 
     def to(self, device: torch.device) -> "Samples":
         """Copy to `device`."""
@@ -80,6 +90,22 @@ def join_outputs(pieces: list[torch.Tensor]) -> torch.Tensor:
     return torch.cat([F.pad(piece, (0, 0, 0, longest - piece.shape[1])) for piece in pieces])
 
 
+class Batches(Protocol):
+    """What the training engine asks of data: :class:`Samples`, or windows of series."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def positions(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def to(self, device: torch.device) -> Self: ...
+
+    def take(self, index: torch.Tensor | slice) -> Batch: ...
+
+
 class BatchIterator:
     """Batches sliced from tensors: what skorch iterates over in place of a DataLoader.
 
@@ -88,7 +114,7 @@ class BatchIterator:
 
     Parameters
     ----------
-    samples : Samples
+    samples : Samples or Windows
     batch_size : int
         Rows in a batch; the last one holds what remains, and counts.
     generator : torch.Generator or None
@@ -96,7 +122,7 @@ class BatchIterator:
     """
 
     def __init__(
-        self, samples: Samples, batch_size: int, generator: torch.Generator | None = None
+        self, samples: Batches, batch_size: int, generator: torch.Generator | None = None
     ) -> None:
         self.samples = samples
         self.batch_size = batch_size
@@ -112,5 +138,5 @@ class BatchIterator:
                 yield self.samples.take(slice(start, start + self.batch_size))
             return
         order = torch.randperm(n, generator=self.generator)
-        for index in order.to(self.samples.targets.device).split(self.batch_size):
+        for index in order.to(self.samples.device).split(self.batch_size):
             yield self.samples.take(index)

@@ -1,6 +1,7 @@
 """``train``: a module and samples in, trained weights and their history out."""
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,11 +12,18 @@ from torch import nn
 
 from ..nn._dropout import Dropout
 from ._callbacks import ClipGradients, KeepWeights, Progress, Schedule
-from ._data import Samples
+from ._checkpoint import Checkpoint
+from ._data import Batches
+from ._groups import parameter_groups
 from ._net import Net
 from ._random import preserved_global_state
+from ._saving import SaveTraining
 from ._schedules import SCHEDULES
 from ._threads import sensible_threads, work_per_batch
+
+# Torch's first optimizer imports sympy, which adds a warnings filter: the caller's stay.
+with warnings.catch_warnings():
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
 
 # The fused forms take one call for all parameters instead of one for each.
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -59,21 +67,6 @@ class TrainingRecord:
     optimizer_state: dict[str, Any]
 
 
-def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay matrices only: biases and physical constants have no reason to be zero.
-
-    A module may name further parameters of its own in an attribute ``undecayed``.
-    """
-    groups: dict[float, list[nn.Parameter]] = {weight_decay: [], 0.0: []}
-    for part in module.modules():
-        undecayed = getattr(part, "undecayed", ())
-        for name, parameter in part.named_parameters(recurse=False):
-            if parameter.requires_grad:
-                decays = parameter.ndim > 1 and name not in undecayed
-                groups[weight_decay if decays else 0.0].append(parameter)
-    return [{"params": p, "weight_decay": decay} for decay, p in groups.items() if p]
-
-
 def _on_cpu(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
     """State of every parameter, fit to be pickled: a GPU's tensors need one to load."""
     return {
@@ -85,12 +78,13 @@ def _on_cpu(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
 def train(
     module: nn.Module,
     criterion: nn.Module,
-    samples: Samples,
+    samples: Batches,
     options: TrainingOptions,
     *,
-    validation: Samples | None = None,
+    validation: Batches | None = None,
     scorer: Callable[[torch.Tensor], float] | None = None,
     optimizer_state: dict[str, Any] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingRecord:
     """Train `module` in place and leave it on the CPU, in evaluation mode.
 
@@ -100,16 +94,19 @@ def train(
         Called with the samples' inputs as keyword arguments.
     criterion : nn.Module
         ``criterion(outputs, targets)`` gives one loss a sample.
-    samples : Samples
+    samples : Samples or Windows
         What to learn from; kept on the device for the whole training.
     options : TrainingOptions
-    validation : Samples or None
+    validation : Samples or Windows, or None
         Validated after every epoch; with ``options.patience``, what stops training.
     scorer : callable or None
         ``scorer(outputs) -> float``, given the validation outputs.
     optimizer_state : dict or None
         ``TrainingRecord.optimizer_state`` of an earlier training of this module, to
         continue from; unused where it is of another optimizer.
+    checkpoint : Checkpoint or None
+        Where to save the training from time to time, and what it goes on from. The
+        caller removes it when all is done.
     """
     device = options.device
 
@@ -126,16 +123,23 @@ def train(
     batch_size = min(options.batch_size, len(samples))
     n_batches = -(-len(samples) // batch_size)
     keeper = KeepWeights(options.patience if validation is not None else None, options.tol)
-    callbacks = [
-        Schedule(SCHEDULES[options.schedule], options.max_epochs * n_batches),
-        *options.callbacks,
-        keeper,
-    ]
+    schedule = Schedule(SCHEDULES[options.schedule], options.max_epochs * n_batches)
+    callbacks = [schedule, *options.callbacks, keeper]
     if options.max_grad_norm is not None:
         callbacks.append(ClipGradients(options.max_grad_norm))
     if options.verbose:
         callbacks.insert(-1, Progress(every=1 if options.verbose > 1 else 10))
+    batch_generator = torch.Generator().manual_seed(options.seed)
     dropout_generator = torch.Generator(device).manual_seed(options.seed)
+    if checkpoint is not None:
+        saving = SaveTraining(
+            checkpoint,
+            schedule=schedule,
+            keeper=keeper,
+            generators={"batches": batch_generator, "dropout": dropout_generator},
+            verbose=options.verbose,
+        )
+        callbacks.append(saving)
     dropouts = [m for m in module.modules() if isinstance(m, Dropout)]
     net = Net(
         module,
@@ -149,7 +153,7 @@ def train(
         verbose=0,
         validation=None if validation is None else validation.to(device),
         scorer=scorer,
-        generator=torch.Generator().manual_seed(options.seed),
+        generator=batch_generator,
         amp_dtype=options.amp_dtype,
     )
     work = work_per_batch(module, samples, batch_size)
@@ -158,6 +162,10 @@ def train(
             dropout.generator = dropout_generator
         try:
             net.fit(samples.to(device))
+        except BaseException:
+            if checkpoint is not None:
+                checkpoint.remove_unless_saved()
+            raise
         finally:
             for dropout in dropouts:
                 dropout.generator = None

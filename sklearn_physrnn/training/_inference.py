@@ -1,6 +1,7 @@
 """Outputs of a trained module, in the precision of the data, in bounded memory."""
 
 import copy
+import os
 import threading
 import weakref
 
@@ -9,13 +10,54 @@ import torch
 from torch import nn
 
 from ._data import join_outputs, run_module, trim_padding
+from ._threads import one_thread_in_a_fork
 
 _lock = threading.Lock()
-_copies: weakref.WeakKeyDictionary[nn.Module, dict] = weakref.WeakKeyDictionary()
+_copies: weakref.WeakKeyDictionary[nn.Module, "_Copies"] = weakref.WeakKeyDictionary()
+
+
+def _renew_lock() -> None:
+    # A thread of the parent that held it is not in a forked child.
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+class _Copies:
+    """Cast copies of a module, and the tensors that they were made from."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.made: dict[tuple[torch.dtype, torch.device], nn.Module] = {}
+        self._sources = [(x, x.data_ptr(), _version(x)) for x in _tensors(module)]
+
+    def current(self, module: nn.Module) -> bool:
+        """Tell whether `module` still holds the same tensors, unwritten since."""
+        tensors = _tensors(module)
+        return len(tensors) == len(self._sources) and all(
+            x is source and x.data_ptr() == address and _version(x) == version
+            for x, (source, address, version) in zip(tensors, self._sources, strict=True)
+        )
+
+
+def _version(x: torch.Tensor) -> int:
+    return 0 if x.is_inference() else x._version  # one that cannot be written to has none
+
+
+def _tensors(module: nn.Module) -> list[torch.Tensor]:
+    # Half the time of module.parameters() and module.buffers(), in every prediction.
+    return [
+        x
+        for part in module.modules()
+        for x in (*part._parameters.values(), *part._buffers.values())
+        if x is not None
+    ]
 
 
 def _cast(module: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:
-    """`module` on `device` in `dtype`, remembered as long as `module` lives.
+    """`module` on `device` in `dtype`, remembered as long as `module` lives unchanged.
 
     The copies stand outside the estimator: predicting leaves an estimator as it was,
     and its pickle small.
@@ -24,10 +66,12 @@ def _cast(module: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Mod
     if own.dtype == dtype and own.device == device:
         return module
     with _lock:
-        copies = _copies.setdefault(module, {})
-        if (dtype, device) not in copies:
-            copies[dtype, device] = copy.deepcopy(module).to(device, dtype).eval()
-        return copies[dtype, device]
+        copies = _copies.get(module)
+        if copies is None or not copies.current(module):
+            copies = _copies[module] = _Copies(module)
+        if (dtype, device) not in copies.made:
+            copies.made[dtype, device] = copy.deepcopy(module).to(device, dtype).eval()
+        return copies.made[dtype, device]
 
 
 def module_outputs(
@@ -55,17 +99,18 @@ def module_outputs(
     -------
     ndarray of shape (n_samples, ...)
     """
-    module = _cast(module, dtype, device)
     tensors = {name: torch.as_tensor(x) for name, x in inputs.items()}
     n_samples = len(next(iter(tensors.values())))
     pieces = []
-    with torch.inference_mode():
-        for start in range(0, n_samples, batch_size):
-            piece = {
-                name: x[start : start + batch_size].to(
-                    device, dtype if x.is_floating_point() else x.dtype
-                )
-                for name, x in tensors.items()
-            }
-            pieces.append(run_module(module, trim_padding(piece)).cpu())
-    return join_outputs(pieces).numpy()
+    with one_thread_in_a_fork():
+        module = _cast(module, dtype, device)
+        with torch.inference_mode():
+            for start in range(0, n_samples, batch_size):
+                piece = {
+                    name: x[start : start + batch_size].to(
+                        device, dtype if x.is_floating_point() else x.dtype
+                    )
+                    for name, x in tensors.items()
+                }
+                pieces.append(run_module(module, trim_padding(piece)).cpu())
+            return join_outputs(pieces).numpy()

@@ -96,6 +96,21 @@ class PerStep(nn.Module):
         return counted.sum(1) / present.sum(1).clamp(min=1)
 
 
+class PerWindow(nn.Module):
+    """A loss of whole windows: the mean over steps, channels and, if any, quantiles.
+
+    Predictions are of shape (n_windows, horizon, n_channels, n_quantiles), targets of
+    shape (n_windows, horizon, n_channels).
+    """
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return self.loss(prediction.flatten(1), target.flatten(1))
+
+
 def regression_loss(name: str, quantiles: Sequence[float] = (0.5,)) -> nn.Module:
     """Build the regression loss called `name`, one of ``REGRESSION_LOSSES``."""
     if name == "quantile":

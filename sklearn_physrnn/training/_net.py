@@ -1,5 +1,6 @@
 """skorch's net, with the small steps replaced that cost most on data in memory."""
 
+import dis
 from collections.abc import Callable
 
 import torch
@@ -8,15 +9,15 @@ from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
 from ._callbacks import StopTraining
-from ._data import BatchIterator, Samples, join_outputs, run_module
+from ._data import Batches, BatchIterator, join_outputs, run_module
 
 
 class Net(NeuralNet):
-    """A skorch net whose data are :class:`Samples` and whose losses are one a sample.
+    """A skorch net whose data give batches themselves and whose losses are one a sample.
 
     Parameters
     ----------
-    validation : Samples or None
+    validation : Batches or None
         Validated after every epoch.
     scorer : callable or None
         ``scorer(outputs) -> float`` of the validation outputs, recorded as ``valid_score``.
@@ -35,10 +36,10 @@ class Net(NeuralNet):
         self.generator = generator
         self.amp_dtype = amp_dtype
 
-    def get_split_datasets(self, X: Samples, y=None, **fit_params):
+    def get_split_datasets(self, X: Batches, y=None, **fit_params):
         return X, self.validation
 
-    def get_iterator(self, dataset: Samples, training: bool = False) -> BatchIterator:
+    def get_iterator(self, dataset: Batches, training: bool = False) -> BatchIterator:
         return BatchIterator(dataset, self.batch_size, self.generator if training else None)
 
     def infer(self, x, **fit_params):
@@ -69,7 +70,12 @@ class Net(NeuralNet):
             ]
         getattr(self, method_name)(self, **cb_kwargs)
         for hook in self._hooks[method_name]:
-            hook(self, **cb_kwargs)
+            try:
+                hook(self, **cb_kwargs)
+            except KeyboardInterrupt as error:
+                if _raised_by_a_statement(error):
+                    raise StopTraining from error
+                raise
 
     def train_step(self, batch, **fit_params):
         # skorch wraps the step in a closure, for optimisers that call it several times.
@@ -114,7 +120,7 @@ class Net(NeuralNet):
         if keep_outputs:
             self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))
 
-    def partial_fit(self, X: Samples, y=None, classes=None, **fit_params):
+    def partial_fit(self, X: Batches, y=None, classes=None, **fit_params):
         """Train, and tell whether a person interrupted it."""
         if not self.initialized_:
             self.initialize()
@@ -122,10 +128,22 @@ class Net(NeuralNet):
         self._hooks: dict[str, list[Callable[..., None]]] = {}
         self.notify("on_train_begin", X=X, y=y)
         try:
-            self.fit_loop(X)
+            # What a callback restored at the beginning is not trained again.
+            self.fit_loop(X, epochs=self.max_epochs - len(self.history))
         except StopTraining:
             pass
         except KeyboardInterrupt:
             self.interrupted_ = True
         self.notify("on_train_end", X=X, y=y)
         return self
+
+
+def _raised_by_a_statement(error: BaseException) -> bool:
+    """Tell ``raise KeyboardInterrupt``, skorch's way to stop, from an interrupt."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    instruction = trace.tb_frame.f_code.co_code[trace.tb_lasti]
+    return instruction == dis.opmap["RAISE_VARARGS"]

@@ -1,5 +1,6 @@
 """Randomness that leaves no trace: torch's global generators are as before afterwards."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,16 @@ import torch
 _lock = threading.RLock()
 _users = 0
 _saved: tuple[torch.Tensor, list[torch.Tensor]] | None = None
+
+
+def _forget_users() -> None:
+    # The threads of the parent, which may have been in here, are not in a forked child.
+    global _lock, _users, _saved
+    _lock, _users, _saved = threading.RLock(), 0, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_users)
 
 
 def _cuda_in_use() -> bool:

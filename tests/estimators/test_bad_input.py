@@ -196,7 +196,7 @@ def test_bad_y_of_a_classifier(bad, message):
         (np.r_[np.nan, np.ones(N - 1)], "sample_weight contains NaN"),
         (np.r_[np.inf, np.ones(N - 1)], "sample_weight contains infinity"),
         (np.ones((N, 2)), "[Ss]ample.weight"),
-        (["a"] * N, "could not convert string"),
+        (["a"] * N, "sample_weight must hold real numbers, got <U1"),
     ],
 )
 def test_bad_weights(kind, weights, message):

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import random
+import signal
 import warnings
 
 import joblib
@@ -580,10 +581,15 @@ def test_callbacks(kind):
 
 @BOTH
 def test_an_interrupt_keeps_the_model(kind):
-    stop = RaiseAt(2, KeyboardInterrupt())
-    model = kind(**{**QUICK, "max_iter": 50}, callbacks=[stop])
-    with pytest.warns(ConvergenceWarning, match="interrupted"):
+    class Interrupt(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if net.history[-1]["epoch"] == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    model = kind(**{**QUICK, "max_iter": 50}, callbacks=[Interrupt()])
+    with pytest.warns(ConvergenceWarning, match="interrupted") as caught:
         model.fit(X, _y(kind))
+    assert caught[0].filename == __file__
     assert model.n_iter_ == 2
     assert np.isfinite(_outputs(model)).all()
 
@@ -601,3 +607,36 @@ def test_richer_configurations(members):
     X, y = load_diabetes(return_X_y=True)
     model = DynPMNNRegressor(**QUICK, n_members=members, n_frequencies=3)
     assert np.isfinite(model.fit(X, y).predict(X)).all()
+
+
+def test_class_weights_of_labels_that_are_digits():
+    X, y = load_iris(return_X_y=True)
+    weights = {0: 1, 1: 3, 2: 5}
+    numbers = DynPMNNClassifier(**EXACT, class_weight=weights).fit(X, y)
+    strings = DynPMNNClassifier(**EXACT, class_weight={str(k): w for k, w in weights.items()})
+    strings.fit(X, y.astype(str))
+    np.testing.assert_array_equal(strings.predict_proba(X), numbers.predict_proba(X))
+
+
+def test_class_weights_of_unknown_labels():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match=r"class_weight names \['a'\], but the classes are"):
+        DynPMNNClassifier(**QUICK, class_weight={"a": 1, 0: 2}).fit(X, y)
+
+
+def test_warm_start_with_another_decay():
+    # The optimizer's state belongs to the same weights, whichever of them decay.
+    X, y = load_iris(return_X_y=True)
+    model = DynPMNNClassifier(**QUICK, alpha=0.0, warm_start=True).fit(X, y)
+    model.set_params(alpha=8.0).fit(X, y)
+    assert np.isfinite(model.predict_proba(X)).all()
+    shapes = [w.shape for w in model.module_.parameters()]
+    moments = [state["exp_avg"].shape for state in model._optimizer_state["state"].values()]
+    assert sorted(shapes) == sorted(moments)
+
+
+def test_learning_rate_curve():
+    X, y = load_iris(return_X_y=True)
+    model = DynPMNNClassifier(**{**QUICK, "max_iter": 4}, learning_rate="cosine").fit(X, y)
+    assert len(model.learning_rate_curve_) == 4
+    assert (np.diff(model.learning_rate_curve_) < 0).all()

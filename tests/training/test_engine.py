@@ -1,12 +1,13 @@
 """The training loop itself, on small torch modules."""
 
 import random
+import signal
 import warnings
 
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from sklearn_physrnn.training._data import Samples
@@ -316,15 +317,87 @@ def test_weights_that_overflow_count_as_divergence():
     assert torch.isfinite(module.layers[2].bias).all()
 
 
+class Interrupt(Callback):
+    """Press Ctrl-C in an epoch: in its first batch, or between the epochs."""
+
+    def __init__(self, epoch, batch=False):
+        self.epoch, self.batch = epoch, batch
+
+    def on_epoch_end(self, net, **kwargs):
+        if not self.batch and net.history[-1]["epoch"] == self.epoch:
+            signal.raise_signal(signal.SIGINT)
+
+    def on_batch_end(self, net, **kwargs):
+        if self.batch and net.history[-1]["epoch"] == self.epoch:
+            signal.raise_signal(signal.SIGINT)
+
+
 @pytest.mark.parametrize("in_batch", [False, True])
 def test_an_interrupt_keeps_what_was_learned(in_batch):
     watch = Watch()
-    stop = Raise(KeyboardInterrupt(), 3, batch=in_batch)
-    module, record = _train(callbacks=[watch, stop], max_epochs=50)
+    module, record = _train(callbacks=[watch, Interrupt(3, in_batch)], max_epochs=50)
     assert record.interrupted
     assert len(record.loss_curve) == (2 if in_batch else 3)
-    for p, q in zip(module.parameters(), watch.weights[-1], strict=True):
+    learned = [*module.parameters()]
+    # With nothing to compare them by, the weights of the moment.
+    same = all(torch.equal(p, q) for p, q in zip(learned, watch.weights[-1], strict=True))
+    assert same is not in_batch
+
+
+@pytest.mark.parametrize("patience", [None, 500])
+def test_an_interrupt_brings_back_the_best_weights(patience):
+    samples, validation = _samples(20, noise=0.5), _samples(40, seed=1, noise=0.5)
+    watch = Watch()
+    module, record = _train(
+        _net(hidden=64),
+        samples,
+        validation=validation,
+        max_epochs=200,
+        learning_rate=0.03,
+        patience=patience,
+        callbacks=[watch, Interrupt(100, batch=True)],
+    )
+    curve = record.validation_loss_curve
+    best = int(np.argmin(curve))
+    assert record.interrupted
+    assert 0 < best < len(curve) - 1 == 98
+    assert record.best_loss == curve[best]
+    for p, q in zip(module.parameters(), watch.weights[best], strict=True):
         assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("patience", [None, 5])
+def test_an_interrupt_in_the_first_epoch_keeps_the_weights_of_the_moment(patience):
+    validation = _samples(seed=1)
+    module, record = _train(
+        callbacks=[Interrupt(1, batch=True)], validation=validation, patience=patience
+    )
+    assert record.interrupted
+    assert record.loss_curve == []
+    assert not torch.equal(module.layers[0].weight, _net().layers[0].weight)
+
+
+def test_an_interrupt_does_not_keep_weights_that_overflowed():
+    class Poison(Callback):
+        def on_batch_begin(self, net, training=False, **kwargs):
+            if training and net.history[-1]["epoch"] == 3:
+                with torch.no_grad():
+                    net.module_.layers[2].bias.fill_(float("inf"))
+
+    module, record = _train(callbacks=[Poison(), Interrupt(3, batch=True)])
+    assert record.interrupted
+    assert torch.isfinite(module.layers[2].bias).all()
+
+
+def test_a_callback_that_stops_training_is_no_interrupt():
+    # skorch's own says so with KeyboardInterrupt.
+    stop = EarlyStopping(monitor="train_loss", patience=2, threshold=1e9, threshold_mode="abs")
+    _, record = _train(callbacks=[stop], max_epochs=50)
+    assert not record.interrupted
+    assert len(record.loss_curve) == 3
+    _, record = _train(callbacks=[Raise(KeyboardInterrupt(), 3)], max_epochs=50)
+    assert not record.interrupted
+    assert len(record.loss_curve) == 3
 
 
 def test_running_statistics_are_restored_with_the_weights():

@@ -1,11 +1,15 @@
 """FitzHugh-Nagumo neurons: the seam between torch and the integration kernels."""
 
+from numbers import Integral, Real
+
 import torch
 
 from .._autograd import compiled_backward, compiled_forward
+from .._check import check_alike, check_shapes, check_tensors, evidently_sound
 from .._dispatch import choose_backend
 from . import reference
 
+_FLOAT32 = torch.finfo(torch.float32).max
 _HALF = (torch.bfloat16, torch.float16)
 
 
@@ -29,6 +33,16 @@ class _FitzHughNagumo(torch.autograd.Function):
         *inputs, grad = (x.numpy() for x in tensors)
         outputs = cpu.backward(grad, *inputs, *ctx.scheme)
         return *map(torch.from_numpy, outputs), None, None, None
+
+
+def _check_scheme(dt: float, n_steps: int) -> None:
+    if type(n_steps) is int and type(dt) is float and 0 <= n_steps < 2**31 and abs(dt) < 1e30:
+        return  # the usual case, told by its types
+    wrong = isinstance(n_steps, bool) or not isinstance(n_steps, Integral)
+    if wrong or not 0 <= n_steps < 2**31:
+        raise ValueError(f"n_steps must be an integer from 0 to 2**31 - 1, got {n_steps!r}.")
+    if isinstance(dt, bool) or not isinstance(dt, Real) or not abs(dt) <= _FLOAT32:
+        raise ValueError(f"dt must be a finite number of float32, got {dt!r}.")
 
 
 def fitzhugh_nagumo(
@@ -75,17 +89,23 @@ def fitzhugh_nagumo(
 
     Raises
     ------
+    TypeError
+        If one of the six is no real floating-point tensor.
     ValueError
-        If a tensor is of another shape.
+        If a tensor is of another shape, dtype or device, or `dt` or `n_steps` no number.
     """
-    batch, hidden = v.shape
-    for name, tensor, shape in (
-        ("w", w, (batch, hidden)), ("drive", drive, (batch, hidden)),
-        ("a", a, (hidden,)), ("b", b, (hidden,)), ("g", g, (hidden,)),
-    ):  # fmt: skip
-        # Compiled code would read past the end of a smaller array.
-        if tensor.shape != shape:
-            raise ValueError(f"{name} must be of shape {shape}, got {tuple(tensor.shape)}.")
+    sound = evidently_sound(v, w, drive, a, b, g)
+    if not sound:
+        check_tensors(v=v, w=w, drive=drive, a=a, b=b, g=g)
+    if v.ndim != 2:
+        raise ValueError(f"v must be of shape (batch, hidden), got {tuple(v.shape)}.")
+    hidden = v.shape[1:]
+    check_shapes(
+        w=(w, v.shape), drive=(drive, v.shape), a=(a, hidden), b=(b, hidden), g=(g, hidden)
+    )
+    if not sound:
+        check_alike("v", v=v, w=w, drive=drive, a=a, b=b, g=g)
+    _check_scheme(dt, n_steps)
     if v.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         # Autocast makes v and drive of half precision; the kernel wants them back.
         v, w, drive = (x.float() if x.dtype in _HALF else x for x in (v, w, drive))
@@ -121,6 +141,17 @@ def fitzhugh_nagumo_packed(
     Tensor of shape (batch, 2, hidden)
         v and w.
     """
+    sound = evidently_sound(start, a, b, g)
+    if not sound:
+        check_tensors(start=start, a=a, b=b, g=g)
+    if start.ndim != 3 or start.shape[1] != 3:
+        raise ValueError(f"start must be of shape (batch, 3, hidden), got {tuple(start.shape)}.")
+    hidden = start.shape[2:]
+    if not (a.shape == hidden and b.shape == hidden and g.shape == hidden):
+        check_shapes(a=(a, hidden), b=(b, hidden), g=(g, hidden))
+    if not sound:
+        check_alike("start", start=start, a=a, b=b, g=g)
+    _check_scheme(dt, n_steps)
     if choose_backend(start, None) == "cpu" and start.dtype not in _HALF:
         return _FitzHughNagumo.apply(start, a, b, g, dt, n_steps, semi_implicit)
     v, w, drive = start.unbind(1)

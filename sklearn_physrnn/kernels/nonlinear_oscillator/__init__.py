@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import linear
 
 from .._dispatch import choose_backend
-from ..oscillator._check import check_arguments, wanted, widened
+from ..oscillator._check import check_arguments, check_unit, wanted, widened
 from ..oscillator._nudge import check_epsilon
 from ..oscillator._scan import ReferenceEcho, Scan
 from ..oscillator._unit import Unit
@@ -146,7 +146,12 @@ def nonlinear_oscillator_unit(
     -------
     o : Tensor of shape (batch, time, inputs)
     """
-    check_arguments(u, {}, dt, lengths, gradient)
+    check_arguments(u, {}, dt, lengths, gradient, "u")
+    check_unit(
+        u,
+        {"b_matrix": b_matrix, "bias": bias, "c_matrix": c_matrix, "skip": skip},
+        {"w": w, "c": c, "alpha": alpha, "step": step},
+    )
     check_epsilon(epsilon)
     wide, *maps = widened(u, b_matrix, bias, c_matrix, skip)
     if choose_backend(wide, backend) == "cpu":

@@ -6,7 +6,7 @@ import torch
 
 from .._dispatch import choose_backend
 from . import reference
-from ._check import check_arguments, wanted, widened
+from ._check import check_arguments, check_unit, wanted, widened
 from ._nudge import check_epsilon
 from ._scan import ReferenceEcho, Scan
 from ._unit import Unit
@@ -140,7 +140,12 @@ def oscillator_unit(
     -------
     o : Tensor of shape (batch, time, inputs)
     """
-    check_arguments(u, {}, dt, lengths, gradient)
+    check_arguments(u, {}, dt, lengths, gradient, "u")
+    check_unit(
+        u,
+        {"b_matrix": b_matrix, "c_matrix": c_matrix, "skip": skip},
+        {"stiffness": stiffness, "step": step},
+    )
     check_epsilon(epsilon)
     wide, b_matrix, c_matrix, skip = widened(u, b_matrix, c_matrix, skip)
     if choose_backend(wide, backend) == "cpu":

@@ -2,6 +2,8 @@
 
 import torch
 
+from .._check import check_lengths, check_shapes, check_tensors, evidently_sound
+
 
 def check_arguments(
     drive: torch.Tensor,
@@ -9,11 +11,13 @@ def check_arguments(
     dt: torch.Tensor | None,
     lengths: torch.Tensor | None,
     gradient: str,
+    name: str = "drive",
 ) -> None:
     """Raise TypeError or ValueError, naming what was expected and what came."""
-    if gradient not in ("bptt", "rhel"):
+    if not isinstance(gradient, str) or gradient not in ("bptt", "rhel"):
         raise ValueError(f"gradient must be 'bptt' or 'rhel', got {gradient!r}.")
-    check_sequence("drive", drive, dt, lengths)
+    check_sequence(name, drive, dt, lengths)
+    check_tensors(**parameters)
     for name, parameter in parameters.items():
         if parameter.shape != drive.shape[2:]:
             raise ValueError(
@@ -26,8 +30,7 @@ def check_sequence(
     name: str, x: torch.Tensor, dt: torch.Tensor | None, lengths: torch.Tensor | None
 ) -> None:
     """Check a batch of sequences (B, T, ...), its step factors and its lengths."""
-    if not x.is_floating_point():
-        raise TypeError(f"{name} must be a real floating-point tensor, got {x.dtype}.")
+    check_tensors(**{name: x})
     if x.ndim != 3:
         raise ValueError(f"{name} must have 3 dimensions, got shape {tuple(x.shape)}.")
     if not len(x) or not x.shape[1]:
@@ -35,25 +38,40 @@ def check_sequence(
             f"{name} must have at least one sample and one step, got shape {tuple(x.shape)}."
         )
     if dt is not None:
+        check_tensors(dt=dt)
         if dt.shape != x.shape[:2]:
             raise ValueError(
                 f"dt must have shape (batch, time) = {tuple(x.shape[:2])}, got {tuple(dt.shape)}."
             )
-        if not dt.is_floating_point():
-            raise TypeError(f"dt must be a real floating-point tensor, got {dt.dtype}.")
-    if lengths is not None:
-        if lengths.shape != x.shape[:1]:
-            raise ValueError(
-                f"lengths must have shape (batch,) = {tuple(x.shape[:1])}, "
-                f"got {tuple(lengths.shape)}."
-            )
-        if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
-            raise TypeError(f"lengths must be a tensor of integers, got {lengths.dtype}.")
-        if not 0 <= int(lengths.min()) <= int(lengths.max()) <= x.shape[1]:
-            raise ValueError(
-                f"lengths must lie between 0 and the number of steps, {x.shape[1]}; "
-                f"got {int(lengths.min())} to {int(lengths.max())}."
-            )
+    check_lengths(lengths, *x.shape[:2])
+
+
+def check_unit(
+    u: torch.Tensor,
+    maps: dict[str, torch.Tensor],
+    parameters: dict[str, torch.Tensor],
+) -> None:
+    """Check the maps around the oscillators, and their parameters, one a mode."""
+    if not (evidently_sound(*maps.values()) and evidently_sound(*parameters.values())):
+        check_tensors(**maps, **parameters)
+    c_matrix, n_inputs = maps["c_matrix"], u.shape[2]
+    if c_matrix.ndim != 2:
+        raise ValueError(
+            f"c_matrix must be of shape (inputs, modes), got {tuple(c_matrix.shape)}."
+        )
+    n_modes = c_matrix.shape[1]
+    shapes = {
+        "b_matrix": (n_modes, n_inputs),
+        "bias": (n_modes,),
+        "c_matrix": (n_inputs, n_modes),
+        "skip": (n_inputs,),
+    }
+    for name, x in maps.items():
+        if x.shape != shapes[name]:
+            check_shapes(**{name: (x, shapes[name])})
+    for name, x in parameters.items():
+        if x.shape != (n_modes,):
+            check_shapes(**{name: (x, (n_modes,))})
 
 
 def wanted(gradient: str) -> str | None:

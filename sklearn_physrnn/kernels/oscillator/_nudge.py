@@ -1,6 +1,7 @@
 """How hard the echoes are nudged."""
 
 import math
+from numbers import Real
 
 import torch
 
@@ -10,7 +11,8 @@ def check_epsilon(epsilon: float | str) -> None:
     if isinstance(epsilon, str):
         valid = epsilon == "auto"
     else:
-        valid = not isinstance(epsilon, bool) and 0 < epsilon < math.inf
+        number = isinstance(epsilon, Real) and not isinstance(epsilon, bool)
+        valid = number and 0 < epsilon < math.inf
     if not valid:
         raise ValueError(f"epsilon must be 'auto' or a positive number, got {epsilon!r}.")
 

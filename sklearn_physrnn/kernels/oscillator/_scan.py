@@ -124,7 +124,9 @@ class ReferenceEcho(torch.autograd.Function):
 
 def coefficients(engine, parameters, dtype: torch.dtype) -> np.ndarray:
     """What the kernels of `engine` need of `parameters`."""
-    return engine.coefficients(*_float64(parameters), torch.empty(0, dtype=dtype).numpy().dtype)
+    kind = torch.empty(0, dtype=dtype).numpy().dtype
+    with np.errstate(all="ignore"):  # parameters may be zero or not finite
+        return engine.coefficients(*_float64(parameters), kind)
 
 
 def parameter_gradients(engine, sums, parameters) -> list[torch.Tensor]:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from .._autograd import compiled_backward, compiled_forward
+from .._check import check_alike, check_lengths, check_shapes, check_tensors, evidently_sound
 from .._dispatch import choose_backend
 from . import reference
 
@@ -39,6 +41,9 @@ class Trajectory(NamedTuple):
 
 
 State = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+_NAMES = ("x", "input_weight", "recurrent_weight", "bias", "S", "C", "T", "dt")
 
 
 def _array(tensor):
@@ -78,6 +83,37 @@ class _PETNN(torch.autograd.Function):
             *map(_array, grads),
         )
         return *map(_tensor, outputs), None, None, None, None
+
+
+def _check(x, input_weight, recurrent_weight, bias, state, dt, lengths, switches) -> None:
+    if not isinstance(state, tuple | list) or len(state) != 3:
+        raise ValueError("state must be three tensors, S, C and T.")
+    s, c, t = state
+    real = (x, input_weight, recurrent_weight, bias, s, c, t)
+    if not evidently_sound(*real, *(() if dt is None else (dt,))):
+        tensors = dict(zip(_NAMES, (*real, dt), strict=True))
+        check_tensors(**tensors)
+        check_alike("x", **tensors)
+    if x.ndim != 3 or recurrent_weight.ndim != 2:
+        raise ValueError(
+            "x and recurrent_weight must be of shapes (batch, time, input) and "
+            f"(4 * hidden, hidden), got {tuple(x.shape)} and {tuple(recurrent_weight.shape)}."
+        )
+    n_batch, n_steps, n_inputs = x.shape
+    n_hidden = recurrent_weight.shape[1]
+    n_outputs = switches.n_blocks * n_hidden
+    shapes = (
+        (n_batch, n_steps, n_inputs),
+        (n_outputs, n_inputs),
+        (4 * n_hidden, n_hidden),
+        (n_outputs,),
+        *((n_batch, n_hidden),) * 3,
+    )
+    if any(tensor.shape != shape for tensor, shape in zip(real, shapes, strict=True)):
+        check_shapes(**dict(zip(_NAMES, zip(real, shapes, strict=True), strict=False)))
+    if dt is not None:
+        check_shapes(dt=(dt, (n_batch, n_steps)))
+    check_lengths(lengths, n_batch, n_steps)
 
 
 def petnn(
@@ -141,7 +177,15 @@ def petnn(
         S after every step.
     state : tuple of three Tensors of shape (batch, hidden)
         S, C and T after each sample's last step.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no real floating-point tensor, or `lengths` none of integers.
+    ValueError
+        If a shape, dtype or device does not fit, or a length is out of range.
     """
+    _check(x, input_weight, recurrent_weight, bias, state, dt, lengths, switches)
     # NOTE[paper]: the activation around T + Z_t is a ReLU. The paper prints a sigmoid,
     # with which R sigmoid(.) - 1 is never positive and every step releases.
     # NOTE[paper]: Z_c goes through a sigmoid, as in the released code; the paper has
@@ -172,10 +216,12 @@ def trajectory(
 
     Costs one forward pass and memory for 8 numbers a neuron and step.
     """
+    _check(x, input_weight, recurrent_weight, bias, state, dt, lengths, switches)
     tensors = (x, input_weight, recurrent_weight, bias, *state, dt, lengths)
     if choose_backend(x, backend) == "reference":
         return Trajectory(*reference.petnn(*tensors, switches)[:4])
     from . import cpu
 
-    series = cpu.trajectory(switches, *map(_array, tensors))
+    with np.errstate(invalid="ignore", over="ignore"):
+        series = cpu.trajectory(switches, *map(_array, tensors))
     return Trajectory(*map(torch.from_numpy, series))

@@ -1,0 +1,61 @@
+"""Which training an estimator's checkpoint is of."""
+
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..training._checkpoint import Checkpoint, describe, digest
+
+if TYPE_CHECKING:
+    from ._base import _BaseEstimator
+
+# Parameters that what is learned does not depend on.
+_NOT_TRAINED_WITH = ("checkpoint", "callbacks", "verbose", "device", "warm_start")
+
+
+def open_checkpoint(
+    estimator: "_BaseEstimator",
+    data: tuple[Any, Any],
+    seeds: tuple[int, int],
+    device: torch.device,
+    *,
+    resume: bool,
+) -> Checkpoint:
+    """Find where this very training has come to, and its seeds where they were drawn.
+
+    Parameters
+    ----------
+    estimator : estimator with a `checkpoint`
+    data : tuple
+        Arrays of the training data, before a split, and of given validation data or None.
+    seeds : tuple of int
+        Of the split and of the training, unless the file holds others.
+    device : torch.device
+    resume : bool
+        Whether the training goes on from the fitted module.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or of another training.
+    """
+    from .. import __version__
+
+    assert estimator.checkpoint is not None
+    description = {"estimator": type(estimator).__name__, "version": __version__}
+    for name, value in estimator.get_params(deep=False).items():
+        if name not in _NOT_TRAINED_WITH:
+            description[name] = describe(value)
+    description["device"] = device.type
+    if not isinstance(estimator.random_state, Integral):
+        description["random_state"] = "not fixed"
+    if hasattr(estimator, "classes_"):
+        description["classes"] = describe(estimator.classes_)
+    training, held_out = data
+    description["training data"] = digest(training)
+    description["validation data"] = digest(held_out or ())
+    if resume:
+        learned = [estimator.module_.state_dict(), *estimator._optimizer_state["state"].values()]
+        description["fitted model"] = digest(x for state in learned for x in state.values())
+    return Checkpoint(estimator.checkpoint, description, seeds)

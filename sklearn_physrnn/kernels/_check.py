@@ -1,0 +1,88 @@
+"""Arguments that every kernel's function takes.
+
+Compiled code reads past the end of an array that is smaller than it is told, and has an
+error of its own for every type it does not know: nothing wrong may get as far.
+"""
+
+from typing import Any
+
+import torch
+
+
+def evidently_sound(*tensors: Any) -> bool:
+    """Tell whether all are dense CPU tensors of one real type, in a microsecond.
+
+    If not, they may be sound all the same, and the checks below find out.
+    """
+    dtype = getattr(tensors[0], "dtype", None)
+    if dtype is not torch.float32 and dtype is not torch.float64:
+        return False
+    for x in tensors:
+        if not isinstance(x, torch.Tensor) or x.dtype is not dtype:
+            return False
+        if not x.is_cpu or x.layout is not torch.strided:
+            return False
+    return True
+
+
+def check_tensors(**tensors: Any) -> None:
+    """Raise TypeError unless all are real floating-point tensors, or None."""
+    for name, tensor in tensors.items():
+        if tensor is None:
+            continue
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(tensor).__name__}.")
+        if not tensor.is_floating_point():
+            raise TypeError(f"{name} must be a real floating-point tensor, got {tensor.dtype}.")
+        if tensor.layout != torch.strided or tensor.is_meta:
+            what = "one on the meta device" if tensor.is_meta else tensor.layout
+            raise TypeError(f"{name} must be a dense tensor that holds data, got {what}.")
+
+
+def check_alike(first: str, **tensors: torch.Tensor | None) -> None:
+    """Raise ValueError unless all have the dtype and device of the one called `first`.
+
+    Under autocast dtypes may differ.
+    """
+    like = tensors[first]
+    assert like is not None
+    mixed = torch.is_autocast_enabled(like.device.type)
+    for name, tensor in tensors.items():
+        if tensor is None:
+            continue
+        if tensor.device != like.device or not (mixed or tensor.dtype == like.dtype):
+            raise ValueError(
+                f"{name} must be like {first}, {like.dtype} on {like.device}, got "
+                f"{tensor.dtype} on {tensor.device}."
+            )
+
+
+def check_shapes(**shapes: tuple[torch.Tensor, tuple[int, ...]]) -> None:
+    """Raise ValueError unless each tensor has the shape beside it."""
+    for name, (tensor, shape) in shapes.items():
+        if tensor.shape != shape:
+            raise ValueError(f"{name} must be of shape {shape}, got {tuple(tensor.shape)}.")
+
+
+def check_lengths(lengths: Any, n_batch: int, n_steps: int) -> None:
+    """Check integer lengths, 0 to `n_steps`, of each of `n_batch` samples."""
+    if lengths is None:
+        return
+    if not isinstance(lengths, torch.Tensor):
+        raise TypeError(
+            f"lengths must be a torch.Tensor of integers, got {type(lengths).__name__}."
+        )
+    if lengths.is_meta or lengths.layout != torch.strided:
+        what = "one on the meta device" if lengths.is_meta else lengths.layout
+        raise TypeError(f"lengths must be a dense tensor that holds data, got {what}.")
+    if lengths.shape != (n_batch,):
+        raise ValueError(
+            f"lengths must have shape (batch,) = {(n_batch,)}, got {tuple(lengths.shape)}."
+        )
+    if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
+        raise TypeError(f"lengths must be a tensor of integers, got {lengths.dtype}.")
+    if n_batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= n_steps:
+        raise ValueError(
+            f"lengths must lie between 0 and the number of steps, {n_steps}; "
+            f"got {int(lengths.min())} to {int(lengths.max())}."
+        )

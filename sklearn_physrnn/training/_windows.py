@@ -1,0 +1,110 @@
+"""Windows of time series: contexts and the values that follow them, cut batch by batch."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from ._data import Batch
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Pairs of a context and its horizon, gathered from the series when a batch is taken.
+
+    It stands where :class:`Samples` does, in the memory of the series: neighbouring
+    windows share all their values but one.
+
+    Attributes
+    ----------
+    values : Tensor of shape (n_times, n_channels)
+        The series; several, of a panel, one after another.
+    starts : LongTensor of shape (n_windows,)
+        First step of each context. The ``window_length + horizon`` steps from there on
+        must be of one series.
+    window_length : int
+        Steps of a context.
+    horizon : int
+        Steps to forecast, those right after the context.
+    features : Tensor of shape (n_times, n_features) or None
+        What is known of the context's and the horizon's steps alike.
+
+    Raises
+    ------
+    ValueError
+        If a length is below 1, a window reaches beyond the values, or the features are
+        not as many steps as the values.
+    """
+
+    values: torch.Tensor
+    starts: torch.Tensor
+    window_length: int
+    horizon: int
+    features: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("window_length", "horizon"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        n_times = len(self.values)
+        if self.features is not None and len(self.features) != n_times:
+            raise ValueError(
+                f"features must have a row for each of the {n_times} steps of values, got "
+                f"{len(self.features)}."
+            )
+        if not len(self.starts):
+            return
+        first, last = int(self.starts.min()), int(self.starts.max())
+        if first < 0 or last + self.length > n_times:
+            raise ValueError(
+                f"Windows of {self.window_length} + {self.horizon} steps must start between 0 "
+                f"and {n_times - self.length}, got starts from {first} to {last}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def length(self) -> int:
+        """Steps of context and horizon together."""
+        return self.window_length + self.horizon
+
+    @property
+    def device(self) -> torch.device:
+        """Where the series is."""
+        return self.values.device
+
+    @property
+    def positions(self) -> int:
+        """Rows that a module makes of a window, at least: one a channel."""
+        return self.values.shape[1]
+
+    def to(self, device: torch.device) -> "Windows":
+        """Copy to `device`."""
+        return replace(
+            self,
+            values=self.values.to(device),
+            starts=self.starts.to(device),
+            features=None if self.features is None else self.features.to(device),
+        )
+
+    def take(self, index: torch.Tensor | slice) -> Batch:
+        """Cut the windows `index`.
+
+        Returns
+        -------
+        inputs : dict of str to Tensor
+            "x" of shape (batch, window_length, n_channels) and, where there are
+            features, "features" of shape (batch, window_length + horizon, n_features).
+        targets : tuple
+            Values over the horizon, (batch, horizon, n_channels), and no weights.
+        """
+        starts = self.starts[index]
+        values = self._cut(self.values, starts)
+        inputs = {"x": values[:, : self.window_length]}
+        if self.features is not None:
+            inputs["features"] = self._cut(self.features, starts)
+        return inputs, (values[:, self.window_length :], None)
+
+    def _cut(self, series: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+        # A view of all windows, (window, column, step), of which the copy is taken.
+        return series.unfold(0, self.length, 1)[starts].transpose(1, 2)

@@ -1,0 +1,260 @@
+import pytest
+import torch
+from torch import nn
+
+from sklearn_physrnn.nn._forecast import (
+    FAMILIES,
+    NORMALIZATIONS,
+    LinearMap,
+    WindowForecaster,
+    make_forecaster,
+)
+from sklearn_physrnn.nn._segments import SegmentCore
+
+SIZES = [  # window, horizon, channels, features, quantiles, segment
+    (12, 6, 3, 0, 1, 4),
+    (10, 7, 2, 2, 3, 4),  # neither is a multiple of the segment
+    (2, 1, 1, 0, 1, 24),
+    (1, 1, 1, 0, 1, 4),
+    (5, 13, 1, 3, 1, 1),
+]
+
+
+def _forecaster(family, size=SIZES[0], *, seed=0, started=True, **options):
+    window, horizon, channels, features, quantiles, segment = size
+    if family != "dynpmnn":
+        options = {"segment_length": segment, **options}
+    torch.manual_seed(seed)
+    model = make_forecaster(
+        family,
+        n_channels=channels,
+        window_length=window,
+        horizon=horizon,
+        hidden_size=8,
+        n_features=features,
+        n_quantiles=quantiles,
+        **options,
+    )
+    if started:  # as if trained: nothing is exactly zero
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+def _batch(size=SIZES[0], n_batch=6):
+    window, horizon, channels, features, *_ = size
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(n_batch, window, channels, generator=generator)
+    known = torch.randn(n_batch, window + horizon, features, generator=generator)
+    return x, known if features else None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("linear", [True, False])
+def test_shapes_and_no_dead_parameters(family, size, linear):
+    model = _forecaster(family, size, linear=linear, normalization=None)
+    x, features = _batch(size)
+    output = model(x, features=features)
+    assert output.shape == (len(x), size[1], size[2], size[4])
+    assert torch.isfinite(output).all()
+    output.square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_output_depends_on_order_and_values(family, normalization):
+    model = _forecaster(family, linear=False, normalization=normalization)
+    x, _ = _batch()
+    output = model(x)
+    order = torch.tensor([3, 0, 7, 1, 5, 2, 10, 4, 9, 6, 8, 11])  # the last stays the last
+    assert (model(x[:, order]) - output).abs().max() > 1e-3
+    for step in range(x.shape[1]):
+        changed = x.clone()
+        changed[:, step] += 1
+        assert (model(changed) - output).abs().max() > 1e-3, step
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("normalization", NORMALIZATIONS[:-1])
+@pytest.mark.parametrize("size", [SIZES[0], SIZES[1]], ids=str)
+def test_a_constant_channel_forecasts_its_constant(family, normalization, size):
+    model = _forecaster(family, size, normalization=normalization)
+    x, features = _batch(size)
+    others = model(x, features=features)
+    x[2, :, 1] = 3e5 / 7
+    x.requires_grad_()
+    output = model(x, features=features)
+    assert (output[2, :, 1] == x[2, 0, 1]).all()
+    torch.testing.assert_close(output[2, :, 0], others[2, :, 0])  # the others do not mind
+    output.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS[:-1])
+def test_an_almost_constant_channel_stays_near(normalization):
+    model = _forecaster("petnn", normalization=normalization)
+    x = torch.full((1, 12, 3), 1000.0)
+    x[:, 5] += 1e-4  # one unit in the last place of float32
+    output = model(x)
+    assert torch.isfinite(output).all()
+    if normalization != "last":
+        assert (output - 1000).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS[:-1])
+def test_values_whose_squares_vanish_are_scaled(normalization):
+    model = _forecaster("petnn", normalization=normalization).double()
+    x = 1e-200 * _batch()[0].double()
+    assert torch.isfinite(model(x)).all()
+
+
+@pytest.mark.parametrize("family", ["petnn", "hssm"])
+def test_the_first_segment_is_padded_in_front(family):
+    window, horizon, channels, *rest = SIZES[0]
+    longer = _forecaster(family, SIZES[0]).core
+    shorter = _forecaster(family, (window - 2, horizon, channels, *rest)).core
+    shorter.load_state_dict(longer.state_dict())
+    x, _ = _batch()
+    x[:, :2] = 0
+    torch.testing.assert_close(shorter(x[:, 2:]), longer(x))
+
+
+@pytest.mark.parametrize(
+    ("normalization", "scale"), [("last", 1.0), ("standard", 250.0), ("last_standard", 1e-3)]
+)
+def test_forecasts_shift_and_scale_with_their_window(normalization, scale):
+    model = _forecaster("petnn", normalization=normalization).double()
+    x = _batch()[0].double()
+    shift = torch.tensor([100.0, -3.0, 0.5], dtype=torch.float64)
+    moved = model(scale * x + shift)
+    torch.testing.assert_close(moved, scale * model(x) + shift[:, None], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_channels_are_forecast_each_on_their_own(family):
+    model = _forecaster(family)
+    x, _ = _batch()
+    changed = x.clone()
+    changed[:, :, 2] = torch.randn(6, 12)
+    torch.testing.assert_close(model(changed)[:, :, :2], model(x)[:, :, :2])
+    same = x[:, :, :1].expand(-1, -1, 3)  # told apart by their embedding alone
+    output = model(same)
+    assert (output[:, :, 0] - output[:, :, 1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_features_of_past_and_future_count(family):
+    model = _forecaster(family, SIZES[1])
+    x, features = _batch(SIZES[1])
+    output = model(x, features=features)
+    for step in range(features.shape[1]):
+        changed = features.clone()
+        changed[:, step] += 1
+        assert (model(x, features=changed) - output).abs().max() > 1e-4, step
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_evaluation_is_deterministic_and_rows_are_independent(family):
+    model = _forecaster(family, dropout=0.5).double().eval()
+    x = _batch()[0].double()
+    together = model(x)
+    assert torch.equal(together, model(x))
+    torch.testing.assert_close(torch.cat([model(row[None]) for row in x]), together)
+    model.train()
+    assert not torch.equal(model(x), model(x))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_untrained_forecast_without_linear_map_is_the_shift(family):
+    model = _forecaster(family, linear=False, started=False)
+    x, _ = _batch()
+    torch.testing.assert_close(model(x), x[:, -1:, :, None].expand(-1, 6, -1, -1))
+
+
+@pytest.mark.parametrize("recurrent", [nn.GRU, nn.LSTM])
+def test_torchs_layers_fit_the_segment_frame(recurrent):
+    core = SegmentCore(
+        recurrent(8, 8, batch_first=True), 8,
+        n_channels=3, window_length=12, horizon=6, segment_length=4,
+    )  # fmt: skip
+    assert WindowForecaster(core)(_batch()[0]).shape == (6, 6, 3, 1)
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_the_linear_map_starts_as_least_squares(normalization):
+    """On a series that is linear in its past, the map must find the series' own rule."""
+    time = torch.arange(300.0)
+    series = torch.stack((torch.sin(0.7 * time), 3 * torch.cos(0.7 * time + 1)), 1)
+    windows = series.unfold(0, 18, 1).transpose(1, 2)
+    x, y = windows[:, :12], windows[:, 12:]
+    model = make_forecaster(
+        "petnn", n_channels=2, window_length=12, horizon=6, hidden_size=4, segment_length=4,
+        n_quantiles=2, normalization=normalization,
+    )  # fmt: skip
+    before = (model(x)[..., 0] - y).abs().mean()
+    model.start_linear([(x[:100], y[:100]), (x[100:200], y[100:200])])
+    forecast = model(x[200:])
+    error = (forecast - y[200:].unsqueeze(-1)).abs().mean()
+    assert error < 0.05 * before
+    assert torch.equal(forecast[..., 0], forecast[..., 1])
+
+
+def test_a_start_without_information_is_no_change():
+    model = _forecaster("petnn", started=False)
+    model.start_linear([])
+    assert not model.linear.weight.any()
+    model.start_linear([(torch.ones(3, 12, 3), torch.ones(3, 6, 3))])
+    assert not model.linear.weight.any()
+    _forecaster("petnn", linear=False).start_linear([(torch.randn(3, 12, 3), torch.ones(3, 6, 3))])
+
+
+def test_dropout_reaches_the_linear_map():
+    model = _forecaster("petnn", dropout=0.5)
+    nn.init.zeros_(model.core.head.output.weight)
+    x, _ = _batch()
+    assert not torch.equal(model(x), model(x))
+    assert torch.equal(model.eval()(x), model(x))
+
+
+def test_a_linear_map_shares_its_weights_among_channels():
+    linear = LinearMap(12, 6, n_quantiles=2)
+    nn.init.normal_(linear.weight)
+    z, _ = _batch()
+    expected = torch.einsum("blc,hql->bhcq", z, linear.weight.view(6, 2, 12))
+    torch.testing.assert_close(linear(z), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"normalization": "minmax"}, r"normalization must be one of .*, got 'minmax'"),
+        ({"family": "lstm"}, r"family must be one of .*, got 'lstm'"),
+        ({"segment_length": 0}, "segment_length must be at least 1, got 0"),
+        ({"window_length": 0}, "window_length must be at least 1, got 0"),
+        ({"horizon": 0}, "horizon must be at least 1, got 0"),
+        ({"n_channels": 0}, "n_channels must be at least 1, got 0"),
+        ({"n_quantiles": 0}, "n_quantiles must be at least 1, got 0"),
+        ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
+    ],
+)
+def test_bad_arguments(options, message):
+    arguments = {
+        "family": "petnn", "n_channels": 2, "window_length": 12, "horizon": 6, "hidden_size": 4,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=message):
+        make_forecaster(**arguments | options)
+
+
+def test_features_must_fit():
+    model, (x, features) = _forecaster("petnn", SIZES[1]), _batch(SIZES[1])
+    with pytest.raises(ValueError, match=r"features must have shape \(batch, 17, 2\)"):
+        model(x, features=features[:, :-1])
+    with pytest.raises(ValueError, match=r"features must have shape \(batch, 17, 2\), got None"):
+        model(x)
+    with pytest.raises(ValueError, match=r"x must have shape \(batch, 10, 2\)"):
+        model(x[:, 1:], features=features)
