@@ -1,36 +1,21 @@
-"""What the scripts on sequences share: options, data files, fits and their table."""
+"""What the scripts that hold PETNN against LSTM and GRU share."""
 
-import argparse
-import os
-import sys
 import time
-from pathlib import Path
 
-import numpy as np
 import torch
 from _peers import GRUClassifier, LSTMClassifier
+from _report import Report, n_parameters, parser, read
 
 from sklearn_physrnn import PETNNClassifier
 from sklearn_physrnn.nn import PETNN
 
 MODELS = {"PETNN": PETNNClassifier, "LSTM": LSTMClassifier, "GRU": GRUClassifier}
-_HOME = "PHYSRNN_DATA"
 
 
-def parser(description):
-    """Options that every script has."""
-    options = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--quick", action="store_true", help="one short seed, to see it run")
+def options_of(description, arguments=None, *, extra=()):
+    """Read the options: those of every script, and a choice of peers and parameters."""
+    options = parser(description)
     options.add_argument("--peers", action="store_true", help="LSTM and GRU as well")
-    options.add_argument(
-        "--data-home",
-        type=Path,
-        default=Path(os.environ.get(_HOME, "data")),
-        help=f"folder of the data files (default: ${_HOME}, or ./data)",
-    )
     options.add_argument(
         "--set",
         nargs="*",
@@ -38,12 +23,14 @@ def parser(description):
         metavar="NAME=VALUE",
         help="change parameters of the estimators",
     )
-    return options
+    for name, keywords in extra:
+        options.add_argument(name, **keywords)
+    return read(options, arguments)
 
 
 def changes(options):
-    """Read the parameters given with --set."""
-    changed = {}
+    """Read the parameters given with --set, and the device."""
+    changed = {"device": options.device}
     for item in options.set:
         name, _, value = item.partition("=")
         kind = type(PETNNClassifier().get_params()[name])
@@ -51,26 +38,11 @@ def changes(options):
     return changed
 
 
-def data_file(home, name, source):
-    """Find a data file, or end with a message that says where it comes from."""
-    path = home / name
-    if not path.is_file():
-        sys.exit(
-            f"{path} is missing. It is {source}. Name the folder that holds {name} with "
-            f"--data-home or the environment variable {_HOME}."
-        )
-    return path
-
-
-def n_parameters(model):
-    """Trainable numbers of a fitted model."""
-    return sum(p.numel() for p in model.module_.parameters() if p.requires_grad)
-
-
 def score(model, X, y):
     """Give a fitted model's accuracy and the state of its timers, as text.
 
-    Of PETNN's neurons, those that release at every step of X and those that never do.
+    Of PETNN's neurons, those that release at every step of X and those that never do; of
+    release="soft", more than half of their energy.
     """
     counts = []
 
@@ -80,7 +52,7 @@ def score(model, X, y):
         layers = recurrent.trajectory(*args, **kwargs)
         lengths = kwargs.get("lengths")
         n_steps = args[0].shape[0] * args[0].shape[1] if lengths is None else lengths.sum()
-        released = torch.stack([layer.released.sum(dim=(0, 1)) for layer in layers])
+        released = torch.stack([(layer.released >= 0.5).sum(dim=(0, 1)) for layer in layers])
         counts.append((released.double(), float(n_steps)))
 
     hook = model.module_.recurrent.register_forward_hook(look, with_kwargs=True)
@@ -91,47 +63,43 @@ def score(model, X, y):
     released = sum(part for part, _ in counts)
     n_steps = sum(n for _, n in counts)
     always, never = int((released == n_steps).sum()), int((released == 0).sum())
-    return accuracy, f"{always} + {never} of {released.numel()}"
+    return accuracy, f"timers always {always} + never {never} of {released.numel()}"
 
 
-def run(name, data, configuration, options):
-    """Fit every model with every seed, print each fit's line and every model's mean.
+def names_of(options):
+    """Models to be run."""
+    return list(MODELS) if options.peers else ["PETNN"]
+
+
+def report_of(claim, options, n_sets=1):
+    """Make the report of all models and seeds."""
+    return Report(claim, options, n_sets * len(names_of(options)) * options.seeds)
+
+
+def run(report, name, data, configuration, peers=None):
+    """Fit every model with every seed, and report its accuracy.
 
     Parameters
     ----------
-    data : tuple
+    report : Report
+    name : str
+        Of the data.
+    data : Bunch
         X_train, y_train, X_test, y_test.
     configuration : dict
-        Parameters of the estimators, the same for all models.
-
-    Returns
-    -------
-    dict
-        Test accuracies of each model, by seed.
+        Parameters of the estimators.
+    peers : dict of dict, optional
+        What LSTM and GRU have otherwise.
     """
-    X_train, y_train, X_test, y_test = data
-    results = {}
-    for model_name in MODELS if options.peers else ["PETNN"]:
-        for seed in range(1 if options.quick else options.seeds):
-            model = MODELS[model_name](random_state=seed, **configuration)
+    for model_name in names_of(report.options):
+        parameters = {**configuration, **(peers or {}).get(model_name, {})}
+        for seed in range(report.options.seeds):
+            model = MODELS[model_name](random_state=seed, **parameters)
             start = time.perf_counter()
-            model.fit(X_train, y_train)
+            model.fit(data.X_train, data.y_train)
             seconds = time.perf_counter() - start
-            accuracy, timers = score(model, X_test, y_test)
-            results.setdefault(model_name, []).append(accuracy)
-            print(
-                f"{name:<16} {model_name:<6} {seed:>4} {accuracy:>8.4f} {n_parameters(model):>9} "
-                f"{seconds:>7.1f}  {timers}",
-                flush=True,
-            )
-    for model_name, accuracies in results.items():
-        print(f"{name:<16} {model_name:<6} mean {np.mean(accuracies):>8.4f}", flush=True)
-    return results
-
-
-def header():
-    """Print the head of the table."""
-    print(
-        f"{'data':<16} {'model':<6} {'seed':>4} {'accuracy':>8} {'numbers':>9} {'fit, s':>7}  "
-        "timers always + never released in test"
-    )
+            accuracy, timers = score(model, data.X_test, data.y_test)
+            report.add(
+                data=name, model=model_name, seed=seed, metric="accuracy", value=accuracy,
+                parameters=n_parameters(model), seconds=seconds, detail=timers,
+            )  # fmt: skip

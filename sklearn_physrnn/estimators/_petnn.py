@@ -55,9 +55,10 @@ hidden_size : int
     Neurons in a layer.
 num_layers : int
     Number of recurrent layers.
-release : {"hard", "surrogate", "soft"}
-    Gradient of a release: none, as in the paper; that of a sigmoid; or a sigmoid
-    instead of a release, for ablations.
+release : {"soft", "surrogate", "hard"}
+    How a release is differentiated: "soft" puts a sigmoid in its place, forward too;
+    "surrogate" releases all or nothing, and goes back through that sigmoid; "hard", as in
+    the paper, has no gradient.
 increment : {"linear", "tanh"}
     Time increment; with "tanh" the timer dies at its first release.
 time_decay : bool
@@ -134,7 +135,7 @@ class _PETNNModel(_SequenceInputs):
             if np.all(self.release_rate_ == extreme):
                 warnings.warn(
                     f"Every neuron {what}: the timer is dead, and the memory it governs with "
-                    "it. Try release='surrogate' and increment='linear', a smaller "
+                    "it. Try increment='linear', a smaller "
                     "learning_rate_init, or inputs of unit scale.",
                     UserWarning,
                     stacklevel=5,
@@ -175,11 +176,11 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
         hidden_size: int = 64,
         num_layers: int = 1,
         *,
-        release: str = "surrogate",
+        release: str = "soft",
         increment: str = "linear",
         time_decay: bool = True,
         ground_state: bool = True,
-        readout: str = "max",
+        readout: str = "last",
         dropout: float = 0.0,
         time_channel: int | None = None,
         vocabulary_size: int | None = None,
@@ -187,9 +188,9 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
         loss: str = "squared_error",
         quantile: float | Sequence[float] = 0.5,
         optimizer: str = "adamw",
-        learning_rate_init: float = 0.005,
+        learning_rate_init: float = 0.01,
         learning_rate: str = "one_cycle",
-        alpha: float = 0.01,
+        alpha: float = 8.0,
         batch_size: int | str = "auto",
         max_iter: int = 100,
         max_grad_norm: float | None = 1.0,
@@ -273,7 +274,7 @@ class PETNNClassifier(_PETNNModel, _BaseClassifier):
         hidden_size: int = 64,
         num_layers: int = 1,
         *,
-        release: str = "surrogate",
+        release: str = "soft",
         increment: str = "linear",
         time_decay: bool = True,
         ground_state: bool = True,
@@ -284,7 +285,7 @@ class PETNNClassifier(_PETNNModel, _BaseClassifier):
         embedding_dim: int = 64,
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",
-        learning_rate_init: float = 0.005,
+        learning_rate_init: float = 0.01,
         learning_rate: str = "one_cycle",
         alpha: float = 0.01,
         batch_size: int | str = "auto",

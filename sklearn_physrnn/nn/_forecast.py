@@ -1,6 +1,5 @@
 """Forecasters of windows: per-window normalisation around a core of each model family."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -12,10 +11,6 @@ from .petnn import PETNN
 
 FAMILIES = ("petnn", "hssm", "dynpmnn")
 NORMALIZATIONS = ("last", "standard", "last_standard", None)
-
-# Penalty of the linear start, in windows that ask for no change: much against a few dozen
-# windows, nothing against thousands.
-_RIDGE = 10.0
 
 
 class WindowForecaster(nn.Module):
@@ -96,39 +91,6 @@ class WindowForecaster(nn.Module):
             scale = torch.where(varies, deviation, 1)
         return (x - shift) / scale, shift, scale, varies
 
-    @torch.no_grad()
-    def start_linear(self, windows: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
-        """Let the linear map begin as the ridge regression of the horizon on the window.
-
-        A closed form finds in a moment what takes stochastic gradients many epochs,
-        since the values of a window are strongly correlated. Nothing happens without a
-        linear map.
-
-        Parameters
-        ----------
-        windows : iterable of (x, y)
-            Batches of contexts (batch, window_length, n_channels) and what follows
-            them, (batch, horizon, n_channels).
-        """
-        if self.linear is None:
-            return
-        gram = moment = None
-        n_rows = 0
-        for x, y in windows:
-            z, shift, scale, varies = self._normalize(x.double())
-            # Errors count in the units of x, as in the loss.
-            rows = (z * scale * varies).transpose(1, 2).flatten(0, 1)
-            targets = ((y.double() - shift) * varies).transpose(1, 2).flatten(0, 1)
-            n_rows += len(rows)
-            gram = rows.T @ rows + (0 if gram is None else gram)
-            moment = rows.T @ targets + (0 if moment is None else moment)
-        if gram is None:
-            return
-        penalty = _RIDGE * gram.diagonal().mean() / n_rows
-        gram.diagonal().add_(penalty + torch.finfo(gram.dtype).tiny)
-        solution = torch.linalg.solve(gram, moment).T
-        self.linear.set_all(solution)
-
 
 class LinearMap(nn.Module):
     """A linear map from a window's steps to the horizon's, shared by all channels.
@@ -148,11 +110,6 @@ class LinearMap(nn.Module):
         self.horizon = horizon
         self.dropout = Dropout(dropout)
         self.weight = nn.Parameter(torch.zeros(horizon * n_quantiles, window_length))
-
-    def set_all(self, weight: torch.Tensor) -> None:
-        """Give all quantiles the map `weight` (horizon, window_length)."""
-        repeated = weight.unsqueeze(1).expand(-1, len(self.weight) // self.horizon, -1)
-        self.weight.data.copy_(repeated.flatten(0, 1))
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Map z (batch, time, channels) to (batch, horizon, channels, quantiles)."""

@@ -72,7 +72,7 @@ class PETNN(nn.Module):
         How the release m is differentiated. "hard", as in the paper: not at all, so
         that W_t, b_t, W_R and b_R get a gradient of exactly zero and stay as they were
         initialised. "surrogate": m is 0 or 1, and its derivative is that of
-        ``sigmoid(-T' / release_width)``. "soft": m is that sigmoid, for ablations.
+        ``sigmoid(-T' / release_width)``. "soft": m is that sigmoid.
     increment : {"linear", "tanh"}, default="linear"
         Whether Z_t is used as it is, or its tanh. With "tanh", the released code's
         choice, a neuron that has released once releases in all later steps (of length
@@ -316,6 +316,9 @@ class PETNN(nn.Module):
     ) -> torch.Tensor:
         """Fraction of the steps in which each neuron releases, padding left out.
 
+        With `release` "soft", in which it releases half of its energy or more: where its
+        time has run out, as for the others.
+
         Parameters are those of :meth:`forward`. A neuron at 0 or at 1 has a dead timer.
 
         Returns
@@ -325,7 +328,7 @@ class PETNN(nn.Module):
         """
         layers = self.trajectory(x, state, dt=dt, lengths=lengths)
         n_steps = x.shape[0] * x.shape[1] if lengths is None else torch.as_tensor(lengths).sum()
-        released = torch.stack([layer.released.sum(dim=(0, 1)) for layer in layers])
+        released = torch.stack([(layer.released >= 0.5).sum(dim=(0, 1)) for layer in layers])
         return released / n_steps
 
     def _check(self, x, state, dt, lengths):

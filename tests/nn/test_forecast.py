@@ -185,34 +185,6 @@ def test_torchs_layers_fit_the_segment_frame(recurrent):
     assert WindowForecaster(core)(_batch()[0]).shape == (6, 6, 3, 1)
 
 
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_the_linear_map_starts_as_least_squares(normalization):
-    """On a series that is linear in its past, the map must find the series' own rule."""
-    time = torch.arange(300.0)
-    series = torch.stack((torch.sin(0.7 * time), 3 * torch.cos(0.7 * time + 1)), 1)
-    windows = series.unfold(0, 18, 1).transpose(1, 2)
-    x, y = windows[:, :12], windows[:, 12:]
-    model = make_forecaster(
-        "petnn", n_channels=2, window_length=12, horizon=6, hidden_size=4, segment_length=4,
-        n_quantiles=2, normalization=normalization,
-    )  # fmt: skip
-    before = (model(x)[..., 0] - y).abs().mean()
-    model.start_linear([(x[:100], y[:100]), (x[100:200], y[100:200])])
-    forecast = model(x[200:])
-    error = (forecast - y[200:].unsqueeze(-1)).abs().mean()
-    assert error < 0.05 * before
-    assert torch.equal(forecast[..., 0], forecast[..., 1])
-
-
-def test_a_start_without_information_is_no_change():
-    model = _forecaster("petnn", started=False)
-    model.start_linear([])
-    assert not model.linear.weight.any()
-    model.start_linear([(torch.ones(3, 12, 3), torch.ones(3, 6, 3))])
-    assert not model.linear.weight.any()
-    _forecaster("petnn", linear=False).start_linear([(torch.randn(3, 12, 3), torch.ones(3, 6, 3))])
-
-
 def test_dropout_reaches_the_linear_map():
     model = _forecaster("petnn", dropout=0.5)
     nn.init.zeros_(model.core.head.output.weight)

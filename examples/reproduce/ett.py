@@ -1,0 +1,219 @@
+"""ETT, long-horizon forecasting: PETNN and HSSM, GRU and LSTM in the same frame, DLinear, ridge.
+
+Reads any csv file laid out as ETTh1.csv is: a column of dates, then one column a channel
+(``--data ETTm1``, ``--data exchange_rate``).
+The published protocol: the first 12 months of rows are for training, the next 4 for
+validation, the next 4 for test; scaled by mean and deviation of the training rows; every
+window counts, and a window's context may reach back into the part before. Mean
+squared and absolute error of the scaled values, over all channels and steps.
+
+One configuration for all horizons, and one for all recurrences. The last weights are kept:
+nothing is chosen by the test windows, nor by when to stop.
+"""
+
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+from _report import Report, get, parser, read
+from torch import nn
+from torch.nn import functional as F
+
+from sklearn_physrnn.datasets import load_multivariate_series
+from sklearn_physrnn.nn._forecast import LinearMap, WindowForecaster, make_forecaster
+from sklearn_physrnn.nn._segments import SegmentCore
+from sklearn_physrnn.training._engine import TrainingOptions, train
+from sklearn_physrnn.training._losses import PerWindow, regression_loss
+from sklearn_physrnn.training._random import seeded
+from sklearn_physrnn.training._windows import Windows
+
+DAYS = (360, 120, 120)  # training, validation, test
+FRAME = {
+    "normalization": "last",
+    "linear": True,
+    "hidden_size": 64,
+    "segment_length": 24,
+    "dropout": 0.3,
+}
+TRAINING = {
+    "loss": "absolute_error",
+    "learning_rate": 0.003,
+    "schedule": "one_cycle",
+    "max_epochs": 10,
+    "batch_size": 32,
+}
+PEERS = {"GRU": nn.GRU, "LSTM": nn.LSTM}
+MODELS = ("PETNN", "HSSM", *PEERS, "DLinear", "ridge")
+
+
+class Ridge(nn.Module):
+    """Ridge regression of the horizon on the window, both less the window's last value."""
+
+    penalty = 1000.0  # windows; the validation error hardly depends on it
+
+    def __init__(self, window_length, horizon):
+        super().__init__()
+        self.linear = nn.Linear(window_length, horizon, bias=False)
+
+    def fit(self, windows):
+        """Solve the normal equations."""
+        n = self.linear.in_features
+        gram, moment = self.penalty * torch.eye(n, dtype=torch.float64), 0.0
+        for x, y in batches(windows):
+            rows = (x - x[:, -1:]).transpose(1, 2).flatten(0, 1).double()
+            targets = (y - x[:, -1:]).transpose(1, 2).flatten(0, 1).double()
+            gram, moment = gram + rows.T @ rows, moment + rows.T @ targets
+        self.linear.weight.data.copy_(torch.linalg.solve(gram, moment).T)
+
+    def forward(self, x):
+        """Map (batch, time, channels) to (batch, horizon, channels, 1)."""
+        last = x[:, -1:]
+        change = self.linear((x - last).transpose(1, 2)).transpose(1, 2)
+        return (last + change).unsqueeze(-1)
+
+
+class DLinear(nn.Module):
+    """Two linear maps, of a window's moving average and of the rest (arXiv 2205.13504)."""
+
+    def __init__(self, window_length, horizon, width=25):
+        super().__init__()
+        self.width = width
+        self.trend, self.rest = (nn.Linear(window_length, horizon) for _ in range(2))
+        for part in (self.trend, self.rest):
+            nn.init.constant_(part.weight, 1 / window_length)
+
+    def forward(self, x):
+        """Map (batch, time, channels) to (batch, horizon, channels, 1)."""
+        rows = x.transpose(1, 2)
+        ends = (self.width - 1) // 2
+        trend = F.avg_pool1d(F.pad(rows, (ends, ends), mode="replicate"), self.width, 1)
+        return (self.trend(trend) + self.rest(rows - trend)).transpose(1, 2).unsqueeze(-1)
+
+
+def load(table):
+    """Give the scaled values and the ends of the three parts."""
+    per_day = pd.Timedelta(days=1) // table.index.to_series().diff().median()
+    ends = np.cumsum(DAYS) * per_day
+    values = table.to_numpy(np.float64)
+    if len(values) < ends[-1]:
+        sys.exit(f"The data have {len(values)} rows; {ends[-1]} are needed, {sum(DAYS)} days.")
+    training = values[: ends[0]]
+    scaled = (values[: ends[-1]] - training.mean(0)) / training.std(0)
+    return torch.tensor(scaled, dtype=torch.float32), [int(end) for end in ends]
+
+
+def split(values, ends, window_length, horizon):
+    """Windows of the three parts: those whose horizon lies in the part, all of them."""
+    parts = []
+    for first, end in zip((window_length, *ends), ends, strict=False):
+        starts = torch.arange(first - window_length, end - horizon - window_length + 1)
+        parts.append(Windows(values, starts, window_length, horizon))
+    return parts
+
+
+def batches(windows, batch_size=256):
+    """Contexts and what follows them."""
+    for start in range(0, len(windows), batch_size):
+        inputs, (targets, _) = windows.take(slice(start, start + batch_size))
+        yield inputs["x"], targets
+
+
+def build(model, values, window_length, horizon):
+    """Build a model by name."""
+    sizes = {
+        "n_channels": values.shape[1], "window_length": window_length, "horizon": horizon,
+    }  # fmt: skip
+    if model == "DLinear":
+        return DLinear(window_length, horizon)
+    if model == "ridge":
+        return Ridge(window_length, horizon)
+    if model not in PEERS:
+        return make_forecaster(model.lower(), **sizes, **FRAME)
+    hidden_size = FRAME["hidden_size"]
+    core = SegmentCore(
+        PEERS[model](hidden_size, hidden_size, batch_first=True),
+        hidden_size,
+        segment_length=FRAME["segment_length"],
+        dropout=FRAME["dropout"],
+        **sizes,
+    )
+    linear = LinearMap(window_length, horizon, dropout=FRAME["dropout"])
+    return WindowForecaster(core, normalization=FRAME["normalization"], linear=linear)
+
+
+def fit(model, module, training, seed, max_epochs):
+    """Train a module as its name asks."""
+    if model == "ridge":
+        module.fit(training)
+        return
+    settings = TRAINING
+    if model == "DLinear":  # as published
+        settings = {**TRAINING, "loss": "squared_error"}
+    settings = {**settings, "max_epochs": max_epochs or settings["max_epochs"]}
+    criterion = PerWindow(regression_loss(settings.pop("loss")))
+    options = TrainingOptions(device=torch.device("cpu"), seed=seed, max_grad_norm=1.0, **settings)
+    train(module, criterion, training, options)
+
+
+@torch.inference_mode()
+def errors(module, windows):
+    """Mean squared and mean absolute error over all windows, steps and channels."""
+    module.eval()
+    squared = absolute = 0.0
+    for x, y in batches(windows):
+        error = module(x)[..., 0] - y
+        squared += float(error.square().mean((1, 2)).sum())
+        absolute += float(error.abs().mean((1, 2)).sum())
+    return squared / len(windows), absolute / len(windows)
+
+
+def stand_in(n_channels=3):
+    """Sixty days of daily waves in noise."""
+    t = np.arange(24 * 60)[:, None]
+    waves = np.sin(2 * np.pi * (t / 24 + np.arange(n_channels) / 7))
+    noise = np.random.default_rng(0).normal(scale=0.3, size=waves.shape)
+    return torch.tensor(waves + noise, dtype=torch.float32), [800, 1100, 1440]
+
+
+def main(arguments=None):
+    options = parser(__doc__)
+    options.add_argument("--data", default="ETTh1", help="name of the csv file, without .csv")
+    options.add_argument("--horizons", type=int, nargs="*", default=[96, 192, 336, 720])
+    options.add_argument("--window-length", type=int, default=96)
+    options.add_argument("--models", nargs="*", default=MODELS, choices=MODELS)
+    options = read(options, arguments)
+    if options.quick:
+        options.horizons = [24]
+    values, ends = get(
+        options,
+        lambda: load(load_multivariate_series(options.data, data_home=options.data_home)),
+        stand_in,
+    )
+    cases = [
+        (model, horizon, seed)
+        for model in options.models
+        for horizon in options.horizons
+        for seed in range(1 if model == "ridge" else options.seeds)
+    ]
+    report = Report("long horizons", options, 2 * len(cases))
+    for model, horizon, seed in cases:
+        parts = split(values, ends, options.window_length, horizon)
+        with seeded(seed):
+            module = build(model, values, options.window_length, horizon)
+        start = time.perf_counter()
+        fit(model, module, parts[0], seed, 1 if options.quick else None)
+        seconds = time.perf_counter() - start
+        valid, test = (errors(module, part) for part in parts[1:])
+        for metric, value, validation in zip(("MSE", "MAE"), test, valid, strict=True):
+            report.add(
+                data=f"{options.data}, {horizon} ahead", model=model, seed=seed, metric=metric,
+                value=value, parameters=sum(p.numel() for p in module.parameters()),
+                seconds=seconds, detail=f"validation {validation:.4f}",
+            )  # fmt: skip
+    report.summary()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Classifiers of panels for sktime."""
+
+from .hssm import HSSMSeriesClassifier
+from .petnn import PETNNSeriesClassifier
+
+__all__ = ["HSSMSeriesClassifier", "PETNNSeriesClassifier"]

@@ -1,0 +1,27 @@
+"""What the classifiers of panels share."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sktime.classification.base import BaseClassifier
+
+from ._panel import _SeriesEstimator, time_before_channels
+
+
+class _BaseSeriesClassifier(_SeriesEstimator, BaseClassifier):
+    """Classification of panels, by a classifier of sequences."""
+
+    _tags: ClassVar[dict[str, Any]] = {
+        "capability:predict_proba": True,
+        "capability:class_weight": True,
+    }
+
+    def _fit(self, X, y):
+        self.classifier_ = self._make_estimator().fit(time_before_channels(X), y)
+        return self
+
+    def _predict(self, X) -> np.ndarray:
+        return self.classifier_.predict(time_before_channels(X))
+
+    def _predict_proba(self, X) -> np.ndarray:
+        return self.classifier_.predict_proba(time_before_channels(X))

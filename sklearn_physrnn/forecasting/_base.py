@@ -1,0 +1,361 @@
+"""What sktime asks of a forecaster, for every one of the package.
+
+A model family adds its name and what it hands to its module (``_family_options``).
+"""
+
+import copy
+import warnings
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions
+from sktime.datatypes import VectorizedDF
+from sktime.forecasting.base import BaseForecaster
+
+from ..estimators._scaling import Standard
+from ..estimators._training import _TrainingMixin
+from ..nn._forecast import NORMALIZATIONS
+from ._calendar import resolve_calendar
+from ._calibration import calibrated, updated
+from ._features import Features
+from ._fitting import _with_gradients
+from ._history import History, continued, read, step_of
+from ._horizon import steps_ahead
+from ._intervals import Scores, conformal_quantiles, learned_quantiles, spreads_of
+from ._model import WindowModel
+from ._pretraining import Pretrained, _Pretraining
+from ._sizes import Sizes, split_in_time
+from ._tags import known_tags
+
+# Up to here, training a second time on all windows takes little.
+_FEW_WINDOWS = 1000
+
+# Windows of the past that `update` trains on beside the new ones, so as not to forget them.
+_REHEARSED = 256
+
+
+class _BaseForecaster(_Pretraining, BaseForecaster):
+    """Fitting, updating and forecasting."""
+
+    _tags = known_tags(
+        {
+            "authors": "The sklearn_physrnn developers",
+            "maintainers": "The sklearn_physrnn developers",
+            "capability:multivariate": True,
+            "capability:exogenous": True,
+            "capability:categorical_in_X": False,
+            "capability:non_contiguous_X": False,
+            "capability:insample": False,
+            "capability:pred_int": True,
+            "capability:pred_int:insample": False,
+            "capability:missing_values": False,
+            "capability:update": True,
+            "capability:pretrain": True,
+            "capability:unequal_length": True,
+            "capability:random_state": True,
+            "property:randomness": "derandomized",
+            "pretrain:fitted_params": ["pretrained_"],
+            "requires-fh-in-fit": False,
+            "X-y-must-have-same-index": True,
+            "y_inner_mtype": "pd.DataFrame",
+            "X_inner_mtype": "pd.DataFrame",
+        }
+    )
+    # Our own context is all that is needed of the data.
+    _config: ClassVar[dict[str, Any]] = {"remember_data": False}
+
+    calibration_size: int
+    refit: bool | str
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_TrainingMixin._parameter_constraints,
+        "hidden_size": [Interval(Integral, 1, None, closed="left")],
+        "num_layers": [Interval(Integral, 1, None, closed="left")],
+        "window_length": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "horizon": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "segment_length": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "calendar": [StrOptions({"auto"}), list, tuple, None],
+        "interval": [StrOptions({"conformal", "quantile"}), None],
+        "calibration_size": [Interval(Integral, 1, None, closed="left")],
+        "normalization": [StrOptions(set(filter(None, NORMALIZATIONS))), None],
+        "linear": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
+        "refit": ["boolean", StrOptions({"auto"})],
+        "update_max_iter": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __post_init__(self) -> None:
+        # sktime makes them only where it is to remember the data.
+        self._y = self._X = None
+        if self.interval is None:
+            self.set_tags(**{"capability:pred_int": False})
+
+    def _update_y_X(self, y, X=None, enforce_index_type=None):  # noqa: N802
+        super()._update_y_X(y, X, enforce_index_type)
+        if y is not None:
+            # Older versions of sktime move the cutoff only where they remember the data.
+            self._set_cutoff_from_y(y.X_multiindex if isinstance(y, VectorizedDF) else y)
+
+    def _check_X_y(self, X=None, y=None, y_inner_mtype=None, **kwargs):  # noqa: N802
+        # For pretraining sktime widens the types of y that need no loop, but not those of X.
+        if y_inner_mtype is not None:
+            kwargs["y_inner_mtype"] = y_inner_mtype
+        if y_inner_mtype is None or X is None:
+            return super()._check_X_y(X=X, y=y, **kwargs)
+        own = self.get_tag("X_inner_mtype")
+        self.set_tags(X_inner_mtype=y_inner_mtype)
+        try:
+            return super()._check_X_y(X=X, y=y, **kwargs)
+        finally:
+            self.set_tags(X_inner_mtype=own)
+
+    # -- fitting -------------------------------------------------------------------
+
+    @_with_gradients
+    def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh) -> "_BaseForecaster":
+        self._check_parameters()
+        step = step_of(y.index)
+        columns = None if X is None else list(X.columns)
+        pretrained = getattr(self, "pretrained_", None)
+        if pretrained is None:
+            history = read(y, X, columns)
+            self._fit_anew(history, columns, step)
+        else:
+            self._check_against(pretrained, y.shape[1])
+            history = read(y, X, pretrained.features.columns)
+            self._fit_pretrained(history, pretrained, step)
+        self.window_length_ = self._model.sizes.window_length
+        self.horizon_ = self._model.sizes.horizon
+        self._remember(history)
+        return self
+
+    def _fit_anew(self, history: History, columns: list | None, step: Any) -> None:
+        sizes = self._choose_sizes(len(history), history.index)
+        if len(history) < sizes.length:
+            raise ValueError(_too_short(history, sizes))
+        training, validation, boundary = self._split(history, sizes)
+        known = history[:boundary]
+        scaler = Standard(known.values, name="y")
+        calendar = resolve_calendar(self.calendar, history.index)
+        features = Features(known.exogenous, columns, calendar)
+        n_channels = history.values.shape[1]
+        series = scaler.transform(history.values), features.of_history(history)
+        held_out = self._windows(*series, validation, sizes) if len(validation) else None
+        seed = self._draw_seed()
+
+        module = self._new_module(sizes, features, n_channels, seed)
+        record = self._train(module, self._windows(*series, training, sizes), held_out, seed)
+        self._keep(module, record, resume=False)
+        self._model = WindowModel(module, sizes, scaler, features, step, self.device)
+        self._scores: Scores | None = None
+        if self.interval == "conformal":
+            first = boundary if held_out is not None else sizes.window_length
+            self._scores = calibrated(self._model, history, first, self.calibration_size)
+        self._n_calibrated = len(history) - boundary
+        n_windows = len(training) + len(validation)
+        if held_out is not None and self._refits(n_windows) and not record.interrupted:
+            epochs = None
+            if self.early_stopping:
+                epochs = int(np.argmin(record.validation_loss_curve)) + 1
+            every = np.arange(len(history) - sizes.length + 1)
+            windows = self._windows(*series, every, sizes)
+            module = self._new_module(sizes, features, n_channels, seed)
+            again = self._train(module, windows, None, seed, max_epochs=epochs)
+            self._keep(module, again, resume=False)
+            self.validation_loss_curve_ = record.validation_loss_curve
+            self._model = replace(self._model, module=module)
+
+    def _split(self, history: History, sizes: Sizes) -> tuple[np.ndarray, np.ndarray, int]:
+        """Hold out the last times where something needs it, if there are enough of them."""
+        needed = self.early_stopping or self.interval == "conformal"
+        fraction = self.validation_fraction if needed else 0.0
+        training, validation, (boundary,) = split_in_time([len(history)], sizes, fraction)
+        if len(training):
+            return training, validation, boundary
+        if self.early_stopping:
+            raise ValueError(
+                f"early_stopping with validation_fraction={self.validation_fraction} leaves "
+                f"{boundary} of {len(history)} time steps for training; window_length="
+                f"{sizes.window_length} and horizon={sizes.horizon} need at least "
+                f"{sizes.length}."
+            )
+        # Intervals without calibration; asking for them warns.
+        training, validation, (boundary,) = split_in_time([len(history)], sizes, 0.0)
+        return training, validation, boundary
+
+    def _refits(self, n_windows: int) -> bool:
+        return n_windows <= _FEW_WINDOWS if self.refit == "auto" else bool(self.refit)
+
+    def _fit_pretrained(self, history: History, pretrained: Pretrained, step: Any) -> None:
+        """Keep the weights; take scale, context and calibration from the series."""
+        sizes = pretrained.sizes
+        if len(history) < sizes.window_length:
+            raise ValueError(
+                f"y has {len(history)} time steps; the window_length={sizes.window_length} of "
+                f"pretraining needs at least {sizes.window_length}."
+            )
+        self._keep(copy.deepcopy(pretrained.module), pretrained.record, resume=False)
+        scaler = Standard(history.values, name="y")
+        features = pretrained.features
+        self._model = WindowModel(self.module_, sizes, scaler, features, step, self.device)
+        self._scores = None
+        if self.interval == "conformal":
+            self._scores = calibrated(
+                self._model, history, sizes.window_length, self.calibration_size
+            )
+        self._n_calibrated = len(history) - sizes.window_length
+
+    def _remember(self, history: History) -> None:
+        self._history = history[-(self._model.sizes.length - 1 + _REHEARSED) :]
+
+    # -- updating --------------------------------------------------------------------
+
+    def update(self, y, X=None, update_params=True):
+        """Take in new values, and with `update_params` go on training.
+
+        The values may repeat or revise the last ones known. The errors of their earlier
+        forecasts join those that conformal intervals are made from.
+
+        Parameters
+        ----------
+        y : time series in a type of sktime
+        X : time series in a type of sktime, default=None
+            At the times of y; where fitted with one.
+        update_params : bool, default=True
+            Train `update_max_iter` epochs from the fitted weights, on the new windows and
+            the latest before; else only the context moves.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If times are missing between the known values and those of y. The forecaster is
+            then as it was before.
+        """
+        with self._unchanged_on_error():
+            return super().update(y=y, X=X, update_params=update_params)
+
+    @_with_gradients
+    def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params=True):
+        model, sizes = self._model, self._model.sizes
+        new = read(y, X, model.features.columns)
+        history, n_new = continued(self._history, new, model.step, sizes.window_length)
+        if self._scores is not None:
+            self._scores = updated(model, self._scores, history, n_new)
+            self._n_calibrated += n_new
+        n_windows = len(history) - sizes.length + 1
+        if update_params and n_windows > 0:
+            starts = np.arange(n_windows)[-max(_REHEARSED, n_new) :]
+            values = model.scaler.transform(history.values)
+            table = model.features.of_history(history)
+            self._train_on(self._windows(values, table, starts, sizes))
+            self._model = replace(model, module=self.module_)
+        self._remember(history)
+        return self
+
+    # -- prediction ------------------------------------------------------------------
+
+    def _ahead(self, fh, X: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray]:
+        """Forecast all steps up to the last of `fh`, and tell which ones it asks for."""
+        steps = steps_ahead(fh, self.cutoff, self._model.step)
+        return self._model.ahead(self._history, X, int(steps.max())), steps - 1
+
+    def _predict(self, fh, X: pd.DataFrame | None) -> pd.DataFrame:
+        values, rows = self._ahead(fh, X)
+        point = self._model.scaler.inverse(values[..., values.shape[2] // 2])
+        index = fh.to_absolute_index(self.cutoff)
+        return pd.DataFrame(point[rows], index=index, columns=self._get_varnames())
+
+    def _predict_quantiles(self, fh, X: pd.DataFrame | None, alpha: list[float]) -> pd.DataFrame:
+        values, rows = self._ahead(fh, X)
+        alphas = np.asarray(alpha, dtype=float)
+        if self.interval == "quantile":
+            quantiles = learned_quantiles(values, self._model.sizes.horizon, alphas)
+        else:
+            quantiles = self._conformal(values[..., 0], alphas)
+        by_channel = self._model.scaler.inverse(quantiles[rows].transpose(0, 2, 1))
+        return pd.DataFrame(
+            by_channel.transpose(0, 2, 1).reshape(len(rows), -1),
+            index=fh.to_absolute_index(self.cutoff),
+            columns=self._get_columns(method="predict_quantiles", alpha=alpha),
+        )
+
+    def _conformal(self, point: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+        assert self._scores is not None
+        sizes = self._model.sizes
+        if not len(self._scores):
+            raise ValueError(
+                "Conformal intervals need errors of past forecasts, and there are none yet: fit "
+                f"to at least {sizes.window_length + 1} time steps, or update."
+            )
+        if not self._n_calibrated:
+            warnings.warn(
+                "The series is too short to hold out a part for calibration: intervals rest on "
+                "errors in training and will be too narrow. window_length="
+                f"{sizes.window_length} and horizon={sizes.horizon} need at least "
+                f"{sizes.length + sizes.horizon} time steps.",
+                UserWarning,
+                stacklevel=2,
+            )
+        window = self._model.scaler.transform(self._history.values[-sizes.window_length :])
+        return conformal_quantiles(point, spreads_of(window[None])[0], self._scores, alphas)
+
+    def predict_windows(self, y, X=None) -> np.ndarray:
+        """Forecast every window of a series at once, for a backtest of fixed weights.
+
+        Parameters
+        ----------
+        y : Series or DataFrame of shape (n_times,) or (n_times, n_channels)
+            Consecutive values. They need not follow those of fit, and nothing is learned
+            from them.
+        X : DataFrame, default=None
+            At the times of y; where fitted with one.
+
+        Returns
+        -------
+        forecasts : ndarray of shape (n_windows, horizon_, n_channels)
+            There are ``n_times - window_length_ - horizon_ + 1`` windows. Entry i is the
+            forecast of ``y[i + window_length_ : i + window_length_ + horizon_]`` from the
+            `window_length_` values before.
+
+        Raises
+        ------
+        NotFittedError
+            Before fit.
+        NotImplementedError
+            If fitted to a panel: each series has a forecaster of its own, in
+            ``forecasters_``.
+        ValueError
+            If y is too short, has other columns than in fit or holds NaN, or X does not
+            cover it.
+        """
+        self.check_is_fitted()
+        if self._is_vectorized:
+            raise NotImplementedError(
+                "predict_windows takes a forecaster of one series; after fit to a panel, call "
+                "it on the entries of forecasters_."
+            )
+        y = y.to_frame() if isinstance(y, pd.Series) else y
+        if y.shape[1] != self._model.n_channels:
+            raise ValueError(
+                f"y must have {self._model.n_channels} columns as in fit, got {y.shape[1]}."
+            )
+        history = read(y, X, self._model.features.columns)
+        step_of(history.index)
+        if len(history) < self._model.sizes.length:
+            raise ValueError(_too_short(history, self._model.sizes))
+        return self._model.of_windows(history)
+
+
+def _too_short(history: History, sizes: Sizes) -> str:
+    return (
+        f"y has {len(history)} time steps; window_length={sizes.window_length} and "
+        f"horizon={sizes.horizon} need at least {sizes.length}."
+    )

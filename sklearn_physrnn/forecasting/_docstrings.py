@@ -1,0 +1,125 @@
+"""Parameter and attribute descriptions that all forecasters share, written once."""
+
+import inspect
+import re
+from typing import TypeVar
+
+from ..estimators._docstrings import _TRAINING, _with_defaults
+
+_DATA = """
+The forecaster looks at the last `window_length` values and forecasts the next `horizon`
+at once; steps further ahead are forecast from forecasts. Each channel of a multivariate
+series goes through the same weights by itself, in units of its own window
+(`normalization`). Exogenous X is used at the window's times and at those of the horizon,
+so ``predict`` needs it up to the last step asked for. A panel or hierarchy gets one
+forecaster for each series; ``pretrain`` on a panel and then ``fit`` on one series keeps
+the panel's weights, and learns scale and intervals of the series only.
+"""
+
+_SEGMENTS = """
+segment_length : int or "auto"
+    Steps of the series that are one step of the network; "auto" is a season where the
+    window holds two, else a quarter of the window.
+"""
+
+_FORECASTING = """
+window_length : int or "auto"
+    Values that a forecast is made from; "auto" is two seasons (years of months, weeks of
+    days, days of hours), at least 12 steps, and at most a third of the series.
+horizon : int or "auto"
+    Steps forecast at once; "auto" is a season, or 6 where the index has no dates, and
+    at most a quarter of the series.
+calendar : list of str, "auto" or None
+    Features of the date: of "minute", "hour", "day_of_week", "day_of_month", "week",
+    "month", "quarter" and "day_of_year", each as a sine and a cosine. "auto" takes those
+    that the distance of times calls for, and none where the index has no dates.
+interval : {"conformal", "quantile"} or None
+    How intervals and quantiles are made: from the errors of forecasts of held-out times,
+    in units of the window's spread, which ``update`` keeps renewing; or by learning seven
+    quantiles, of which the median is the point forecast; or not at all.
+calibration_size : int
+    Times whose errors make conformal intervals, the latest ones.
+normalization : {"last", "standard", "last_standard"} or None
+    What a window loses before the network sees it: its last value; its mean, and its
+    standard deviation as unit; or its last value, with that unit.
+linear : bool
+    Add a linear map of the window to the network's output.
+dropout : float
+    Share dropped in training, before the output and of the linear map's input.
+loss : {"absolute_error", "squared_error", "huber"}
+    Training loss, in units of the channel's standard deviation. With
+    ``interval="quantile"`` the quantiles' loss takes its place.
+refit : bool or "auto"
+    After calibration or early stopping train again on all windows, the held-out ones
+    included; "auto" where there are at most 1000.
+update_max_iter : int
+    Epochs of an ``update`` with ``update_params=True``, at a tenth of the learning rate.
+"""
+
+_TIME_SPLIT = """
+early_stopping : bool
+    Stop when the loss of the held-out windows has not improved for `n_iter_no_change`
+    epochs, and restore the best weights. Without it training takes all of `max_iter`.
+validation_fraction : float
+    Share of the times held out at the end of the series, for early stopping and for
+    conformal intervals; at least one horizon. Not held out where neither is asked for.
+"""
+
+_ATTRIBUTES = """
+module_ : torch.nn.Module
+    The fitted network, on the CPU; it takes and gives standardised values.
+window_length_, horizon_ : int
+    What was used for `window_length` and `horizon`.
+n_iter_ : int
+    Epochs trained.
+loss_curve_ : list of float
+    Mean training loss of each epoch.
+validation_loss_curve_ : list of float or None
+    Loss on held-out windows after each epoch; None where nothing was held out.
+best_loss_ : float
+    Lowest validation loss, or training loss where nothing was validated.
+pretrained_ : object
+    What ``pretrain`` learned.
+"""
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def _entries(text: str) -> dict[str, str]:
+    """Split a list of parameters into one text a parameter, by name."""
+    parts = re.split(r"^(?=\w+ : )", text.strip("\n") + "\n", flags=re.MULTILINE)
+    return {part.partition(" : ")[0]: part for part in parts if part}
+
+
+def _training(cls: type) -> str:
+    """Give the estimators' training parameters that `cls` has too."""
+    entries = _entries(_TRAINING) | _entries(_TIME_SPLIT)
+    entries["dtype"] = (
+        'dtype : {"float32", "float64", "bfloat16"}\n'
+        '    Precision of training; "bfloat16" is mixed precision with float32 weights.\n'
+        "    Forecasts are computed in float64.\n"
+    )
+    own = inspect.signature(cls).parameters
+    return "".join(text for name, text in entries.items() if name in own)
+
+
+def documented(cls: _Class) -> _Class:
+    """Fill ``{data}``, ``{forecasting}``, ``{training}`` and the like in a docstring."""
+    if cls.__doc__ is None:  # python -OO
+        return cls
+    parts = {
+        "data": _DATA,
+        "segments": _SEGMENTS,
+        "forecasting": _FORECASTING,
+        "training": _training(cls),
+        "attributes": _ATTRIBUTES,
+    }
+
+    def indented(match: re.Match) -> str:
+        lines = parts[match[2]].strip("\n").split("\n")
+        return "\n".join(match[1] + line if line else line for line in lines)
+
+    filled = re.sub(r"^( *)\{(\w+)\}$", indented, cls.__doc__, flags=re.MULTILINE)
+    head, attributes, tail = filled.partition("    Attributes\n")
+    cls.__doc__ = _with_defaults(head, cls) + attributes + tail
+    return cls

@@ -1,0 +1,162 @@
+"""Training on windows, for every forecaster of the package."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import validate_parameter_constraints
+
+from ..estimators._training import DTYPES, _TrainingMixin
+from ..nn._forecast import WindowForecaster, make_forecaster
+from ..training._device import training_device
+from ..training._losses import PerWindow, regression_loss
+from ..training._random import seeded
+from ..training._windows import Windows
+from ._features import Features
+from ._intervals import QUANTILES
+from ._sizes import Sizes, choose_sizes
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+_MAX_SEED = np.iinfo(np.int32).max
+
+# What `update` multiplies learning_rate_init by: fitting ended at a rate near zero.
+_UPDATE_RATE = 0.1
+
+
+def _with_gradients(method: _Method) -> _Method:
+    """Let a method train whatever the caller has switched off in torch."""
+    return torch.inference_mode(False)(torch.enable_grad()(method))
+
+
+class _WindowTraining(_TrainingMixin):
+    """Build a family's module and train it on windows of standardised series."""
+
+    _family: ClassVar[str]
+
+    get_params: Callable[..., dict[str, Any]]
+
+    hidden_size: int
+    window_length: int | str
+    horizon: int | str
+    calendar: str | Sequence[str] | None
+    interval: str | None
+    normalization: str | None
+    linear: bool
+    dropout: float
+    loss: str
+    early_stopping: bool
+    update_max_iter: int
+    validation_loss_curve_: list[float] | None
+
+    def _check_parameters(self) -> None:
+        validate_parameter_constraints(
+            self._parameter_constraints,
+            self.get_params(deep=False),
+            caller_name=type(self).__name__,
+        )
+
+    def _choose_sizes(self, n_times: int, index: pd.Index) -> Sizes:
+        return choose_sizes(
+            n_times,
+            index,
+            window_length=self.window_length,
+            horizon=self.horizon,
+            segment_length=getattr(self, "segment_length", 1),
+        )
+
+    def _family_options(self, sizes: Sizes) -> dict[str, Any]:
+        """Give what the family's module takes beside what all take."""
+        raise NotImplementedError
+
+    def _n_quantiles(self) -> int:
+        return len(QUANTILES) if self.interval == "quantile" else 1
+
+    def _draw_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(_MAX_SEED))
+
+    def _new_module(
+        self, sizes: Sizes, features: Features, n_channels: int, seed: int
+    ) -> WindowForecaster:
+        with seeded(seed):
+            return make_forecaster(
+                self._family,
+                n_channels=n_channels,
+                window_length=sizes.window_length,
+                horizon=sizes.horizon,
+                hidden_size=self.hidden_size,
+                n_features=features.n_features,
+                n_quantiles=self._n_quantiles(),
+                normalization=self.normalization,
+                linear=self.linear,
+                dropout=self.dropout,
+                **self._family_options(sizes),
+            )
+
+    def _windows(
+        self, values: np.ndarray, table: np.ndarray | None, starts: np.ndarray, sizes: Sizes
+    ) -> Windows:
+        """Take windows of standardised values and their features."""
+        dtype = DTYPES[self.dtype]
+        return Windows(
+            torch.as_tensor(values).to(dtype),
+            torch.as_tensor(starts),
+            sizes.window_length,
+            sizes.horizon,
+            None if table is None else torch.as_tensor(table).to(dtype),
+        )
+
+    def _train(
+        self,
+        module: WindowForecaster,
+        windows: Windows,
+        validation: Windows | None,
+        seed: int,
+        *,
+        max_epochs: int | None = None,
+        optimizer_state: dict[str, Any] | None = None,
+        **changes: Any,
+    ):
+        """Train a module in place, with the estimator's options or `changes` of them."""
+        # Where a fit begins, not where the package is imported: skorch takes its time.
+        from ..training._engine import train
+
+        options = self._training_options(
+            len(windows),
+            device=training_device(self.device),
+            seed=seed,
+            early_stopping=self.early_stopping and validation is not None,
+        )
+        module = module.to(DTYPES[self.dtype])
+        loss = "quantile" if self.interval == "quantile" else self.loss
+        return train(
+            module,
+            PerWindow(regression_loss(loss, QUANTILES)),
+            windows,
+            replace(options, max_epochs=max_epochs or options.max_epochs, **changes),
+            validation=validation,
+            optimizer_state=optimizer_state,
+        )
+
+    def _train_on(self, windows: Windows) -> None:
+        """Go on from the fitted weights, for `update_max_iter` epochs."""
+        # On a copy: an error leaves the fitted weights as they were.
+        module: Any = copy.deepcopy(self.module_)
+        record = self._train(
+            module,
+            windows,
+            None,
+            self._draw_seed(),
+            max_epochs=self.update_max_iter,
+            optimizer_state=self._optimizer_state,
+            learning_rate=self.learning_rate_init * _UPDATE_RATE,
+            schedule="constant",
+        )
+        validated = self.validation_loss_curve_
+        self._keep(module, record, resume=True)
+        self.validation_loss_curve_ = validated

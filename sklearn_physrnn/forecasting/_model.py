@@ -1,0 +1,159 @@
+"""A trained module with all that turns series into its inputs and its outputs into series."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ..estimators._scaling import Standard
+from ..training._device import inference_device
+from ..training._inference import module_outputs
+from ._features import Features
+from ._history import History, exogenous_at, following
+from ._horizon import blocks, roll_out
+from ._intervals import spreads_of
+from ._sizes import Sizes
+
+# Numbers that a batch's layers hold at a time: near 100 MB.
+_BATCH_VALUES = 12_000_000
+
+
+@dataclass(frozen=True)
+class WindowModel:
+    """Forecasts of windows, in units of the series' standard deviation.
+
+    Attributes
+    ----------
+    module : nn.Module
+        Maps contexts (batch, window_length, n_channels), and features, to
+        (batch, horizon, n_channels, n_quantiles).
+    sizes : Sizes
+    scaler : Standard
+        Of the series' channels.
+    features : Features
+    step : offset or int
+        Between times.
+    device : str
+        Where to compute, if it is there.
+    """
+
+    module: nn.Module
+    sizes: Sizes
+    scaler: Standard
+    features: Features
+    step: Any
+    device: str
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the series."""
+        return len(self.scaler.center)
+
+    def of_windows(self, history: History) -> np.ndarray:
+        """Forecast all windows of a history whose horizon lies in it, in its own units.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, horizon, n_channels)
+        """
+        values = self.scaler.transform(history.values)[: -self.sizes.horizon]
+        contexts = _cut(values, self.sizes.window_length)
+        outputs = self._run(contexts, self.features.of_history(history))
+        return self.scaler.inverse(_middle(outputs))
+
+    def from_every_time(self, history: History) -> tuple[np.ndarray, np.ndarray]:
+        """Forecast from each time of a history that has a context.
+
+        Exogenous columns end with the history; after it, the last row stands in.
+
+        Returns
+        -------
+        forecasts : ndarray of shape (n, horizon, n_channels)
+        spreads : ndarray of shape (n, n_channels)
+            Of the contexts.
+        """
+        contexts = _cut(self.scaler.transform(history.values), self.sizes.window_length)
+        ahead = following(history.index[-1], self.sizes.horizon, self.step)
+        outputs = self._run(contexts, self._table(history, ahead, None))
+        return _middle(outputs), spreads_of(contexts)
+
+    def ahead(self, history: History, X: pd.DataFrame | None, n_steps: int) -> np.ndarray:
+        """Forecast the `n_steps` after a history.
+
+        Parameters
+        ----------
+        history : History
+            At least `window_length` times.
+        X : DataFrame or None
+            Exogenous columns over the steps ahead.
+        n_steps : int
+
+        Returns
+        -------
+        ndarray of shape (n_steps, n_channels, n_quantiles)
+
+        Raises
+        ------
+        ValueError
+            If X does not cover the steps.
+        """
+        horizon = self.sizes.horizon
+        context = history[-self.sizes.window_length :]
+        ahead = following(context.index[-1], blocks(n_steps, horizon) * horizon, self.step)
+        exogenous = exogenous_at(ahead[:n_steps], X, self.features.columns)
+        return roll_out(
+            lambda x, features: self._run(x[None], features)[0],
+            self.scaler.transform(context.values),
+            self._table(context, ahead, exogenous),
+            n_steps,
+            horizon,
+        )
+
+    def _table(
+        self, history: History, ahead: pd.Index, exogenous: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Give the features of a history and of the times `ahead`."""
+        known = history.exogenous
+        if known is not None:
+            if exogenous is not None:
+                known = np.concatenate((known, exogenous))
+            missing = len(history) + len(ahead) - len(known)
+            known = np.concatenate((known, np.repeat(known[-1:], missing, axis=0)))
+        return self.features.of(history.index.append(ahead), known)
+
+    def _run(self, contexts: np.ndarray, features: np.ndarray | None) -> np.ndarray:
+        """Run the module on contexts whose features stand in one table, window after window."""
+        inputs: dict[str, Any] = {"x": _as_tensor(contexts)}
+        if features is not None:
+            table = torch.as_tensor(features).unfold(0, self.sizes.length, 1)
+            inputs["features"] = table[: len(contexts)].transpose(1, 2)
+        outputs = module_outputs(
+            self.module,
+            inputs,
+            dtype=torch.float64,
+            device=inference_device(self.device),
+            batch_size=max(1, _BATCH_VALUES // (16 * self.sizes.length * self.n_channels)),
+        )
+        # Quantiles learned one by one may cross; sorted ones are never worse.
+        return np.sort(outputs, axis=3)
+
+
+def _cut(values: np.ndarray, window_length: int) -> np.ndarray:
+    """Give all windows, (n_windows, window_length, n_channels), in the memory of the series."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, window_length, axis=0)
+    return windows.transpose(0, 2, 1)
+
+
+def _middle(outputs: np.ndarray) -> np.ndarray:
+    return outputs[..., outputs.shape[3] // 2]
+
+
+def _as_tensor(contexts: np.ndarray) -> torch.Tensor:
+    """Share the memory of overlapping windows, which numpy marks as not to be written."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.as_tensor(contexts)

@@ -1,0 +1,113 @@
+"""How long windows are, and which of them are held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+_LEAST_WINDOW, _LEAST_HORIZON = 12, 6
+_SEGMENTS = 4  # of a window without two seasons, each a step of the network
+_DAY = pd.Timedelta(days=1)
+# From this distance of times on, this cycle: a year of months or weeks, a week of days, a day
+# of hours, an hour of minutes, a minute of seconds.
+_CYCLES = (
+    (27 * _DAY, 365.25 * _DAY),
+    (6 * _DAY, 364 * _DAY),
+    (_DAY, 7 * _DAY),
+    (pd.Timedelta(minutes=5), _DAY),
+    (pd.Timedelta(seconds=5), pd.Timedelta(hours=1)),
+    (pd.Timedelta(0), pd.Timedelta(minutes=1)),
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Steps of a context, of its horizon, and of a segment."""
+
+    window_length: int
+    horizon: int
+    segment_length: int
+
+    @property
+    def length(self) -> int:
+        """Steps of a context and its horizon."""
+        return self.window_length + self.horizon
+
+
+def season(index: pd.Index) -> int:
+    """Guess after how many steps a series repeats itself, from how far its times lie apart.
+
+    One, as for a series that does not, where times are bare numbers.
+    """
+    if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or len(index) < 2:
+        return 1
+    dates = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+    gap = (dates[-1] - dates[0]) / (len(dates) - 1)
+    cycle = next(cycle for least, cycle in _CYCLES if gap >= least)
+    return max(1, round(cycle / gap))
+
+
+def choose_sizes(
+    n_times: int,
+    index: pd.Index,
+    *,
+    window_length: int | str,
+    horizon: int | str,
+    segment_length: int | str,
+) -> Sizes:
+    """Fill in the sizes that are "auto", for a series of `n_times` at times like `index`.
+
+    A window is two seasons, of 12 steps at least, and a horizon one, or 6 steps where there
+    is none; a third of the series is the most for a window, a quarter for a horizon.
+    """
+    cycle = season(index)
+    if window_length == "auto":
+        window_length = max(1, min(max(2 * cycle, _LEAST_WINDOW), n_times // 3))
+    if horizon == "auto":
+        horizon = max(1, min(cycle if cycle > 1 else _LEAST_HORIZON, n_times // 4))
+    if segment_length == "auto":
+        whole = 2 * cycle <= int(window_length) and cycle > 1
+        segment_length = cycle if whole else -(-int(window_length) // _SEGMENTS)
+    return Sizes(int(window_length), int(horizon), int(segment_length))
+
+
+def split_in_time(
+    lengths: Sequence[int], sizes: Sizes, validation_fraction: float
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Give the starts of training and of validation windows, and where validation begins.
+
+    A validation window's targets all come after every target of the training windows of
+    the same series; its context may reach back among them. Series stand one after another.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Steps of each series.
+    sizes : Sizes
+    validation_fraction : float
+        Share of the steps to hold out, at the end of each series; at least one horizon
+        where it is above zero.
+
+    Returns
+    -------
+    training, validation : ndarray of int
+        Starts of windows.
+    boundaries : list of int
+        First step held out, for each series, counted within it.
+    """
+    training, validation, boundaries = [], [], []
+    offset = 0
+    for length in lengths:
+        held_out = 0
+        if validation_fraction > 0:
+            held_out = max(sizes.horizon, round(validation_fraction * length))
+        boundary = length - held_out
+        boundaries.append(boundary)
+        training.append(offset + np.arange(boundary - sizes.length + 1))
+        first = max(0, boundary - sizes.window_length)
+        if held_out:
+            validation.append(offset + np.arange(first, length - sizes.length + 1))
+        offset += length
+    none = np.empty(0, dtype=int)
+    return np.concatenate([none, *training]), np.concatenate([none, *validation]), boundaries

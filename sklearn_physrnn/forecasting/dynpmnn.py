@@ -1,0 +1,184 @@
+"""DynPMNN forecaster."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from ..nn._solvers import SOLVERS
+from ..nn.vector_fields import VECTOR_FIELDS
+from ._base import _BaseForecaster
+from ._docstrings import documented
+from ._sizes import Sizes
+
+
+@documented
+class DynPMNNForecaster(_BaseForecaster):
+    """Forecasts by layers of FitzHugh-Nagumo neurons or other differential equations.
+
+    Each hidden layer is a set of small physical systems: an affine map of the layer's
+    input, which for the first one is the whole window, sets their initial state and
+    drive, and the layer's output is their state after `t_end` (arXiv 2605.08176; the
+    equations are in :class:`sklearn_physrnn.nn.DynPMNN`).
+
+    {data}
+
+    Parameters
+    ----------
+    hidden_size : int
+        Neurons in a layer.
+    num_layers : int
+        Number of layers.
+    dynamics : str, nn.Module or callable
+        "fitzhugh_nagumo", "van_der_pol", "hodgkin_huxley" or "kuramoto"; or a vector field
+        of your own, to be copied for every layer; or a callable that makes one from
+        ``hidden_size``.
+    solver : {"euler", "semi_implicit_euler", "heun", "rk4"}
+        Scheme that integrates the equations.
+    n_steps : int
+        Number of steps.
+    t_end : float
+        Integration time, in the unit of the dynamics.
+    {forecasting}
+    {training}
+
+    Attributes
+    ----------
+    {attributes}
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_airline
+    >>> from sklearn_physrnn.forecasting import DynPMNNForecaster
+    >>> forecaster = DynPMNNForecaster(max_iter=5, random_state=0).fit(load_airline())
+    >>> forecaster.predict(fh=[1, 2, 12]).shape
+    (3,)
+    >>> forecaster.predict_interval(fh=[1, 2, 12], coverage=0.8).shape
+    (3, 2)
+    """
+
+    _family = "dynpmnn"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_BaseForecaster._parameter_constraints,
+        "dynamics": [StrOptions(set(VECTOR_FIELDS)), nn.Module, callable],
+        "solver": [StrOptions(set(SOLVERS))],
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "t_end": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        num_layers: int = 2,
+        *,
+        dynamics: str | nn.Module | Any = "fitzhugh_nagumo",
+        solver: str = "semi_implicit_euler",
+        n_steps: int = 8,
+        t_end: float = 1.0,
+        window_length: int | str = "auto",
+        horizon: int | str = "auto",
+        calendar: str | Sequence[str] | None = None,
+        interval: str | None = "conformal",
+        calibration_size: int = 500,
+        normalization: str | None = "last",
+        linear: bool = True,
+        dropout: float = 0.3,
+        loss: str = "absolute_error",
+        refit: bool | str = "auto",
+        update_max_iter: int = 5,
+        optimizer: str = "adamw",
+        learning_rate_init: float = 0.003,
+        learning_rate: str = "one_cycle",
+        alpha: float = 0.01,
+        batch_size: int | str = "auto",
+        max_iter: int = 100,
+        max_grad_norm: float | None = 1.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 10,
+        tol: float = 0.0,
+        dtype: str = "float32",
+        device: str = "auto",
+        callbacks: Sequence[Any] | None = None,
+        random_state=None,
+        verbose: int | bool = False,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.dynamics = dynamics
+        self.solver = solver
+        self.n_steps = n_steps
+        self.t_end = t_end
+        self.window_length = window_length
+        self.horizon = horizon
+        self.calendar = calendar
+        self.interval = interval
+        self.calibration_size = calibration_size
+        self.normalization = normalization
+        self.linear = linear
+        self.dropout = dropout
+        self.loss = loss
+        self.refit = refit
+        self.update_max_iter = update_max_iter
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_grad_norm = max_grad_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.dtype = dtype
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+
+    def _family_options(self, sizes: Sizes) -> dict[str, Any]:
+        return {
+            "num_layers": self.num_layers,
+            "dynamics": self.dynamics,
+            "solver": self.solver,
+            "n_steps": self.n_steps,
+            "t_end": self.t_end,
+        }
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Give small settings for sktime's checks.
+
+        Parameters
+        ----------
+        parameter_set : str, default="default"
+            Name of a set; there is one.
+
+        Returns
+        -------
+        params : list of dict
+        """
+        return [
+            {
+                "hidden_size": 4,
+                "window_length": 3,
+                "horizon": 2,
+                "max_iter": 1,
+                "update_max_iter": 1,
+                "random_state": 0,
+            },
+            {
+                "hidden_size": 4,
+                "calendar": "auto",
+                "interval": "quantile",
+                "normalization": "standard",
+                "max_iter": 1,
+                "update_max_iter": 1,
+                "random_state": 0,
+            },
+        ]

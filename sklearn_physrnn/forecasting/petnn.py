@@ -1,0 +1,184 @@
+"""PETNN forecaster."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import StrOptions
+
+from ._base import _BaseForecaster
+from ._docstrings import documented
+from ._sizes import Sizes
+
+
+@documented
+class PETNNForecaster(_BaseForecaster):
+    """Forecasts by a physics-inspired energy transition network.
+
+    PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
+    from its input until a timer, learned too, runs out; then it releases that energy into
+    its candidate state and falls back to its ground state (arXiv 2505.03281; the equations
+    are in :class:`sklearn_physrnn.nn.PETNN`). Here one of its steps is a segment of the
+    series (SegRNN, arXiv 2308.11200).
+
+    {data}
+
+    Parameters
+    ----------
+    hidden_size : int
+        Neurons in a layer.
+    num_layers : int
+        Number of recurrent layers.
+    release : {"hard", "surrogate", "soft"}
+        Gradient of a release: none, as in the paper; that of a sigmoid; or a sigmoid
+        instead of a release, for ablations.
+    increment : {"linear", "tanh"}
+        Time increment; with "tanh" the timer dies at its first release.
+    time_decay : bool
+        Learn how fast time runs, from the input.
+    ground_state : bool
+        Learn what energy is left after a release, from the input.
+    {segments}
+    {forecasting}
+    {training}
+
+    Attributes
+    ----------
+    {attributes}
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_airline
+    >>> from sklearn_physrnn.forecasting import PETNNForecaster
+    >>> forecaster = PETNNForecaster(max_iter=5, random_state=0).fit(load_airline())
+    >>> forecaster.predict(fh=[1, 2, 12]).shape
+    (3,)
+    >>> forecaster.predict_interval(fh=[1, 2, 12], coverage=0.8).shape
+    (3, 2)
+    """
+
+    _family = "petnn"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_BaseForecaster._parameter_constraints,
+        "release": [StrOptions({"hard", "surrogate", "soft"})],
+        "increment": [StrOptions({"linear", "tanh"})],
+        "time_decay": ["boolean"],
+        "ground_state": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        *,
+        release: str = "surrogate",
+        increment: str = "linear",
+        time_decay: bool = True,
+        ground_state: bool = True,
+        segment_length: int | str = "auto",
+        window_length: int | str = "auto",
+        horizon: int | str = "auto",
+        calendar: str | Sequence[str] | None = None,
+        interval: str | None = "conformal",
+        calibration_size: int = 500,
+        normalization: str | None = "last",
+        linear: bool = True,
+        dropout: float = 0.3,
+        loss: str = "absolute_error",
+        refit: bool | str = "auto",
+        update_max_iter: int = 5,
+        optimizer: str = "adamw",
+        learning_rate_init: float = 0.003,
+        learning_rate: str = "one_cycle",
+        alpha: float = 0.01,
+        batch_size: int | str = "auto",
+        max_iter: int = 100,
+        max_grad_norm: float | None = 1.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 10,
+        tol: float = 0.0,
+        dtype: str = "float32",
+        device: str = "auto",
+        callbacks: Sequence[Any] | None = None,
+        random_state=None,
+        verbose: int | bool = False,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.release = release
+        self.increment = increment
+        self.time_decay = time_decay
+        self.ground_state = ground_state
+        self.segment_length = segment_length
+        self.window_length = window_length
+        self.horizon = horizon
+        self.calendar = calendar
+        self.interval = interval
+        self.calibration_size = calibration_size
+        self.normalization = normalization
+        self.linear = linear
+        self.dropout = dropout
+        self.loss = loss
+        self.refit = refit
+        self.update_max_iter = update_max_iter
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_grad_norm = max_grad_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.dtype = dtype
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+
+    def _family_options(self, sizes: Sizes) -> dict[str, Any]:
+        return {
+            "num_layers": self.num_layers,
+            "segment_length": sizes.segment_length,
+            "release": self.release,
+            "increment": self.increment,
+            "time_decay": self.time_decay,
+            "ground_state": self.ground_state,
+        }
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Give small settings for sktime's checks.
+
+        Parameters
+        ----------
+        parameter_set : str, default="default"
+            Name of a set; there is one.
+
+        Returns
+        -------
+        params : list of dict
+        """
+        return [
+            {
+                "hidden_size": 4,
+                "window_length": 3,
+                "horizon": 2,
+                "max_iter": 1,
+                "update_max_iter": 1,
+                "random_state": 0,
+            },
+            {
+                "hidden_size": 4,
+                "calendar": "auto",
+                "interval": "quantile",
+                "normalization": "standard",
+                "max_iter": 1,
+                "update_max_iter": 1,
+                "random_state": 0,
+            },
+        ]

@@ -1,0 +1,219 @@
+"""The parts that a forecaster is made of, each by itself."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_physrnn.forecasting._calendar import FEATURES, calendar_features, resolve_calendar
+from sklearn_physrnn.forecasting._history import History, continued, following, step_of
+from sklearn_physrnn.forecasting._horizon import accumulate, roll_out
+from sklearn_physrnn.forecasting._intervals import (
+    QUANTILES,
+    Scores,
+    conformal_quantiles,
+    learned_quantiles,
+)
+from sklearn_physrnn.forecasting._sizes import Sizes, choose_sizes, season, split_in_time
+
+
+def make_history(index):
+    return History(np.arange(float(len(index)))[:, None], index)
+
+
+# -- time ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        (pd.RangeIndex(5, 15), ["15", "16", "17"]),
+        (pd.Index(range(3, 13)), ["13", "14", "15"]),
+        (pd.period_range("2000-01", periods=10, freq="M"), ["2000-11", "2000-12", "2001-01"]),
+        (pd.period_range("2000-01", periods=10, freq="2M"), ["2001-09", "2001-11", "2002-01"]),
+        (
+            pd.DatetimeIndex(pd.date_range("2000-01-31", periods=10, freq="ME").to_list()),
+            ["2000-11-30", "2000-12-31", "2001-01-31"],
+        ),
+        (
+            pd.date_range("2000-01-07", periods=10, freq="B"),
+            ["2000-01-21", "2000-01-24", "2000-01-25"],
+        ),
+    ],
+)
+def test_times_that_follow(index, expected):
+    ahead = following(index[-1], 3, step_of(index))
+    assert [str(t)[:10] for t in ahead] == expected
+
+
+def test_season_follows_the_distance_of_times():
+    def of(freq):
+        return season(pd.date_range("2000-01-03", periods=30, freq=freq))
+
+    freqs = ("YS", "QS", "MS", "W", "D", "h", "15min", "min", "s")
+    assert [of(freq) for freq in freqs] == [1, 4, 12, 52, 7, 24, 96, 60, 60]
+    assert season(pd.period_range("2000-01", periods=30, freq="M")) == 12
+    assert season(pd.RangeIndex(30)) == 1
+
+
+def test_sizes_follow_the_season_and_shrink_with_the_series():
+    def of(n, index):
+        return choose_sizes(n, index, window_length="auto", horizon="auto", segment_length="auto")
+
+    months, numbers = pd.period_range("2000-01", periods=9, freq="M"), pd.RangeIndex(9)
+    assert of(200, months) == Sizes(24, 12, 12)
+    assert of(200, numbers) == Sizes(12, 6, 3)
+    assert of(20, months) == Sizes(6, 5, 2)
+    assert of(2, months) == Sizes(1, 1, 1)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5])
+def test_validation_comes_after_training_without_common_targets(fraction):
+    sizes, lengths = Sizes(5, 3, 1), [40, 23]
+    training, validation, boundaries = split_in_time(lengths, sizes, fraction)
+    offset = 0
+    for length, boundary in zip(lengths, boundaries, strict=True):
+        for starts, low, high in ((training, 0, boundary), (validation, boundary, length)):
+            own = starts[(starts >= offset) & (starts < offset + length)] - offset
+            targets = own[:, None] + sizes.window_length + np.arange(sizes.horizon)
+            # All times from the first that can be a target to the last one.
+            assert targets.min() == max(low, sizes.window_length)
+            assert targets.max() == high - 1
+        offset += length
+
+
+def test_continued_takes_up_what_follows():
+    known = make_history(pd.RangeIndex(10))
+    new = make_history(pd.RangeIndex(8, 13))
+    merged, n_new = continued(known, new, 1, 3)
+    assert list(merged.index) == list(range(13))
+    assert n_new == 3
+    np.testing.assert_array_equal(merged.values[:, 0], [*range(8), *range(5)])
+
+
+def test_continued_goes_back_with_the_cutoff():
+    known = make_history(pd.RangeIndex(10))
+    merged, n_new = continued(known, make_history(pd.RangeIndex(4, 6)), 1, 3)
+    assert list(merged.index) == list(range(6))
+    assert n_new == 0
+
+
+def test_continued_starts_anew_after_a_gap_if_it_can():
+    known = make_history(pd.RangeIndex(10))
+    apart = make_history(pd.RangeIndex(20, 24))
+    assert continued(known, apart, 1, 4) == (apart, 0)
+    with pytest.raises(ValueError, match=r"values that follow those up to 9, or at least 5"):
+        continued(known, apart, 1, 5)
+
+
+# -- calendar ------------------------------------------------------------------------
+
+
+def test_calendar_features_lie_on_circles():
+    index = pd.date_range("2023-11-05 07:30", periods=900, freq="7h")
+    table = calendar_features(index, FEATURES)
+    assert table.shape == (900, 2 * len(FEATURES))
+    np.testing.assert_allclose(table[:, ::2] ** 2 + table[:, 1::2] ** 2, 1)
+
+
+def test_calendar_repeats_with_its_cycle():
+    index = pd.period_range("2000-01", periods=36, freq="M")
+    table = calendar_features(index, ["month"])
+    np.testing.assert_allclose(table[:12], table[12:24], atol=1e-12)
+    assert len(np.unique(table[:12].round(6), axis=0)) == 12
+
+
+def test_auto_calendar_depends_on_the_step():
+    def of(freq):
+        return resolve_calendar("auto", pd.period_range("2000-01-01", periods=9, freq=freq))
+
+    assert of("Y") == ()
+    assert of("Q") == ("quarter",)
+    assert of("M") == ("month",)
+    assert of("W") == ("week",)
+    assert of("D") == ("day_of_week", "day_of_year")
+    assert of("h") == ("hour", "day_of_week", "day_of_year")
+    assert resolve_calendar("auto", pd.RangeIndex(9)) == ()
+
+
+# -- rolling out ---------------------------------------------------------------------
+
+
+def test_roll_out_feeds_forecasts_back_with_features_of_their_times():
+    seen = []
+
+    def forecast(context, features):
+        seen.append((context[:, 0].tolist(), features[:, 0].tolist()))
+        return (context[-1, 0] + np.arange(1.0, 3))[:, None, None]
+
+    context, features = np.array([[1.0], [2.0], [3.0]]), np.arange(7.0)[:, None]
+    values = roll_out(forecast, context, features, 3, horizon=2)
+    np.testing.assert_array_equal(values[:, 0, 0], [4, 5, 6])
+    assert seen == [([1, 2, 3], [0, 1, 2, 3, 4]), ([3, 4, 5], [2, 3, 4, 5, 6])]
+
+
+def test_errors_of_a_random_walk_accumulate_to_its_own():
+    horizon, n_steps = 4, 11
+    one = np.sqrt(np.arange(n_steps) % horizon + 1.0)
+    np.testing.assert_allclose(accumulate(one, horizon), np.sqrt(np.arange(n_steps) + 1))
+    np.testing.assert_allclose(accumulate(-one, horizon), -np.sqrt(np.arange(n_steps) + 1))
+
+
+# -- intervals -----------------------------------------------------------------------
+
+
+def test_scores_pair_each_value_with_its_earlier_forecasts(rng):
+    horizon, n = 3, 8
+    values = rng.normal(size=(n, 2))
+    forecasts = rng.normal(size=(n, horizon, 2))  # forecasts[t] from t, of t + 1 and so on
+    spreads = rng.uniform(1, 2, size=(n, 2))
+    scores = Scores.empty(horizon, 2, size=5).opened(forecasts[:1], spreads[:1])
+    # In one go, or one by one.
+    at_once = scores.observe(values[1:], forecasts[1:], spreads[1:])
+    for t in range(1, n):
+        scores = scores.observe(values[t : t + 1], forecasts[t : t + 1], spreads[t : t + 1])
+    np.testing.assert_array_equal(scores.errors, at_once.errors)
+    assert len(scores) == 5
+    for row, t in enumerate(range(3, 8)):
+        for step in range(horizon):
+            made = t - step - 1
+            expected = np.abs(values[t] - forecasts[made, step]) / spreads[made]
+            np.testing.assert_allclose(scores.errors[row, step], expected)
+    assert np.isnan(
+        scores.interrupted().observe(values[:1], forecasts[:1], spreads[:1]).errors[-1]
+    ).all()
+
+
+def test_half_widths_are_conformal_ranks():
+    errors = np.arange(1.0, 20)[:, None, None]  # 19 of them
+    scores = Scores(errors, np.zeros((1, 1, 1)), np.ones((1, 1)), 99)
+    widths = scores.half_widths(np.array([0.5, 0.8, 0.95]))[:, 0, 0]
+    np.testing.assert_array_equal(widths, [10, 16, 19])
+    # 19 errors say nothing of 99 %: as a normal distribution has it.
+    beyond = scores.half_widths(np.array([0.99]))[0, 0, 0]
+    assert beyond == pytest.approx(2.5758 * np.sqrt(np.mean(errors**2)), rel=1e-4)
+
+
+def test_half_widths_leave_missing_forecasts_out():
+    errors = np.array([np.nan, np.nan, 1, 2, 3])[:, None, None]
+    scores = Scores(errors, np.zeros((1, 1, 1)), np.ones((1, 1)), 99)
+    assert scores.half_widths(np.array([0.5]))[0, 0, 0] == 2
+
+
+def test_conformal_quantiles_scale_with_the_window(rng):
+    errors = np.abs(rng.normal(size=(50, 2, 1)))
+    scores = Scores(errors, np.zeros((2, 2, 1)), np.ones((2, 1)), 99)
+    point, alphas = np.zeros((5, 1)), np.array([0.1, 0.5, 0.9])
+    narrow = conformal_quantiles(point, np.array([1.0]), scores, alphas)
+    wide = conformal_quantiles(point, np.array([3.0]), scores, alphas)
+    np.testing.assert_allclose(wide, 3 * narrow)
+    np.testing.assert_array_equal(narrow[:, 0, 1], 0)
+    np.testing.assert_allclose(narrow[:, 0, 0], -narrow[:, 0, 2])
+
+
+def test_learned_quantiles_pass_through_the_learned_ones(rng):
+    values = np.sort(rng.normal(size=(6, 2, len(QUANTILES))), axis=2)
+    read = learned_quantiles(values, 6, np.array(QUANTILES))
+    np.testing.assert_allclose(read, values)
+    more = learned_quantiles(values, 6, np.array([0.001, 0.025, 0.3, 0.4, 0.99]))
+    assert (np.diff(more, axis=2) > 0).all()
+    np.testing.assert_allclose(more[..., 1], values[..., 0])

@@ -1,0 +1,28 @@
+import pytest
+from skbase.lookup import all_objects
+from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
+
+from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+
+FORECASTERS = [PETNNForecaster, HSSMForecaster, DynPMNNForecaster]
+
+
+# All checks, none left out. One test for each of them, so that processes share the work.
+# A check's series may be too short to calibrate on, of which predict_interval warns.
+@pytest.mark.filterwarnings("ignore:The series is too short to hold out:UserWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@parametrize_with_checks(FORECASTERS, obj_varname="forecaster", check_varname="check")
+def test_sktime_check(forecaster, check):
+    results = check_estimator(forecaster, tests_to_run=check, raise_exceptions=True, verbose=False)
+    assert all(result == "PASSED" for result in results.values())
+
+
+def test_lookup_finds_the_forecasters():
+    found = all_objects(package_name="sklearn_physrnn.forecasting", return_names=False)
+    assert {cls.__name__ for cls in found} == {cls.__name__ for cls in FORECASTERS}
+
+
+@pytest.mark.parametrize("forecaster", FORECASTERS)
+def test_two_test_settings(forecaster):
+    first, second = forecaster.get_test_params()
+    assert first != second
