@@ -25,7 +25,9 @@ from sklearn_physrnn.inspection import (
 
 X, y = load_gunpoint(split="train", return_type="numpy2d")
 X_test, y_test = load_gunpoint(split="test", return_type="numpy2d")
-model = PETNNClassifier(32, random_state=0).fit(X, y, X_val=X_test, y_val=y_test)
+model = PETNNClassifier(32, release="surrogate", random_state=0).fit(
+    X, y, X_val=X_test, y_val=y_test
+)
 print(f"Test accuracy {model.score(X_test, y_test):.3f}")
 
 # %%

@@ -24,17 +24,12 @@ def modules() -> list[str]:
     return [module.name for module in packages if not module.name.endswith(".cuda")]
 
 
-@pytest.mark.parametrize(
-    ("page", "block"),
-    [
-        pytest.param(page, block, id=f"{page.relative_to(ROOT)}-{number}")
-        for page in PAGES
-        for number, block in enumerate(blocks(page))
-    ],
-)
-def test_page(page, block, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", filter(blocks, PAGES), ids=lambda page: page.stem)
+def test_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # for the files that a block writes
-    exec(compile(block, str(page), "exec"), {})
+    names: dict[str, object] = {}  # a page goes on where its last block ended
+    for block in blocks(page):
+        exec(compile(block, str(page), "exec"), names)
 
 
 @pytest.mark.parametrize("name", modules())
@@ -58,3 +53,10 @@ def test_ci_finds_the_test_command():
     text = (ROOT / "README.md").read_text()
     command = text.split("<!-- test command -->")[1].split("```")[1]
     assert re.search(r"^pip install .*\[test\].* && pytest", command, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [n for n in sklearn_physrnn.__all__ if n[0].isupper()])
+def test_html_links_to_a_page_of_the_reference(name):
+    link = getattr(sklearn_physrnn, name)()._get_doc_link()
+    assert link.endswith(f"/api/generated/sklearn_physrnn.{name}.html")
+    assert f"   {name}\n" in (ROOT / "docs" / "api.rst").read_text()

@@ -51,6 +51,16 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
         "checkpoint": [str, os.PathLike, None],
     }
 
+    # The page that the HTML representation links to.
+    _doc_link_module = "sklearn_physrnn"
+    _doc_link_template = (
+        "https://sklearn-physrnn.readthedocs.io/en/latest/api/generated/"
+        "sklearn_physrnn.{estimator_name}.html"
+    )
+
+    def _doc_link_url_param_generator(self) -> dict[str, str]:
+        return {"estimator_name": type(self).__name__}
+
     # -- what a model family adds ------------------------------------------------
 
     @abstractmethod

@@ -60,12 +60,12 @@ def table():
 @pytest.fixture(scope="session")
 def petnn(series):
     X, y = series
-    return PETNNClassifier(6, 2, **FEW).fit(X, np.where(y > 0, "up", "down"))
+    return PETNNClassifier(6, 2, release="surrogate", **FEW).fit(X, np.where(y > 0, "up", "down"))
 
 
 @pytest.fixture(scope="session")
 def petnn_regressor(series):
-    return PETNNRegressor(6, **FEW).fit(*series)
+    return PETNNRegressor(6, release="surrogate", **FEW).fit(*series)
 
 
 @pytest.fixture(scope="session")

@@ -97,9 +97,8 @@ def test_time_stamps_and_names(timed, plt):
 
 def test_tokens(tokens, plt):
     X, y = tokens
-    model = PETNNClassifier(5, vocabulary_size=9, embedding_dim=3, max_iter=2, random_state=0).fit(
-        X, y
-    )
+    tokens = {"vocabulary_size": 9, "embedding_dim": 3, "release": "surrogate"}
+    model = PETNNClassifier(5, **tokens, max_iter=2, random_state=0).fit(X, y)
     display = CellEnergyDisplay.from_estimator(model, X, sample=7)
     assert display.energy.shape == (len(X[7]), 5)
     np.testing.assert_allclose(
