@@ -33,6 +33,7 @@ models = {
         StandardScaler(),
         MLPRegressor(
             hidden_layer_sizes=(64,),
+            max_iter=500,
             learning_rate_init=0.01,
             alpha=1.0,
             early_stopping=True,
