@@ -1,3 +1,5 @@
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,10 @@ import torch
 # What tests compute is small: threads would only wait for each other, most of all where
 # several test processes share the cores. Tests of threads ask for their own number.
 torch.set_num_threads(1)
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, which tests send.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
