@@ -100,6 +100,8 @@ def test_single_step(petnn, hssm, nonlinear_hssm, plt):
     ):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            # Of matplotlib's own dependencies, where they are newer than it.
+            warnings.simplefilter("ignore", DeprecationWarning)
             Display.from_estimator(model, X).figure_.canvas.draw()
 
 

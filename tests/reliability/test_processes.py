@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib import Parallel, cpu_count, delayed, parallel_config, wrap_non_picklable_objects
+from joblib.externals import cloudpickle
 
 import sklearn_physrnn
 from sklearn_physrnn import DynPMNNRegressor, HSSMRegressor, PETNNRegressor
@@ -205,8 +206,14 @@ def test_workers_fit_as_one_process_does():
         (HSSMRegressor(8, 8, max_iter=3, random_state=0), series, series[:, -1, 0]),
     ] * 2
     alone = [_fitted(*job) for job in jobs]
-    with parallel_config(backend="loky"):
-        together = Parallel(n_jobs=2, timeout=TIMEOUT)(delayed(_fitted)(*job) for job in jobs)
+    # Workers cannot import this module everywhere: they are sent the function itself.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    fitted = wrap_non_picklable_objects(_fitted)
+    try:
+        with parallel_config(backend="loky"):
+            together = Parallel(n_jobs=2, timeout=TIMEOUT)(delayed(fitted)(*job) for job in jobs)
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     assert [r[:2] for r in together] == [r[:2] for r in alone]
     assert os.getpid() not in {r[3] for r in together}
     assert all(r[2] <= max(1, cpu_count() // 2) for r in together)
