@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from joblib import Parallel, cpu_count, delayed, parallel_config, wrap_non_picklable_objects
-from joblib.externals import cloudpickle
+from joblib import Parallel, cpu_count, delayed, parallel_config
 
 import sklearn_physrnn
 from sklearn_physrnn import DynPMNNRegressor, HSSMRegressor, PETNNRegressor
@@ -192,12 +191,12 @@ def _predictions():
     return DynPMNNRegressor(4, max_iter=2, random_state=0).fit(X, X[:, 0]).predict(X)
 
 
-def _fitted(model, X, y):
-    model.fit(X, y)
-    return model.loss_curve_, model.predict(X).tobytes(), torch.get_num_threads(), os.getpid()
-
-
 def test_workers_fit_as_one_process_does():
+    # In here, it is sent by value: not everywhere can workers import this module.
+    def fitted(model, X, y):
+        model.fit(X, y)
+        return model.loss_curve_, model.predict(X).tobytes(), torch.get_num_threads(), os.getpid()
+
     rng = np.random.default_rng(0)
     rows, series = rng.normal(size=(60, 4)), rng.normal(size=(60, 10, 2))
     jobs = [
@@ -205,15 +204,9 @@ def test_workers_fit_as_one_process_does():
         (PETNNRegressor(8, max_iter=3, dropout=0.1, random_state=0), series, series[:, -1, 0]),
         (HSSMRegressor(8, 8, max_iter=3, random_state=0), series, series[:, -1, 0]),
     ] * 2
-    alone = [_fitted(*job) for job in jobs]
-    # Workers cannot import this module everywhere: they are sent the function itself.
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    fitted = wrap_non_picklable_objects(_fitted)
-    try:
-        with parallel_config(backend="loky"):
-            together = Parallel(n_jobs=2, timeout=TIMEOUT)(delayed(fitted)(*job) for job in jobs)
-    finally:
-        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    alone = [fitted(*job) for job in jobs]
+    with parallel_config(backend="loky"):
+        together = Parallel(n_jobs=2, timeout=TIMEOUT)(delayed(fitted)(*job) for job in jobs)
     assert [r[:2] for r in together] == [r[:2] for r in alone]
     assert os.getpid() not in {r[3] for r in together}
     assert all(r[2] <= max(1, cpu_count() // 2) for r in together)
