@@ -85,6 +85,7 @@ forecaster = PETNNForecaster(
     segment_length=4,
     calendar=["hour", "day_of_week"],
     interval=None,
+    linear=False,
     dropout=0.0,
     learning_rate_init=0.01,
     batch_size=32,
