@@ -123,7 +123,7 @@ def _series(y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None) -> li
     levels = list(range(y.index.nlevels - 1))
     histories = []
     for key, part in y.groupby(level=levels, sort=False):
-        rows = None if X is None else X.xs(key, level=levels)
+        rows = None if X is None else X.xs(key if isinstance(key, tuple) else (key,), level=levels)
         history = read(part.droplevel(levels), rows, columns)
         step_of(history.index)
         histories.append(history)
