@@ -1,3 +1,4 @@
+import os
 import signal
 
 import numpy as np
@@ -11,6 +12,11 @@ torch.set_num_threads(1)
 # A shell that starts the tests in the background lets them ignore Ctrl-C, which tests send.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Without a GPU its kernels are interpreted. Triton reads this when it defines them.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 @pytest.fixture

@@ -1,23 +1,51 @@
 """Which implementation of a recurrence serves a tensor."""
 
+import os
+from functools import cache
+from importlib.util import find_spec
+
 import torch
 
+BACKENDS = ("cpu", "cuda", "reference")
 _COMPILED_DTYPES = (torch.float32, torch.float64)
 
 
+@cache
+def has_triton() -> bool:
+    """Tell whether Triton, which PyTorch's CUDA builds bring along, can be imported."""
+    return find_spec("triton") is not None
+
+
+def interpreted() -> bool:
+    """Tell whether Triton runs its kernels on the CPU, slowly, for tests."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
 def choose_backend(tensor: torch.Tensor, backend: str | None) -> str:
-    """Name of the implementation to run, ``"cpu"`` or ``"reference"``.
+    """Name of the implementation to run, ``"cpu"``, ``"cuda"`` or ``"reference"``.
 
     Parameters
     ----------
     tensor : torch.Tensor
         The recurrence's main input; its device and dtype decide.
-    backend : {"cpu", "reference"} or None
-        An explicit choice, for tests and benchmarks.
+    backend : {"cpu", "cuda", "reference"} or None
+        An explicit choice, for tests and benchmarks. "cuda" also takes a CPU tensor if
+        Triton was started with ``TRITON_INTERPRET=1``.
     """
+    kind = tensor.device.type
     if backend is None:
-        compiled = tensor.device.type == "cpu" and tensor.dtype in _COMPILED_DTYPES
-        return "cpu" if compiled else "reference"
-    if backend not in ("cpu", "reference"):
-        raise ValueError(f"backend must be 'cpu', 'reference' or None, got {backend!r}.")
+        if tensor.dtype not in _COMPILED_DTYPES:
+            return "reference"
+        if kind == "cuda" and has_triton():
+            return "cuda"
+        return "cpu" if kind == "cpu" else "reference"
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be 'cpu', 'cuda', 'reference' or None, got {backend!r}.")
+    if backend == "cuda" and not (has_triton() and (kind == "cuda" or interpreted())):
+        raise ValueError(
+            "backend='cuda' needs Triton, and a tensor on a GPU or TRITON_INTERPRET=1 in the "
+            f"environment; the tensor is on {tensor.device}."
+        )
+    if backend == "cpu" and kind != "cpu":
+        raise ValueError(f"backend='cpu' needs a tensor on the CPU, got one on {tensor.device}.")
     return backend

@@ -273,7 +273,7 @@ def test_half_precision_runs_in_float32():
         ({"lengths": torch.ones(2, dtype=torch.int64)}, ValueError, "lengths must have shape"),
         ({"lengths": torch.ones(3)}, TypeError, "lengths must be a tensor of integers"),
         ({"lengths": torch.tensor([1, 2, 38])}, ValueError, "between 0 and the number"),
-        ({"backend": "cuda"}, ValueError, "backend must be"),
+        ({"backend": "gpu"}, ValueError, "backend must be"),
     ],
 )
 def test_bad_arguments(change, error, message):

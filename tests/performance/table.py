@@ -152,10 +152,11 @@ def main():
     print(f"\n**Against the machine's limits, one thread**\n\n{head.replace('other', 'limit')}")
     sizes = (4, 17_984, 32)
     modes = sizes[2:]
-    for name, function, shapes in (
-        ("linear", oscillator, (modes, modes)),
-        ("nonlinear", nonlinear_oscillator, (modes, modes, (), modes)),
+    for name, function, n_constants in (
+        ("linear", oscillator, 2),
+        ("nonlinear", nonlinear_oscillator, 4),
     ):
+        shapes = [modes] * n_constants
         values = 4 * float(np.prod(sizes))
         forward, _ = scan_step(function, *sizes, shapes)
         limit(f"{name} scan {sizes}, forward: bytes copied", forward, 2 * values / copied)
