@@ -5,6 +5,8 @@ import secrets
 import shutil
 from contextlib import suppress
 
+from ..training._durable import sync_folder, write_durably
+
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Put `data` into the file `path`: after a crash there is the old file or the new one.
@@ -18,10 +20,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.tmp")
     try:
         # As open() would make it, with the permissions that the user's umask leaves.
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_durably(temporary, [data], new=True)
         with suppress(FileNotFoundError):
             shutil.copymode(target, temporary)
         os.replace(temporary, target)
@@ -29,15 +28,4 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    _sync_directory(folder)
-
-
-def _sync_directory(folder: str) -> None:
-    """Bring the new name to the disk too, where directories can be opened."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder)

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ._durable import sync_folder, write_durably
+
 # The number is that of the layout; files of another one are refused.
 _NAME = b"sklearn_physrnn checkpoint "
 _HEADER = _NAME + b"1\n"
@@ -176,12 +178,7 @@ class Checkpoint:
         payload = buffer.getbuffer()
         part = f"{self._part}.{os.getpid()}-{threading.get_ident()}.part"
         try:
-            with open(part, "wb") as file:
-                file.write(_HEADER)
-                file.write(hashlib.sha256(payload).digest())
-                file.write(payload)
-                file.flush()
-                os.fsync(file.fileno())
+            write_durably(part, [_HEADER, hashlib.sha256(payload).digest(), payload])
             if exclusive and _linked(part, self.path):
                 os.unlink(part)
             else:
@@ -190,17 +187,7 @@ class Checkpoint:
             with contextlib.suppress(OSError):
                 os.unlink(part)
             raise
-        self._sync_folder()
-
-    def _sync_folder(self) -> None:
-        # The new name reaches the disk only with its folder, where folders can be opened.
-        if not hasattr(os, "O_DIRECTORY"):
-            return
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.path.parent)
 
     def remove(self) -> None:
         """Delete the file, of a training that has ended."""

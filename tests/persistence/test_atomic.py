@@ -45,12 +45,11 @@ def test_an_error_leaves_the_former_file_and_nothing_else(step, error, model, pa
 
 
 _KILLED = """
-import importlib.util, os, sys, signal
+import os, sys, signal
+from sklearn_physrnn.persistence import _atomic
+from sklearn_physrnn.training import _durable
 
-step, path, source = sys.argv[1:]
-spec = importlib.util.spec_from_file_location("_atomic", source)  # not all of torch
-_atomic = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(_atomic)
+step, path = sys.argv[1:]
 
 def kill(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -64,7 +63,7 @@ if step == "open":
             self.file.write(data[: len(data) // 2]); self.file.flush(); kill()
     def opened(*arguments):
         slow = Slow(); slow.file = open(*arguments); return slow
-    _atomic.open = opened
+    _durable.open = opened
 else:
     setattr(os, step, kill)
 _atomic.write_atomically(path, b"new" * 10_000)
@@ -75,7 +74,7 @@ _atomic.write_atomically(path, b"new" * 10_000)
 @pytest.mark.parametrize("step", ["open", "fsync", "replace"])
 def test_a_killed_process_leaves_the_former_file(step, model, path):
     before = path.read_bytes()
-    command = [sys.executable, "-c", _KILLED, step, str(path), _atomic.__file__]
+    command = [sys.executable, "-c", _KILLED, step, str(path)]
     killed = subprocess.run(command, capture_output=True)
     assert killed.returncode == -9, killed.stderr.decode()
     assert path.read_bytes() == before
