@@ -39,3 +39,43 @@ def test_quick_run_writes_its_results(run, tmp_path, name):
 def test_missing_data_are_named(run, tmp_path, name):
     with pytest.raises(SystemExit, match=r"neither in .* nor in a folder in it"):
         run(name, "--data-home", str(tmp_path))
+
+
+def _row(claim, data, model, value, metric, seed=0, quick=False):
+    return {
+        "claim": claim, "data": data, "model": model, "seed": seed, "metric": metric,
+        "value": value, "parameters": 7, "seconds": 1.5, "quick": quick, "device": "cpu",
+        "torch": "2", "scikit_learn": "1", "machine": "m", "date": "2026-01-01",
+    }  # fmt: skip
+
+
+def test_the_tables_hold_means_goals_and_the_papers_numbers(run, tmp_path):
+    rows = [
+        _row("small tables", "iris", "DynPMNN", 0.9, "accuracy", 0),
+        _row("small tables", "iris", "DynPMNN", 0.8, "accuracy", 0),  # repeated: this one counts
+        _row("small tables", "iris", "DynPMNN", 0.6, "accuracy", 1),
+        _row("small tables", "iris", "CfC", 0.1, "accuracy", quick=True),
+        _row("small tables", "diabetes", "DynPMNN", 55.0, "RMSE"),
+        _row("long horizons", "ETTh1, 96 ahead", "PETNN", 0.5, "MSE"),
+        _row("long horizons", "ETTh1, 192 ahead", "PETNN", 0.3, "MSE"),
+        _row("long horizons", "ETTh1, 96 ahead", "ridge", 0.4, "MSE"),
+    ]
+    with open(tmp_path / "results.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- results: begin -->\nold\n<!-- results: end -->\nafter\n")
+    run("render.py", "results.csv", "--page", str(page))
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert "CfC" not in text
+    red = '<span style="color: #c00">{}</span>'
+    short = red.format("0.7000 ± 0.1000")
+    assert f"| iris | DynPMNN | accuracy | {short} | 2 | 0.688 | 0.95 | 7 | 1.5 |" in text
+    assert "| diabetes | DynPMNN | RMSE | 55.00 | 1 | 65.8 | 56.0 | 7 | 1.5 |" in text
+    assert f"| ETTh1, 96 ahead | MSE | {red.format('0.5000')} | 0.4000 | PETNN 0.373 |" in text
+    assert "| ETTh1, 192 ahead | MSE | 0.3000 |  |  |" in text
+    assert "| ETTh1, mean | MSE | 0.4000 |  | PETNN 0.427 |" in text

@@ -5,6 +5,7 @@ markers: one table a claim, ours beside the paper's and the goal, red where we f
 """
 
 import argparse
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 # What the paper, or its released code, reports for its own model, and what we set out to
-# reach, by claim, data and the beginning of our model's name.
+# reach, by claim, data and the beginning of our model's name; goals also by metric.
 PAPER = {
     ("California Housing", "California Housing", "DynPMNN"): "0.664",
     ("California Housing", "California Housing", "Neural ODE"): "0.554",
@@ -40,13 +41,25 @@ GOAL = {
     ("UEA", "SelfRegulationSCP1", "HSSM linear, bptt"): 0.878,
     ("MNIST by rows", "MNIST by rows", "PETNN"): 0.9903,
     ("IMDB", "IMDB", "PETNN"): 0.89,
+    ("long horizons", "ETTh1, 96 ahead", "PETNN", "MSE"): 0.373,
+    ("long horizons", "ETTh1, 96 ahead", "PETNN", "MAE"): 0.392,
+    ("long horizons", "ETTh1, mean", "PETNN", "MSE"): 0.427,
 }
 LESS_IS_BETTER = ("RMSE", "MSE", "MAE", "MASE", "1 - cosine", "peak MB", "kept MB", "s a step")
+# Claims of many conditions: a row for each of them and its metric, a column for each model.
+WIDE = ("long horizons", "long memory", "PETNN ablation", "RHEL gradients", "RHEL memory")
+
+
+def decimals(value):
+    """Count the decimals that show four significant places of `value`."""
+    return 4 if abs(value) < 1 else max(0, 3 - int(math.log10(abs(value))))
 
 
 def number(value):
-    """Four significant places, however small."""
-    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}"
+    """Four significant places, and one decimal power where they would all be zeros."""
+    if abs(value) < 1e-15:
+        return "0"
+    return f"{value:.{decimals(value)}f}" if abs(value) >= 1e-3 else f"{value:.1e}"
 
 
 def paper_value(claim, data, model):
@@ -56,33 +69,79 @@ def paper_value(claim, data, model):
     return PAPER[claim, data, max(exact, key=len)] if exact else ""
 
 
-def table(claim, rows):
-    """One claim's results as Markdown."""
+def cell(values, goal, metric):
+    """Mean and standard error over seeds, red where the mean falls short of the goal."""
+    mean = values.mean()
+    text = number(mean)
+    if len(values) > 1:
+        text += f" ± {values.sem():.{decimals(mean)}f}"
+    if goal is None:
+        return text
+    short = mean > goal if metric in LESS_IS_BETTER else mean < goal
+    return f'<span style="color: #c00">{text}</span>' if short else text
+
+
+def goal_of(claim, data, model, metric):
+    """Give what we set out to reach, or None."""
+    return GOAL.get((claim, data, model, metric), GOAL.get((claim, data, model)))
+
+
+def long_table(claim, rows):
+    """Make a row for each condition, model and metric."""
     lines = [
         "| data | model | metric | here | seeds | paper | goal | numbers | fit, s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for (data, model, metric), group in rows.groupby(["data", "model", "metric"], sort=False):
-        values = group["value"]
-        mean = values.mean()
-        here = number(mean)
-        if len(values) > 1:
-            here += f" ± {number(values.sem())}"
-        goal = GOAL.get((claim, data, model))
-        if goal is not None:
-            short = mean > goal if metric in LESS_IS_BETTER else mean < goal
-            here = f'<span style="color: #c00">{here}</span>' if short else here
+        goal = goal_of(claim, data, model, metric)
         parameters, seconds = group["parameters"].iloc[0], group["seconds"].median()
         lines.append(
-            f"| {data} | {model} | {metric} | {here} | {len(values)} | "
-            f"{paper_value(claim, data, model)} | {'' if goal is None else goal} | "
+            f"| {data} | {model} | {metric} | {cell(group['value'], goal, metric)} | "
+            f"{len(group)} | {paper_value(claim, data, model)} | {'' if goal is None else goal} | "
             f"{'' if pd.isna(parameters) else f'{parameters:,.0f}'} | "
             f"{'' if pd.isna(seconds) else f'{seconds:.1f}'} |"
         )
+    return lines
+
+
+def wide_table(claim, rows):
+    """Make a row for each condition and metric, a column for each model, and the goals."""
+    models, lines = list(rows["model"].unique()), []
+    for (data, metric), group in rows.groupby(["data", "metric"], sort=False):
+        cells, goals = [], []
+        for model in models:
+            values = group.loc[group["model"] == model, "value"]
+            goal = goal_of(claim, data, model, metric)
+            cells.append("" if values.empty else cell(values, goal, metric))
+            goals += [] if goal is None else [f"{model} {goal}"]
+        lines.append([data, metric, *cells, ", ".join(goals)])
+    head = ["data", "metric", *models, "goal"]
+    width = len(head) if any(line[-1] for line in lines) else len(head) - 1
+    return ["| " + " | ".join(line[:width]) + " |" for line in (head, ["---"] * width, *lines)]
+
+
+def with_means(rows):
+    """Add the mean over horizons, for models that were run on all of them."""
+    split = rows["data"].str.extract(r"^(?P<series>.+), (?P<horizon>\d+) ahead$")
+    grouped = rows.join(split).groupby(["series", "model", "metric", "seed"], sort=False)
+    means = grouped.agg({**dict.fromkeys(rows.columns, "first"), "value": "mean"})
+    counts = grouped["horizon"].nunique()
+    means = means[(counts == split["horizon"].nunique()) & (counts > 1)]
+    means["data"] = means.index.get_level_values("series") + ", mean"
+    return pd.concat([rows, means[rows.columns]], ignore_index=True)
+
+
+def table(claim, rows):
+    """One claim's results as Markdown."""
+    if claim == "long horizons":
+        rows = with_means(rows)
+    lines = (wide_table if claim in WIDE else long_table)(claim, rows)
+    seeds = sorted(rows.groupby(["data", "model", "metric"]).size().unique())
+    note = f"Seeds: {' or '.join(map(str, seeds))}. " if claim in WIDE else ""
     machines = ", ".join(f"{m} ({d})" for m, d in rows.groupby(["machine", "device"]).groups)
     versions = f"torch {rows['torch'].iloc[-1]}, scikit-learn {rows['scikit_learn'].iloc[-1]}"
     return "\n".join(
-        [f"### {claim}", "", *lines, "", f"{rows['date'].max()}, {machines}, {versions}."]
+        [f"### {claim}", "", *lines, "", f"{note}{rows['date'].max()}, {machines}, {versions}."]
     )
 
 

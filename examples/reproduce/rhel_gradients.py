@@ -54,7 +54,7 @@ def main(arguments=None):
                 cosines, ratios = (worst(table, f"{fitter}_{c}") for c in ("cosine", "norm_ratio"))
                 for parameter in cosines.index:
                     report.add(
-                        data=f"{dynamics}, {length}, {dtype}", model=f"{fitter}: {parameter}",
+                        data=f"{dynamics}, {length} steps, {dtype}, {fitter}", model=parameter,
                         seed=seed, metric="1 - cosine", value=1 - cosines[parameter],
                         seconds=seconds, detail=f"norm ratio {ratios[parameter]:.7f}",
                     )  # fmt: skip
