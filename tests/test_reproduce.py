@@ -35,6 +35,11 @@ def test_quick_run_writes_its_results(run, tmp_path, name):
     assert all(row["quick"] == "True" and float(row["value"]) > -1e6 for row in rows)
 
 
+def test_the_gradients_figure_is_drawn(run, tmp_path):
+    run("rhel_gradients.py", "--quick", "--figure", str(tmp_path / "agreement.png"))
+    assert (tmp_path / "agreement.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("name", ["tabular.py", "uea.py"])
 def test_missing_data_are_named(run, tmp_path, name):
     with pytest.raises(SystemExit, match=r"neither in .* nor in a folder in it"):
