@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
-from sktime.datatypes import VectorizedDF
 from sktime.forecasting.base import BaseForecaster
 
 from ..estimators._scaling import Standard
@@ -28,7 +27,6 @@ from ._intervals import Scores, conformal_quantiles, learned_quantiles, spreads_
 from ._model import WindowModel
 from ._pretraining import Pretrained, _Pretraining
 from ._sizes import Sizes, split_in_time
-from ._tags import known_tags
 
 # Up to here, training a second time on all windows takes little.
 _FEW_WINDOWS = 1000
@@ -40,30 +38,28 @@ _REHEARSED = 256
 class _BaseForecaster(_Pretraining, BaseForecaster):
     """Fitting, updating and forecasting."""
 
-    _tags = known_tags(
-        {
-            "authors": "The sklearn_physrnn developers",
-            "maintainers": "The sklearn_physrnn developers",
-            "capability:multivariate": True,
-            "capability:exogenous": True,
-            "capability:categorical_in_X": False,
-            "capability:non_contiguous_X": False,
-            "capability:insample": False,
-            "capability:pred_int": True,
-            "capability:pred_int:insample": False,
-            "capability:missing_values": False,
-            "capability:update": True,
-            "capability:pretrain": True,
-            "capability:unequal_length": True,
-            "capability:random_state": True,
-            "property:randomness": "derandomized",
-            "pretrain:fitted_params": ["pretrained_"],
-            "requires-fh-in-fit": False,
-            "X-y-must-have-same-index": True,
-            "y_inner_mtype": "pd.DataFrame",
-            "X_inner_mtype": "pd.DataFrame",
-        }
-    )
+    _tags: ClassVar[dict[str, Any]] = {
+        "authors": "The sklearn_physrnn developers",
+        "maintainers": "The sklearn_physrnn developers",
+        "capability:multivariate": True,
+        "capability:exogenous": True,
+        "capability:categorical_in_X": False,
+        "capability:non_contiguous_X": False,
+        "capability:insample": False,
+        "capability:pred_int": True,
+        "capability:pred_int:insample": False,
+        "capability:missing_values": False,
+        "capability:update": True,
+        "capability:pretrain": True,
+        "capability:unequal_length": True,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+        "pretrain:fitted_params": ["pretrained_"],
+        "requires-fh-in-fit": False,
+        "X-y-must-have-same-index": True,
+        "y_inner_mtype": "pd.DataFrame",
+        "X_inner_mtype": "pd.DataFrame",
+    }
     # Our own context is all that is needed of the data.
     _config: ClassVar[dict[str, Any]] = {"remember_data": False}
 
@@ -93,12 +89,6 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         self._y = self._X = None
         if self.interval is None:
             self.set_tags(**{"capability:pred_int": False})
-
-    def _update_y_X(self, y, X=None, enforce_index_type=None):  # noqa: N802
-        super()._update_y_X(y, X, enforce_index_type)
-        if y is not None:
-            # Older versions of sktime move the cutoff only where they remember the data.
-            self._set_cutoff_from_y(y.X_multiindex if isinstance(y, VectorizedDF) else y)
 
     def _check_X_y(self, X=None, y=None, y_inner_mtype=None, **kwargs):  # noqa: N802
         # For pretraining sktime widens the types of y that need no loop, but not those of X.

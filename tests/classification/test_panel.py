@@ -4,24 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import KFold, cross_val_score
+from sktime.classification.model_evaluation import evaluate
 from sktime.datasets import load_italy_power_demand
-from sktime.registry import all_tags
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from sklearn_physrnn.classification import HSSMSeriesClassifier, PETNNSeriesClassifier
 
 CLASSIFIERS = [PETNNSeriesClassifier, HSSMSeriesClassifier]
 
-# sktime 0.36, the oldest supported, refuses tags that came after it (of randomness and
-# class weights); it has no other objection to them.
-NEW_TAGS_KNOWN = "capability:random_state" in {name for name, *_ in all_tags()}
-OF_TAGS = {"test_estimator_tags", "test_valid_estimator_class_tags", "test_valid_estimator_tags"}
-
 
 @parametrize_with_checks(CLASSIFIERS, obj_varname="kind", check_varname="check")
 def test_sktime(kind, check):
-    if check in OF_TAGS and not NEW_TAGS_KNOWN:
-        pytest.skip("this sktime does not know the tags of randomness")
     results = check_estimator(kind, tests_to_run=check, raise_exceptions=True, verbose=False)
     assert set(results.values()) <= {"PASSED"}
 
@@ -73,9 +66,7 @@ def test_scores_of_probabilities(model, power):
 
 
 def test_evaluate(model, power):
-    # sktime 0.36, the oldest supported, has none.
-    module = pytest.importorskip("sktime.classification.model_evaluation")
     X, y = power
-    results = module.evaluate(model, KFold(2, shuffle=True, random_state=0), X, y)
+    results = evaluate(model, KFold(2, shuffle=True, random_state=0), X, y)
     assert len(results) == 2
     assert np.isfinite(results.filter(like="test").to_numpy(dtype=float)).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sktime.datasets import load_airline, load_longley
-from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
+from sktime.forecasting.base import ForecastingHorizon
 from sktime.forecasting.compose import ForecastingPipeline, TransformedTargetForecaster
 from sktime.forecasting.model_evaluation import evaluate
 from sktime.forecasting.model_selection import ForecastingGridSearchCV
@@ -120,10 +120,6 @@ def test_hierarchy_takes_one_forecaster_each():
 
 # -- pretraining -------------------------------------------------------------------------
 
-needs_pretrain = pytest.mark.skipif(
-    not hasattr(BaseForecaster, "pretrain"), reason="sktime has no pretrain before 1.0"
-)
-
 
 def make_panel(n_series=4, n=60, X=False):
     rng = np.random.default_rng(0)
@@ -144,7 +140,6 @@ def one_series(y):
     return y.loc[0]["y"].asfreq("D")
 
 
-@needs_pretrain
 @pytest.mark.parametrize("forecaster", FORECASTERS)
 def test_fit_keeps_pretrained_weights(forecaster):
     panel = make_panel()
@@ -162,7 +157,6 @@ def test_fit_keeps_pretrained_weights(forecaster):
         assert (p == q).all()
 
 
-@needs_pretrain
 def test_pretraining_serves_a_series_too_short_to_learn_from():
     setting = SMALL | {"max_iter": 40, "learning_rate_init": 0.01, "dropout": 0.0}
     model = PETNNForecaster(**setting).pretrain(make_panel(8))
@@ -175,7 +169,6 @@ def test_pretraining_serves_a_series_too_short_to_learn_from():
     assert (interval.iloc[:, 0] < interval.iloc[:, 1]).all()
 
 
-@needs_pretrain
 def test_pretraining_goes_on():
     panel = make_panel()
     once = PETNNForecaster(**SMALL).pretrain(panel)
@@ -188,7 +181,6 @@ def test_pretraining_goes_on():
     assert twice.pretrained_.loss_curve[-1] < once.pretrained_.loss_curve[-1]
 
 
-@needs_pretrain
 def test_pretraining_with_exogenous_data_and_calendar():
     y, X = make_panel(X=True)
     model = PETNNForecaster(**SMALL, calendar="auto", early_stopping=True).pretrain(y, X)
@@ -197,7 +189,6 @@ def test_pretraining_with_exogenous_data_and_calendar():
     assert np.isfinite(model.predict([1, 8], rows[50:])).all()
 
 
-@needs_pretrain
 def test_pretrained_weights_serve_every_series_of_a_panel():
     panel = make_panel()
     model = PETNNForecaster(**SMALL).pretrain(panel).fit(panel)

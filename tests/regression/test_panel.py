@@ -3,24 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sktime.registry import all_tags
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from sklearn_physrnn.regression import HSSMSeriesRegressor, PETNNSeriesRegressor
 
 REGRESSORS = [PETNNSeriesRegressor, HSSMSeriesRegressor]
 
-# sktime 0.36, the oldest supported, refuses tags that came after it (of randomness), and
-# has test_multioutput the wrong way round: it asks those who predict several targets at
-# once for one model a target.
-NEW_SKTIME = "capability:random_state" in {name for name, *_ in all_tags()}
-FAIL_IN_OLD = {"test_valid_estimator_class_tags", "test_valid_estimator_tags", "test_multioutput"}
-
 
 @parametrize_with_checks(REGRESSORS, obj_varname="kind", check_varname="check")
 def test_sktime(kind, check):
-    if check in FAIL_IN_OLD and not NEW_SKTIME:
-        pytest.skip("this sktime does not know the tags, or has the check wrong")
     results = check_estimator(kind, tests_to_run=check, raise_exceptions=True, verbose=False)
     assert set(results.values()) <= {"PASSED"}
 
