@@ -5,8 +5,6 @@ Here sktime's panels are turned into that estimator's sequences, and its descrip
 parameters is passed on.
 """
 
-import inspect
-import re
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -14,7 +12,7 @@ import pandas as pd
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from ..estimators._docstrings import _with_defaults
+from ..estimators._docstrings import filled, parameters_like
 
 _PANEL = """
 X may be any panel that sktime knows, of one channel or several and of equal or unequal
@@ -162,27 +160,9 @@ def documented(**entries: str):
     def fill(cls: _Class) -> _Class:
         if cls.__doc__ is None:  # python -OO
             return cls
-        known = parameter_entries(cls._wrapped)
-        for name, entry in {"early_stopping": _EARLY_STOPPING, **entries}.items():
-            known[name] = _with_defaults(entry, cls)
-        names = list(inspect.signature(cls).parameters)
-        parts = {
-            "panel": _PANEL,
-            "parameters": "\n".join(known[name].strip("\n") for name in names),
-        }
-
-        def indented(match: re.Match) -> str:
-            lines = parts[match[2]].strip("\n").split("\n")
-            return "\n".join(match[1] + line if line else line for line in lines)
-
-        cls.__doc__ = re.sub(r"^( *)\{(\w+)\}$", indented, cls.__doc__, flags=re.MULTILINE)
+        own = {"early_stopping": _EARLY_STOPPING, **entries}
+        parameters = parameters_like(cls, cls._wrapped, **own)
+        cls.__doc__ = filled(cls.__doc__, panel=_PANEL, parameters=parameters)
         return cls
 
     return fill
-
-
-def parameter_entries(cls: type) -> dict[str, str]:
-    """Give the entries of a numpydoc docstring's section "Parameters", by name."""
-    section = (inspect.getdoc(cls) or "").partition("Parameters\n----------\n")[2]
-    entries = re.split(r"^(?=\w+ : )", section.partition("\n\n")[0], flags=re.MULTILINE)
-    return {entry.partition(" :")[0]: entry for entry in entries if entry}

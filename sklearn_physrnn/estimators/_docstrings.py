@@ -107,13 +107,53 @@ _CHANNELS = {
 _Class = TypeVar("_Class", bound=type)
 
 
+def filled(text: str, **parts: str) -> str:
+    """Put each part where its ``{name}`` has a line of `text` to itself, indented like it."""
+
+    def indented(match: re.Match) -> str:
+        lines = parts[match[2]].strip("\n").split("\n")
+        return "\n".join(match[1] + line if line else line for line in lines)
+
+    return re.sub(r"^( *)\{(\w+)\}$", indented, text, flags=re.MULTILINE)
+
+
+def parameter_entries(text: str) -> dict[str, str]:
+    """Split a list of parameters in numpydoc's form into one text a parameter, by name."""
+    entries = re.split(r"^(?=\w+ : )", text.strip("\n"), flags=re.MULTILINE)
+    return {entry.partition(" : ")[0]: entry.rstrip("\n") for entry in entries if entry}
+
+
+def parameters_like(cls: type, other: type, **entries: str) -> str:
+    """Describe the parameters of `cls`, in the order and with the defaults of its signature.
+
+    Parameters
+    ----------
+    cls : type
+    other : type
+        A documented estimator. Its descriptions serve parameters of the same name.
+    **entries : str
+        Descriptions that take the place of those, in numpydoc's form.
+    """
+    section = (inspect.getdoc(other) or "").partition("Parameters\n----------\n")[2]
+    known = parameter_entries(section.partition("\n\n")[0])
+    for name, parameter in inspect.signature(other).parameters.items():
+        known[name] = known[name].replace(_default(parameter) + "\n", "\n", 1)
+    known |= {name: entry.strip("\n") for name, entry in entries.items()}
+    text = "\n".join(known[name] for name in inspect.signature(cls).parameters)
+    return _with_defaults(text, cls)
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    return f", default={parameter.default!r}"
+
+
 def _with_defaults(text: str, cls: type) -> str:
     """Append each parameter's default to its line, from the signature, which is true."""
     parameters = inspect.signature(cls).parameters
 
     def line(match: re.Match) -> str:
         parameter = parameters.get(match[2])
-        return match[0] if parameter is None else f"{match[0]}, default={parameter.default!r}"
+        return match[0] if parameter is None else match[0] + _default(parameter)
 
     return re.sub(r"^( *)(\w+) : .*$", line, text, flags=re.MULTILINE)
 
@@ -134,20 +174,15 @@ def documented(*, sequences: bool, family: str = ""):
         if cls.__doc__ is None:  # python -OO
             return cls
         classifies = hasattr(cls, "predict_proba")
-        parts = {
-            "family": family,
-            "targets": _CLASSIFICATION if classifies else _REGRESSION,
-            "training": _TRAINING.replace("{column}", words["column"]),
-            "attributes": (_CLASSES.rstrip("\n") if classifies else "")
+        text = filled(
+            cls.__doc__,
+            family=family,
+            targets=_CLASSIFICATION if classifies else _REGRESSION,
+            training=_TRAINING.replace("{column}", words["column"]),
+            attributes=(_CLASSES.rstrip("\n") if classifies else "")
             + _ATTRIBUTES.replace("{n_features}", words["n_features"]),
-        }
-
-        def indented(match: re.Match) -> str:
-            lines = parts[match[2]].strip("\n").split("\n")
-            return "\n".join(match[1] + line if line else line for line in lines)
-
-        filled = re.sub(r"^( *)\{(\w+)\}$", indented, cls.__doc__, flags=re.MULTILINE)
-        head, attributes, tail = filled.partition("    Attributes\n")
+        )
+        head, attributes, tail = text.partition("    Attributes\n")
         cls.__doc__ = _with_defaults(head, cls) + attributes + tail
         return cls
 

@@ -102,7 +102,8 @@ class HSSMRegressor(_HSSMModel, _BaseRegressor):
     num_blocks : int
         Number of blocks.
     fitter : {"rhel", "bptt"}
-        How the oscillators' gradient is computed.
+        How the oscillators' gradient is computed: by Hamiltonian echo, or by back-propagation
+        through time.
     dynamics : {"linear", "nonlinear"}
         Harmonic oscillators, or oscillators in a log cosh potential.
     epsilon : float or "auto"
@@ -330,7 +331,8 @@ class HSSMClassifier(_HSSMModel, _BaseClassifier):
     num_blocks : int
         Number of blocks.
     fitter : {"rhel", "bptt"}
-        How the oscillators' gradient is computed.
+        How the oscillators' gradient is computed: by Hamiltonian echo, or by back-propagation
+        through time.
     dynamics : {"linear", "nonlinear"}
         Harmonic oscillators, or oscillators in a log cosh potential.
     epsilon : float or "auto"

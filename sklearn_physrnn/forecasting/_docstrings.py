@@ -1,10 +1,8 @@
 """Parameter and attribute descriptions that all forecasters share, written once."""
 
-import inspect
-import re
 from typing import TypeVar
 
-from ..estimators._docstrings import _TRAINING, _with_defaults
+from ..estimators._docstrings import filled, parameter_entries, parameters_like
 
 _DATA = """
 The forecaster looks at the last `window_length` values and forecasts the next `horizon`
@@ -16,13 +14,10 @@ forecaster for each series; ``pretrain`` on a panel and then ``fit`` on one seri
 the panel's weights, and learns scale and intervals of the series only.
 """
 
-_SEGMENTS = """
+_PARAMETERS = """
 segment_length : int or "auto"
     Steps of the series that are one step of the network; "auto" is a season where the
     window holds two, else a quarter of the window.
-"""
-
-_FORECASTING = """
 window_length : int or "auto"
     Values that a forecast is made from; "auto" is two seasons (years of months, weeks of
     days, days of hours), at least 12 steps, and at most a third of the series.
@@ -54,15 +49,15 @@ refit : bool or "auto"
     included; "auto" where there are at most 1000.
 update_max_iter : int
     Epochs of an ``update`` with ``update_params=True``, at a tenth of the learning rate.
-"""
-
-_TIME_SPLIT = """
 early_stopping : bool
     Stop when the loss of the held-out windows has not improved for `n_iter_no_change`
     epochs, and restore the best weights. Without it training takes all of `max_iter`.
 validation_fraction : float
     Share of the times held out at the end of the series, for early stopping and for
     conformal intervals; at least one horizon. Not held out where neither is asked for.
+dtype : {"float32", "float64", "bfloat16"}
+    Precision of training; "bfloat16" is mixed precision with float32 weights.
+    Forecasts are computed in float64.
 """
 
 _ATTRIBUTES = """
@@ -85,41 +80,26 @@ pretrained_ : object
 _Class = TypeVar("_Class", bound=type)
 
 
-def _entries(text: str) -> dict[str, str]:
-    """Split a list of parameters into one text a parameter, by name."""
-    parts = re.split(r"^(?=\w+ : )", text.strip("\n") + "\n", flags=re.MULTILINE)
-    return {part.partition(" : ")[0]: part for part in parts if part}
+def documented(estimator: type, **entries: str):
+    """Fill ``{data}``, ``{parameters}`` and ``{attributes}`` in a docstring.
 
+    Parameters
+    ----------
+    estimator : type
+        The estimator of the same model for scikit-learn, whose docstring describes the
+        parameters that are no forecaster's own.
+    **entries : str
+        Descriptions that take the place of those, in numpydoc's form.
+    """
 
-def _training(cls: type) -> str:
-    """Give the estimators' training parameters that `cls` has too."""
-    entries = _entries(_TRAINING) | _entries(_TIME_SPLIT)
-    entries["dtype"] = (
-        'dtype : {"float32", "float64", "bfloat16"}\n'
-        '    Precision of training; "bfloat16" is mixed precision with float32 weights.\n'
-        "    Forecasts are computed in float64.\n"
-    )
-    own = inspect.signature(cls).parameters
-    return "".join(text for name, text in entries.items() if name in own)
-
-
-def documented(cls: _Class) -> _Class:
-    """Fill ``{data}``, ``{forecasting}``, ``{training}`` and the like in a docstring."""
-    if cls.__doc__ is None:  # python -OO
+    def fill(cls: _Class) -> _Class:
+        if cls.__doc__ is None:  # python -OO
+            return cls
+        own = parameter_entries(_PARAMETERS) | entries
+        parameters = parameters_like(cls, estimator, **own)
+        cls.__doc__ = filled(
+            cls.__doc__, data=_DATA, parameters=parameters, attributes=_ATTRIBUTES
+        )
         return cls
-    parts = {
-        "data": _DATA,
-        "segments": _SEGMENTS,
-        "forecasting": _FORECASTING,
-        "training": _training(cls),
-        "attributes": _ATTRIBUTES,
-    }
 
-    def indented(match: re.Match) -> str:
-        lines = parts[match[2]].strip("\n").split("\n")
-        return "\n".join(match[1] + line if line else line for line in lines)
-
-    filled = re.sub(r"^( *)\{(\w+)\}$", indented, cls.__doc__, flags=re.MULTILINE)
-    head, attributes, tail = filled.partition("    Attributes\n")
-    cls.__doc__ = _with_defaults(head, cls) + attributes + tail
-    return cls
+    return fill

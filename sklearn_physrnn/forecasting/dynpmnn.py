@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from ..estimators._dynpmnn import DynPMNNRegressor
 from ..nn._solvers import SOLVERS
 from ..nn.vector_fields import VECTOR_FIELDS
 from ._base import _BaseForecaster
@@ -14,7 +15,7 @@ from ._docstrings import documented
 from ._sizes import Sizes
 
 
-@documented
+@documented(DynPMNNRegressor)
 class DynPMNNForecaster(_BaseForecaster):
     """Forecasts by layers of FitzHugh-Nagumo neurons or other differential equations.
 
@@ -27,22 +28,7 @@ class DynPMNNForecaster(_BaseForecaster):
 
     Parameters
     ----------
-    hidden_size : int
-        Neurons in a layer.
-    num_layers : int
-        Number of layers.
-    dynamics : str, nn.Module or callable
-        "fitzhugh_nagumo", "van_der_pol", "hodgkin_huxley" or "kuramoto"; or a vector field
-        of your own, to be copied for every layer; or a callable that makes one from
-        ``hidden_size``.
-    solver : {"euler", "semi_implicit_euler", "heun", "rk4"}
-        Scheme that integrates the equations.
-    n_steps : int
-        Number of steps.
-    t_end : float
-        Integration time, in the unit of the dynamics.
-    {forecasting}
-    {training}
+    {parameters}
 
     Attributes
     ----------

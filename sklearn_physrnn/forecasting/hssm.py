@@ -6,12 +6,19 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..estimators._hssm import HSSMRegressor
 from ._base import _BaseForecaster
 from ._docstrings import documented
 from ._sizes import Sizes
 
+# Windows are of one length.
+_NORM = """
+norm : {"batch", "layer"} or None
+    Normalisation before each block.
+"""
 
-@documented
+
+@documented(HSSMRegressor, norm=_NORM)
 class HSSMForecaster(_BaseForecaster):
     """Forecasts by a Hamiltonian state space model.
 
@@ -23,24 +30,7 @@ class HSSMForecaster(_BaseForecaster):
 
     Parameters
     ----------
-    hidden_size : int
-        Width of the blocks.
-    state_size : int
-        Oscillators in a block.
-    num_blocks : int
-        Number of blocks.
-    fitter : {"rhel", "bptt"}
-        How the oscillators' gradient is computed: by Hamiltonian echo, or by
-        back-propagation through time.
-    dynamics : {"linear", "nonlinear"}
-        Harmonic oscillators, or oscillators in a log cosh potential.
-    epsilon : float or "auto"
-        Size of the echo's nudge; "auto" fits it to each sample and oscillator.
-    norm : {"batch", "layer"} or None
-        Normalisation before each block.
-    {segments}
-    {forecasting}
-    {training}
+    {parameters}
 
     Attributes
     ----------

@@ -5,12 +5,13 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
 
+from ..estimators._petnn import PETNNRegressor
 from ._base import _BaseForecaster
 from ._docstrings import documented
 from ._sizes import Sizes
 
 
-@documented
+@documented(PETNNRegressor)
 class PETNNForecaster(_BaseForecaster):
     """Forecasts by a physics-inspired energy transition network.
 
@@ -24,22 +25,7 @@ class PETNNForecaster(_BaseForecaster):
 
     Parameters
     ----------
-    hidden_size : int
-        Neurons in a layer.
-    num_layers : int
-        Number of recurrent layers.
-    release : {"hard", "surrogate", "soft"}
-        Gradient of a release: none, as in the paper; that of a sigmoid; or a sigmoid
-        instead of a release, for ablations.
-    increment : {"linear", "tanh"}
-        Time increment; with "tanh" the timer dies at its first release.
-    time_decay : bool
-        Learn how fast time runs, from the input.
-    ground_state : bool
-        Learn what energy is left after a release, from the input.
-    {segments}
-    {forecasting}
-    {training}
+    {parameters}
 
     Attributes
     ----------

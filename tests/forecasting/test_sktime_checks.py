@@ -1,3 +1,5 @@
+import inspect
+
 import pytest
 from skbase.lookup import all_objects
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
@@ -26,3 +28,17 @@ def test_lookup_finds_the_forecasters():
 def test_two_test_settings(forecaster):
     first, second = forecaster.get_test_params()
     assert first != second
+
+
+@pytest.mark.parametrize("forecaster", FORECASTERS)
+def test_docstring_describes_every_parameter_once(forecaster):
+    text = inspect.getdoc(forecaster)  # Python 3.13 cuts the indentation off by itself
+    for name, parameter in inspect.signature(forecaster).parameters.items():
+        assert text.count(f"\n{name} : ") == 1, name
+        line, _, description = text.partition(f"\n{name} : ")[2].partition("\n")
+        assert line.endswith(f", default={parameter.default!r}"), name
+        assert line.count("default=") == 1, name
+        assert description.startswith("    "), name
+    # Of the regressor that other descriptions are from; what was not filled in.
+    for word in ("X_val", "stratified", "padding", "precision of X", "{p"):
+        assert word not in text
