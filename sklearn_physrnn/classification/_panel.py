@@ -54,12 +54,6 @@ class _SeriesEstimator:
         "property:randomness": "derandomized",
     }
 
-    def _set_parameters(self, values: dict[str, Any]) -> None:
-        """Assign the arguments of ``__init__``, from its ``locals()``."""
-        for name, value in values.items():
-            if name not in ("self", "__class__"):
-                setattr(self, name, value)
-
     def _make_estimator(self):
         """Give the unfitted estimator that does the work; refuse wrong parameters."""
         params = self.get_params(deep=False)  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..estimators._hssm import HSSMClassifier
+from ..estimators._parameters import set_parameters
 from ._base import _BaseSeriesClassifier
 from ._panel import documented
 
@@ -91,5 +92,5 @@ class HSSMSeriesClassifier(_BaseSeriesClassifier):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self._set_parameters(locals())
+        set_parameters(self, locals())
         super().__init__()

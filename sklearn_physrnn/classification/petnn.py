@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from ..estimators._parameters import set_parameters
 from ..estimators._petnn import PETNNClassifier
 from ._base import _BaseSeriesClassifier
 from ._panel import documented
@@ -86,5 +87,5 @@ class PETNNSeriesClassifier(_BaseSeriesClassifier):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self._set_parameters(locals())
+        set_parameters(self, locals())
         super().__init__()

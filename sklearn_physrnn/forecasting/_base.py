@@ -63,6 +63,9 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
     # Our own context is all that is needed of the data.
     _config: ClassVar[dict[str, Any]] = {"remember_data": False}
 
+    # Of the models that sktime's checks fit.
+    _test_sizes: ClassVar[dict[str, int]] = {"hidden_size": 4}
+
     calibration_size: int
     refit: bool | str
 
@@ -89,6 +92,25 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         self._y = self._X = None
         if self.interval is None:
             self.set_tags(**{"capability:pred_int": False})
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Give small settings for sktime's checks.
+
+        Parameters
+        ----------
+        parameter_set : str, default="default"
+            Ignored: there is one collection of sets.
+
+        Returns
+        -------
+        params : list of dict
+        """
+        small = {**cls._test_sizes, "max_iter": 1, "update_max_iter": 1, "random_state": 0}
+        return [
+            {**small, "window_length": 3, "horizon": 2},
+            {**small, "calendar": "auto", "interval": "quantile", "normalization": "standard"},
+        ]
 
     def _check_X_y(self, X=None, y=None, y_inner_mtype=None, **kwargs):  # noqa: N802
         # For pretraining sktime widens the types of y that need no loop, but not those of X.

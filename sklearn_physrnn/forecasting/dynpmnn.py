@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from ..estimators._dynpmnn import DynPMNNRegressor
+from ..estimators._parameters import set_parameters
 from ..nn._solvers import SOLVERS
 from ..nn.vector_fields import VECTOR_FIELDS
 from ._base import _BaseForecaster
@@ -46,6 +47,12 @@ class DynPMNNForecaster(_BaseForecaster):
     """
 
     _family = "dynpmnn"
+
+    num_layers: int
+    dynamics: Any
+    solver: str
+    n_steps: int
+    t_end: float
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseForecaster._parameter_constraints,
@@ -92,39 +99,7 @@ class DynPMNNForecaster(_BaseForecaster):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dynamics = dynamics
-        self.solver = solver
-        self.n_steps = n_steps
-        self.t_end = t_end
-        self.window_length = window_length
-        self.horizon = horizon
-        self.calendar = calendar
-        self.interval = interval
-        self.calibration_size = calibration_size
-        self.normalization = normalization
-        self.linear = linear
-        self.dropout = dropout
-        self.loss = loss
-        self.refit = refit
-        self.update_max_iter = update_max_iter
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())
         super().__init__()
 
     def _family_options(self, sizes: Sizes) -> dict[str, Any]:
@@ -135,36 +110,3 @@ class DynPMNNForecaster(_BaseForecaster):
             "n_steps": self.n_steps,
             "t_end": self.t_end,
         }
-
-    @classmethod
-    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
-        """Give small settings for sktime's checks.
-
-        Parameters
-        ----------
-        parameter_set : str, default="default"
-            Name of a set; there is one.
-
-        Returns
-        -------
-        params : list of dict
-        """
-        return [
-            {
-                "hidden_size": 4,
-                "window_length": 3,
-                "horizon": 2,
-                "max_iter": 1,
-                "update_max_iter": 1,
-                "random_state": 0,
-            },
-            {
-                "hidden_size": 4,
-                "calendar": "auto",
-                "interval": "quantile",
-                "normalization": "standard",
-                "max_iter": 1,
-                "update_max_iter": 1,
-                "random_state": 0,
-            },
-        ]

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
 
+from ..estimators._parameters import set_parameters
 from ..estimators._petnn import PETNNRegressor
 from ._base import _BaseForecaster
 from ._docstrings import documented
@@ -43,6 +44,12 @@ class PETNNForecaster(_BaseForecaster):
     """
 
     _family = "petnn"
+
+    num_layers: int
+    release: str
+    increment: str
+    time_decay: bool
+    ground_state: bool
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseForecaster._parameter_constraints,
@@ -90,40 +97,7 @@ class PETNNForecaster(_BaseForecaster):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.release = release
-        self.increment = increment
-        self.time_decay = time_decay
-        self.ground_state = ground_state
-        self.segment_length = segment_length
-        self.window_length = window_length
-        self.horizon = horizon
-        self.calendar = calendar
-        self.interval = interval
-        self.calibration_size = calibration_size
-        self.normalization = normalization
-        self.linear = linear
-        self.dropout = dropout
-        self.loss = loss
-        self.refit = refit
-        self.update_max_iter = update_max_iter
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())
         super().__init__()
 
     def _family_options(self, sizes: Sizes) -> dict[str, Any]:
@@ -135,36 +109,3 @@ class PETNNForecaster(_BaseForecaster):
             "time_decay": self.time_decay,
             "ground_state": self.ground_state,
         }
-
-    @classmethod
-    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
-        """Give small settings for sktime's checks.
-
-        Parameters
-        ----------
-        parameter_set : str, default="default"
-            Name of a set; there is one.
-
-        Returns
-        -------
-        params : list of dict
-        """
-        return [
-            {
-                "hidden_size": 4,
-                "window_length": 3,
-                "horizon": 2,
-                "max_iter": 1,
-                "update_max_iter": 1,
-                "random_state": 0,
-            },
-            {
-                "hidden_size": 4,
-                "calendar": "auto",
-                "interval": "quantile",
-                "normalization": "standard",
-                "max_iter": 1,
-                "update_max_iter": 1,
-                "random_state": 0,
-            },
-        ]

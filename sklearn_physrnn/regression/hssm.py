@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..classification._panel import documented
 from ..estimators._hssm import HSSMRegressor
+from ..estimators._parameters import set_parameters
 from ._base import QUANTILE, _BaseSeriesRegressor
 
 # A prediction at every step has no place in sktime's regressors.
@@ -99,5 +100,5 @@ class HSSMSeriesRegressor(_BaseSeriesRegressor):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self._set_parameters(locals())
+        set_parameters(self, locals())
         super().__init__()

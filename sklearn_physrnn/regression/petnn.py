@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..classification._panel import documented
+from ..estimators._parameters import set_parameters
 from ..estimators._petnn import PETNNRegressor
 from ._base import QUANTILE, _BaseSeriesRegressor
 
@@ -86,5 +87,5 @@ class PETNNSeriesRegressor(_BaseSeriesRegressor):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self._set_parameters(locals())
+        set_parameters(self, locals())
         super().__init__()
