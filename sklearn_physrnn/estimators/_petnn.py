@@ -83,10 +83,15 @@ class _PETNNModel(_SequenceInputs):
     """What regressor and classifier share: the module, and a look at its timers."""
 
     num_layers: int
+    # NOTE[paper]: "soft" by default. The paper releases all or nothing, without a gradient, and
+    # so leaves the timers untrained: mean accuracy 0.899 against 0.921 in cross-validation on
+    # six data sets (docs/defaults.md).
     release: str
     increment: str
     time_decay: bool
     ground_state: bool
+    # NOTE[paper]: "max" by default for classes. The paper reads the last state: mean accuracy
+    # 0.864 against 0.899 on four data sets (docs/defaults.md).
     readout: str
     dropout: float
     vocabulary_size: int | None

@@ -43,6 +43,8 @@ class PETNNForecaster(_BaseForecaster):
     (3, 2)
     """
 
+    # NOTE[paper]: the recurrence is over segments of each channel; SegmentCore says why. And
+    # `release` has a gradient by default: the paper's has none, and leaves the timers untrained.
     _family = "petnn"
 
     num_layers: int

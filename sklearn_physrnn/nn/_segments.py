@@ -189,6 +189,10 @@ class SegmentCore(ForecastCore):
         self.recurrent = recurrent
         self.head = SegmentHead(self.segments, hidden_size, n_quantiles, dropout)
 
+    # NOTE[paper]: PETNN's authors embed all channels together, map the window linearly along
+    # time to window and horizon, and only then recur, over every step: by then each step
+    # mixes the whole window, and little is left for a memory to do. Here the recurrence is
+    # what reads the window, in order, and a few segments take the place of hundreds of steps.
     def forward(self, z: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
         """Map normalised windows to (batch, horizon, channels, quantiles)."""
         context = self.segments.context(z, features)
