@@ -9,6 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 from ._plotting import BLUE, GREEN, GREY, ORANGE, VERMILION, import_pyplot, legend_above, panels
 
 _LOG_FROM = 8  # ratio of losses: below it a logarithmic axis has too few round ticks
+_CURVES = {
+    "train_loss": "loss_curve_",
+    "validation_loss": "validation_loss_curve_",
+    "validation_score": "validation_scores_",
+    "learning_rate": "learning_rate_curve_",
+}
 _LABELS = {"train_loss": "training", "validation_loss": "validation"}
 
 
@@ -97,12 +103,8 @@ class TrainingHistoryDisplay:
                 f"{type(estimator).__name__} does not."
             )
         n_epochs = len(estimator.loss_curve_)
-        curves = {
-            "train_loss": estimator.loss_curve_,
-            "validation_loss": getattr(estimator, "validation_loss_curve_", None),
-            "validation_score": getattr(estimator, "validation_scores_", None),
-            "learning_rate": getattr(estimator, "learning_rate_curve_", None),
-        }
+        # scikit-learn's own networks keep some of them.
+        curves = {name: getattr(estimator, curve, None) for name, curve in _CURVES.items()}
         history = pd.DataFrame(
             # Of a warm start, some epochs may have been without validation.
             {k: [np.nan] * (n_epochs - len(v)) + list(v) for k, v in curves.items() if v},
@@ -111,9 +113,7 @@ class TrainingHistoryDisplay:
         )
         best_epoch = None
         if getattr(estimator, "early_stopping", False) and curves["validation_loss"]:
-            best_epoch = getattr(estimator, "best_iter_", None)
-            if best_epoch is None:
-                best_epoch = int(history["validation_loss"].idxmin())
+            best_epoch = int(history["validation_loss"].idxmin())
         score_name = "accuracy" if hasattr(estimator, "classes_") else "$R^2$"
         return cls(history, best_epoch=best_epoch, score_name=score_name).plot(ax=ax)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
+from sklearn.neural_network import MLPRegressor
 
 from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor
 from sklearn_physrnn.inspection import TrainingHistoryDisplay
@@ -66,7 +67,7 @@ def test_training_alone_and_a_single_epoch(table, plt):
     X, y = table
     model = DynPMNNClassifier(4, max_iter=1, random_state=0).fit(X, y > 150)
     display = TrainingHistoryDisplay.from_estimator(model)
-    assert set(display.history) <= {"train_loss", "learning_rate"}
+    assert set(display.history) == {"train_loss", "learning_rate"}
     line = display.lines_["train_loss"]
     np.testing.assert_allclose(line.get_ydata(), model.loss_curve_)
     assert line.get_marker() == "o"  # a line of one point would not be seen
@@ -79,6 +80,15 @@ def test_warm_start_that_began_without_validation(table, plt):
     history = TrainingHistoryDisplay.from_estimator(model).history
     assert history["validation_loss"].isna().tolist() == [True, True, False, False]
     np.testing.assert_allclose(history["validation_loss"][2:], model.validation_loss_curve_)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_network_of_scikit_learn(table, plt):
+    model = MLPRegressor(hidden_layer_sizes=4, max_iter=3, early_stopping=True, random_state=0)
+    model.fit(*table)
+    display = TrainingHistoryDisplay.from_estimator(model)
+    assert set(display.history) == {"train_loss", "validation_score"}
+    np.testing.assert_allclose(display.history["train_loss"], model.loss_curve_)
 
 
 def test_refuses(plt):
