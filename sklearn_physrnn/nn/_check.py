@@ -18,6 +18,14 @@ def check_sizes(**sizes: Any) -> None:
             )
 
 
+def check_at_least_one(**sizes: Any) -> None:
+    """Raise ValueError unless all are integers of at least 1."""
+    check_sizes(**sizes)
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}.")
+
+
 def check_numbers(**values: Any) -> None:
     """Raise ValueError unless all are real numbers that float32 can hold."""
     for name, value in values.items():

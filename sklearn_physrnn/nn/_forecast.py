@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ._check import check_at_least_one
 from ._dropout import Dropout
-from ._segments import DynPMNNCore, ForecastCore, OscillatorCore, SegmentCore, check_sizes
+from ._segments import DynPMNNCore, ForecastCore, OscillatorCore, SegmentCore
 from .petnn import PETNN
 
 FAMILIES = ("petnn", "hssm", "dynpmnn")
@@ -169,7 +170,7 @@ def make_forecaster(
         "n_quantiles": n_quantiles,
         "dropout": dropout,
     }
-    check_sizes(hidden_size=hidden_size, num_layers=num_layers)
+    check_at_least_one(hidden_size=hidden_size, num_layers=num_layers)
     core: ForecastCore
     if family == "petnn":
         if num_layers > 1:

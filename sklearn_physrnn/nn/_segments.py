@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ._check import check_at_least_one
 from ._dropout import Dropout
 from ._members import MemberHead
 from .dynpmnn import DynPMNN
@@ -27,14 +28,14 @@ class ForecastCore(nn.Module):
     Raises
     ------
     ValueError
-        If one is below 1, the number of features below 0.
+        If one but the number of features is no integer of at least 1.
     """
 
     def __init__(
         self, n_channels: int, window_length: int, horizon: int, n_features: int, n_quantiles: int
     ) -> None:
         super().__init__()
-        check_sizes(
+        check_at_least_one(
             n_channels=n_channels,
             window_length=window_length,
             horizon=horizon,
@@ -59,13 +60,6 @@ class ForecastCore(nn.Module):
                 f"features must have shape (batch, {length}, {self.n_features}), got "
                 f"{None if features is None else tuple(features.shape)}."
             )
-
-
-def check_sizes(**sizes: int) -> None:
-    """Raise ValueError for a size below 1."""
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}.")
 
 
 class Segments(nn.Module):
@@ -93,7 +87,7 @@ class Segments(nn.Module):
         n_features: int,
     ) -> None:
         super().__init__()
-        check_sizes(segment_length=segment_length)
+        check_at_least_one(segment_length=segment_length)
         self.window_length, self.horizon = window_length, horizon
         self.length_in = min(segment_length, window_length)
         self.length_out = min(segment_length, horizon)
