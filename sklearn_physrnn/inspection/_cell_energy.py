@@ -257,9 +257,7 @@ class CellEnergyDisplay:
             unused.remove()
         self.axes_ = np.array([*axes[:, 0], axes[3, 1]])
         top, energy, remaining, raster, bars = self.axes_
-        names = self.channel_names or [f"channel {k}" for k in range(self.inputs.shape[1])]
-        draw_inputs(top, self.time, self.inputs, names)
-        top.set_ylabel("input")
+        draw_inputs(top, self.time, self.inputs, self.channel_names)
         self.energy_, self.remaining_time_, self.releases_ = [], [], []
         for neuron, color in zip(self.neurons, _cycle(len(self.neurons)), strict=True):
             self._neuron(energy, remaining, neuron, color)
@@ -270,8 +268,7 @@ class CellEnergyDisplay:
         remaining.set_ylabel("remaining\ntime $T$")
         remaining.set_ylim(bottom=0)
         self._raster(raster, bars)
-        raster.set_xlabel(self.time_label)
-        span_time(raster, self.time)
+        span_time(raster, self.time, self.time_label)
         self.figure_.align_ylabels(list(self.axes_[:4]))
         return self
 

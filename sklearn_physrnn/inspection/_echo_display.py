@@ -170,9 +170,7 @@ class EchoDisplay:
         )
         self.axes_ = axes[:, 0]
         top, middle, bottom = self.axes_
-        names = self.channel_names or [f"channel {k}" for k in range(self.inputs.shape[1])]
-        draw_inputs(top, self.time, self.inputs, names)
-        top.set_ylabel("input")
+        draw_inputs(top, self.time, self.inputs, self.channel_names)
         table = self.energies
         (self.free_,) = middle.plot(
             self.time, table["free"], color=ORANGE, linewidth=4, label="free run"
@@ -197,8 +195,7 @@ class EchoDisplay:
         bottom.set_ylim(every.min(initial=1e-17) / 5, every.max(initial=1e-6) * 5)
         bottom.set_ylabel("difference,\nrelative")
         legend_above(bottom, markerscale=2.5)
-        bottom.set_xlabel(self.time_label)
-        span_time(bottom, self.time)
+        span_time(bottom, self.time, self.time_label)
         self.figure_.align_ylabels(list(self.axes_))
         return self
 

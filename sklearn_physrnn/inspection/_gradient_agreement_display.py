@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from ._gradient_agreement import gradient_agreement
-from ._plotting import import_pyplot
+from ._plotting import import_pyplot, legend_across, panels
 
 _FLOOR = 1e-17  # where zero is drawn: below what float64 can tell from 1
-_LEGEND_HEIGHT = 0.45  # inches
+_LEGEND_LINES = 2
 _SPREAD = 0.6  # share of a row that its blocks take
 
 
@@ -99,17 +99,11 @@ class GradientAgreementDisplay:
         table = self.agreement
         parameters = list(dict.fromkeys(table["parameter"]))
         blocks = sorted(table["block"].unique())
-        if ax is None:
-            height = 1.4 + len(parameters) * max(0.36, 0.1 * len(blocks))
-            _, ax = plt.subplots(figsize=(8, height), layout="constrained")
-        self.figure_ = ax.figure
-        ax.set_axis_off()
-        height = ax.bbox.height / ax.figure.dpi
-        ratios = _LEGEND_HEIGHT, max(height - _LEGEND_HEIGHT, _LEGEND_HEIGHT)
-        grid = ax.get_subplotspec().subgridspec(2, 2, height_ratios=ratios)
-        above = ax.figure.add_subplot(grid[0, :])
-        left = ax.figure.add_subplot(grid[1, 0])
-        self.axes_ = np.array([left, ax.figure.add_subplot(grid[1, 1], sharey=left)])
+        size = 8, 1.4 + len(parameters) * max(0.36, 0.1 * len(blocks))
+        self.figure_, axes, frame = panels(
+            plt, ax, 1, 2, size=size, legend_lines=_LEGEND_LINES, sharey=True
+        )
+        self.axes_ = axes[0]
         colors = plt.get_cmap("cividis")(np.linspace(0, 0.8, len(blocks)))
         shape = 2, len(blocks)
         self.rhel_, self.bptt_ = np.empty(shape, object), np.empty(shape, object)
@@ -131,7 +125,7 @@ class GradientAgreementDisplay:
                 (r"$|1 - \mathrm{cosine}|$", r"$|1 - \mathrm{norm\ ratio}|$")[i],
                 first=i == 0,
             )
-        self._legend(above, blocks)
+        self._legend(frame, blocks)
         return self
 
     def _legend(self, frame, blocks) -> None:
@@ -147,11 +141,7 @@ class GradientAgreementDisplay:
         for block, points in zip(blocks, self.rhel_[0], strict=True):
             points.set_label(f"block {block}")
             handles.append(points)
-        frame.set_axis_off()
-        frame.legend(
-            handles=handles, loc="center", frameon=False, fontsize="small",
-            ncols=2 + (len(blocks) - 1) // 2,
-        ).set_in_layout(False)  # fmt: skip
+        legend_across(frame, handles, ncols=2 + (len(blocks) - 1) // _LEGEND_LINES)
 
 
 def _distance(values: pd.Series) -> np.ndarray:
@@ -173,4 +163,3 @@ def _dress(axes, parameters: list[str], label: str, *, first: bool) -> None:
     axes.tick_params(axis="y", length=0, labelleft=first)
     for edge in range(1, len(parameters)):
         axes.axhline(edge - 0.5, color="0.9", linewidth=0.8, zorder=0)
-    axes.spines[["top", "right"]].set_visible(False)

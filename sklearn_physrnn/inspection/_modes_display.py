@@ -196,9 +196,7 @@ class ModesDisplay:
             height_ratios=[1.4, *([1] * n_modes)],
         )  # fmt: skip
         self.axes_ = axes[:, 0]
-        names = self.channel_names or [f"channel {k}" for k in range(self.inputs.shape[1])]
-        draw_inputs(self.axes_[0], self.time, self.inputs, names)
-        self.axes_[0].set_ylabel("input")
+        draw_inputs(self.axes_[0], self.time, self.inputs, self.channel_names)
         parts = (np.real, np.imag) if np.iscomplexobj(self.positions) else (np.real,)
         self.lines_ = []
         for k, axis in enumerate(self.axes_[1:]):
@@ -218,8 +216,7 @@ class ModesDisplay:
             for line, name in zip(self.lines_[0], ("real part", "imaginary part"), strict=True):
                 line.set_label(name)
             legend_above(self.axes_[1])
-        self.axes_[-1].set_xlabel(self.time_label)
-        span_time(self.axes_[-1], self.time)
+        span_time(self.axes_[-1], self.time, self.time_label)
         self.figure_.align_ylabels(list(self.axes_))
         return self
 

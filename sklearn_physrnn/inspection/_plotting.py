@@ -119,21 +119,23 @@ def legend_above(ax, *, ncols: int = 6, handles: Sequence[Any] | None = None, **
     )  # fmt: skip
 
 
-def span_time(ax, time: np.ndarray) -> None:
-    """Let the axis begin and end with the series."""
+def span_time(ax, time: np.ndarray, label: str) -> None:
+    """Let the axis begin and end with the series, and name it."""
+    ax.set_xlabel(label)
     if time[0] < time[-1]:
         ax.set_xlim(time[0], time[-1])
 
 
-def draw_inputs(ax, time: np.ndarray, values: np.ndarray, names: Sequence[str]) -> list[Any]:
+def draw_inputs(ax, time: np.ndarray, values: np.ndarray, names: Sequence[str] | None) -> None:
     """Draw the channels of a sequence (time, channels), named while they can be told apart."""
-    if values.shape[1] > len(COLORS):
-        return ax.plot(time, values, color=GREY, linewidth=0.6, alpha=0.6)
-    colors: tuple[str, ...] = ("0.25",) if values.shape[1] == 1 else COLORS
-    lines = [
-        ax.plot(time, x, color=color, linewidth=1.2, label=name)[0]
-        for x, color, name in zip(values.T, colors, names, strict=False)
-    ]
-    if len(lines) > 1:
-        legend_above(ax, ncols=len(lines))
-    return lines
+    ax.set_ylabel("input")
+    n_channels = values.shape[1]
+    if n_channels > len(COLORS):
+        ax.plot(time, values, color=GREY, linewidth=0.6, alpha=0.6)
+        return
+    colors: tuple[str, ...] = ("0.25",) if n_channels == 1 else COLORS
+    names = names or [f"channel {k}" for k in range(n_channels)]
+    for x, color, name in zip(values.T, colors, names, strict=False):
+        ax.plot(time, x, color=color, linewidth=1.2, label=name)
+    if n_channels > 1:
+        legend_above(ax, ncols=n_channels)
