@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..kernels._check import check_tensors
-from ._check import check_dropout, check_names, check_numbers, check_sizes
+from ._check import check_at_least_one, check_dropout, check_names, check_numbers
 from ._dropout import Dropout
 from ._embedding import PeriodicEmbedding
 from ._members import MemberHead, MemberLinear
@@ -262,13 +262,10 @@ class DynPMNN(nn.Module):
             "n_frequencies": 1 if n_frequencies is None else n_frequencies,
             "embedding_dim": embedding_dim,
         }
-        check_sizes(**sizes)
+        check_at_least_one(**sizes)
         check_names(solver=solver)
         check_numbers(t_end=t_end, frequency_scale=frequency_scale)
         check_dropout(dropout)
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}.")
         hidden_size, n_steps, n_members = int(hidden_size), int(n_steps), int(n_members)
         if not t_end > 0:
             raise ValueError(f"t_end must be positive, got {t_end}.")

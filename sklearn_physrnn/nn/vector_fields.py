@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ..kernels._check import check_tensors
 from ..kernels.neuron import fitzhugh_nagumo, fitzhugh_nagumo_packed
-from ._check import check_sizes
+from ._check import check_at_least_one
 
 __all__ = ["FitzHughNagumo", "HodgkinHuxley", "Kuramoto", "VanDerPol", "VectorField"]
 
@@ -30,9 +30,7 @@ FUSED = ("euler", "semi_implicit_euler")  # schemes that have a kernel
 
 def checked_size(hidden_size: int) -> int:
     """Give it back, or raise ValueError unless it is an integer of at least 1."""
-    check_sizes(hidden_size=hidden_size)
-    if hidden_size < 1:
-        raise ValueError(f"hidden_size must be at least 1, got {hidden_size}.")
+    check_at_least_one(hidden_size=hidden_size)
     return int(hidden_size)
 
 

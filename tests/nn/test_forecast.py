@@ -209,6 +209,7 @@ def test_a_linear_map_shares_its_weights_among_channels():
         ({"segment_length": 0}, "segment_length must be at least 1, got 0"),
         ({"window_length": 0}, "window_length must be at least 1, got 0"),
         ({"horizon": 0}, "horizon must be at least 1, got 0"),
+        ({"horizon": 2.5}, "horizon must be an integer of at least 1 .*, got 2.5"),
         ({"n_channels": 0}, "n_channels must be at least 1, got 0"),
         ({"n_quantiles": 0}, "n_quantiles must be at least 1, got 0"),
         ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
