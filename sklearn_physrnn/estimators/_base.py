@@ -21,7 +21,7 @@ from torch import nn
 
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
-from ..training._inference import module_outputs
+from ..training._inference import BATCH_VALUES, module_outputs
 from ..training._random import seeded
 from ..training._threads import sensible_threads
 from ._arrays import check_finite, naming, real_numbers
@@ -349,9 +349,9 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
         )
 
     def _prediction_batch_size(self, inputs: dict[str, np.ndarray]) -> int:
-        """Samples at a time so that a layer's activations stay near 100 MB."""
+        """Samples at a time, by what a layer holds of each."""
         values = steps_per_sample(inputs["x"]) * int(self.hidden_size) * 16
-        return max(1, 12_000_000 // max(1, values))
+        return max(1, BATCH_VALUES // max(1, values))
 
     # -- keeping ---------------------------------------------------------------------
 

@@ -11,15 +11,12 @@ from torch import nn
 
 from ..estimators._scaling import Standard
 from ..training._device import inference_device
-from ..training._inference import module_outputs
+from ..training._inference import BATCH_VALUES, module_outputs
 from ._features import Features
 from ._history import History, exogenous_at, following
 from ._horizon import blocks, roll_out
 from ._intervals import spreads_of
 from ._sizes import Sizes
-
-# Numbers that a batch's layers hold at a time: near 100 MB.
-_BATCH_VALUES = 12_000_000
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ class WindowModel:
             inputs,
             dtype=torch.float64,
             device=inference_device(self.device),
-            batch_size=max(1, _BATCH_VALUES // (16 * self.sizes.length * self.n_channels)),
+            batch_size=max(1, BATCH_VALUES // (16 * self.sizes.length * self.n_channels)),
         )
         # Quantiles learned one by one may cross; sorted ones are never worse.
         return np.sort(outputs, axis=3)

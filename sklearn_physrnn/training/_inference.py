@@ -12,6 +12,9 @@ from torch import nn
 from ._data import join_outputs, run_module, trim_padding
 from ._threads import one_thread_in_a_fork
 
+# Numbers that a batch's layers hold at a time: near 100 MB.
+BATCH_VALUES = 12_000_000
+
 _lock = threading.Lock()
 _copies: weakref.WeakKeyDictionary[nn.Module, "_Copies"] = weakref.WeakKeyDictionary()
 
