@@ -2,25 +2,37 @@
 
 Compiled code reads past the end of an array that is smaller than it is told, and has an
 error of its own for every type it does not know: nothing wrong may get as far.
+
+Shapes and types are known at once, values on a GPU only after waiting for it.
+:func:`check_values` waits in inference mode, where the caller is about to wait for the
+outputs. Elsewhere it leaves an assertion on the device: what is wrong stops the GPU
+before a kernel reads it, as an index out of range does in torch, and raises at the next
+call that waits.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 
 def evidently_sound(*tensors: Any) -> bool:
-    """Tell whether all are dense CPU tensors of one real type, in a microsecond.
+    """Tell whether all are dense tensors of one real type, on one device, in a microsecond.
 
     If not, they may be sound all the same, and the checks below find out.
     """
-    dtype = getattr(tensors[0], "dtype", None)
+    first = tensors[0]
+    if not isinstance(first, torch.Tensor):
+        return False
+    dtype = first.dtype
+    gpu = first.get_device() if first.is_cuda else None
     if dtype is not torch.float32 and dtype is not torch.float64:
         return False
     for x in tensors:
         if not isinstance(x, torch.Tensor) or x.dtype is not dtype:
             return False
-        if not x.is_cpu or x.layout is not torch.strided:
+        there = x.is_cpu if gpu is None else x.is_cuda and x.get_device() == gpu
+        if not there or x.layout is not torch.strided:
             return False
     return True
 
@@ -81,8 +93,30 @@ def check_lengths(lengths: Any, n_batch: int, n_steps: int) -> None:
         )
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise TypeError(f"lengths must be a tensor of integers, got {lengths.dtype}.")
-    if n_batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= n_steps:
-        raise ValueError(
-            f"lengths must lie between 0 and the number of steps, {n_steps}; "
-            f"got {int(lengths.min())} to {int(lengths.max())}."
+    if n_batch:
+        check_values(
+            ((lengths >= 0) & (lengths <= n_steps)).all(),
+            lambda: ValueError(
+                f"lengths must lie between 0 and the number of steps, {n_steps}; "
+                f"got {int(lengths.min())} to {int(lengths.max())}."
+            ),
         )
+
+
+def _looks_at(x: torch.Tensor) -> bool:
+    return not x.is_cuda or torch.is_inference_mode_enabled()
+
+
+def check_values(holds: torch.Tensor, error: Callable[[], Exception]) -> None:
+    """Raise ``error()`` unless the scalar `holds` is true; on a GPU see the module.
+
+    Parameters
+    ----------
+    holds : bool Tensor of shape ()
+    error : callable
+        Called only where it is raised, so that it may look at values.
+    """
+    if not _looks_at(holds):
+        torch._assert_async(holds)
+    elif not holds:
+        raise error()

@@ -4,10 +4,18 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
+from sklearn_physrnn.kernels._dispatch import has_triton, interpreted
 from sklearn_physrnn.kernels.neuron import fitzhugh_nagumo
+
+needs_interpreter = pytest.mark.skipif(
+    not (has_triton() and interpreted()),
+    reason="needs Triton's interpreter; a GPU has tests of its own",
+)
+COMPILED = ["cpu", pytest.param("cuda", marks=needs_interpreter)]
 
 # float32 steps round at 6e-8; over 16 of them, with gradients summed over rows, some
 # hundred times that.
@@ -55,9 +63,11 @@ def _outputs_and_gradients(inputs, **options):
 
 @pytest.mark.parametrize("semi_implicit", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("backend", [*COMPILED, "reference"])
 @pytest.mark.parametrize(("batch", "hidden", "n_steps"), SHAPES)
 def test_values_and_gradients(batch, hidden, n_steps, backend, dtype, semi_implicit):
+    if backend == "cuda" and batch * hidden > 2000:
+        pytest.skip("too long for Triton's interpreter")
     options = {"dt": 0.09, "n_steps": n_steps, "semi_implicit": semi_implicit}
     inputs = _inputs(batch, hidden, dtype)
     exact = [x.detach().double().requires_grad_() for x in inputs]
@@ -89,11 +99,14 @@ def test_one_step_by_hand():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_non_finite_values_come_through(value, dtype):
+@pytest.mark.parametrize("backend", COMPILED)
+def test_non_finite_values_come_through(backend, value, dtype):
     inputs = _inputs(4, 6, dtype)
     with torch.no_grad():
         inputs[0][2, 3] = value
-    v, w, grad_v, *_, grad_a, grad_b, grad_g = _outputs_and_gradients(inputs, dt=0.1, n_steps=4)
+    with np.errstate(invalid="ignore", over="ignore"):  # the interpreter is NumPy
+        results = _outputs_and_gradients(inputs, dt=0.1, n_steps=4, backend=backend)
+    v, w, grad_v, *_, grad_a, grad_b, grad_g = results
     for x in (v, w, grad_v):
         finite = torch.isfinite(x)
         assert not finite[2, 3]
@@ -117,19 +130,21 @@ def test_same_bits_on_any_number_of_threads(dtype):
         assert all(torch.equal(x, y) for x, y in zip(results[0], other, strict=True))
 
 
-def test_inputs_need_not_be_contiguous():
+@pytest.mark.parametrize("backend", COMPILED)
+def test_inputs_need_not_be_contiguous(backend):
     v, w, drive, a, b, g = _inputs(6, 4)
-    options = {"dt": 0.1, "n_steps": 3}
+    options = {"dt": 0.1, "n_steps": 3, "backend": backend}
     expected = fitzhugh_nagumo(v, w, drive, a, b, g, **options)
     strided = [torch.stack((x, x), -1)[..., 0] for x in (v, w, drive, a, b, g)]
     actual = fitzhugh_nagumo(*strided, **options)
     assert all(torch.equal(x, y) for x, y in zip(actual, expected, strict=True))
 
 
-def test_inputs_are_not_written_to():
+@pytest.mark.parametrize("backend", COMPILED)
+def test_inputs_are_not_written_to(backend):
     inputs = _inputs(6, 4)
     before = [x.detach().clone() for x in inputs]
-    _outputs_and_gradients(inputs, dt=0.1, n_steps=3)
+    _outputs_and_gradients(inputs, dt=0.1, n_steps=3, backend=backend)
     assert all(torch.equal(x, y) for x, y in zip(inputs, before, strict=True))
 
 
@@ -148,16 +163,17 @@ def test_unknown_backend_is_refused():
         fitzhugh_nagumo(*_inputs(2, 2), dt=0.1, n_steps=1, backend="gpu")
 
 
-def test_autocast_runs_the_kernel_in_float32():
+@pytest.mark.parametrize("backend", COMPILED)
+def test_autocast_runs_the_kernel_in_float32(backend):
     inputs = _inputs(8, 6, torch.float32)
     weight = torch.eye(6)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         v = inputs[0] @ weight
         assert v.dtype == torch.bfloat16
-        out = fitzhugh_nagumo(v, *inputs[1:], dt=0.1, n_steps=4)
+        out = fitzhugh_nagumo(v, *inputs[1:], dt=0.1, n_steps=4, backend=backend)
         assert {type(x.grad_fn).__name__ for x in out} == {"UnbindBackward0"}
     assert {x.dtype for x in out} == {torch.float32}
-    expected = fitzhugh_nagumo(v.float(), *inputs[1:], dt=0.1, n_steps=4)
+    expected = fitzhugh_nagumo(v.float(), *inputs[1:], dt=0.1, n_steps=4, backend=backend)
     assert all(torch.equal(x, y) for x, y in zip(out, expected, strict=True))
     grads = torch.autograd.grad(out[0].sum() + out[1].sum(), inputs)
     assert all(torch.isfinite(x).all() and x.abs().sum() > 0 for x in grads)
@@ -169,9 +185,10 @@ def test_half_precision_takes_the_reference():
     assert v.dtype == w.dtype == torch.bfloat16
 
 
-def test_second_derivative_raises():
+@pytest.mark.parametrize("backend", COMPILED)
+def test_second_derivative_raises(backend):
     inputs = _inputs(2, 3)
-    v, _ = fitzhugh_nagumo(*inputs, dt=0.1, n_steps=2)
+    v, _ = fitzhugh_nagumo(*inputs, dt=0.1, n_steps=2, backend=backend)
     (grad,) = torch.autograd.grad(v.square().sum(), inputs[0], create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()

@@ -16,23 +16,34 @@ _HALF = (torch.bfloat16, torch.float16)
 class _FitzHughNagumo(torch.autograd.Function):
     @staticmethod
     @compiled_forward
-    def forward(ctx, start, a, b, g, dt, n_steps, semi_implicit):
-        from . import cpu  # compiled code, only when it is first needed
-
+    def forward(ctx, start, a, b, g, dt, n_steps, semi_implicit, backend):
         inputs = [x.detach().contiguous() for x in (start, a, b, g)]
         ctx.save_for_backward(*inputs)
         ctx.scheme = (dt, n_steps, semi_implicit)
+        ctx.backend = backend
+        # Compiled code, only when it is first needed.
+        if backend == "cuda":
+            from . import cuda
+
+            return cuda.forward(*inputs, *ctx.scheme)
+        from . import cpu
+
         return torch.from_numpy(cpu.forward(*(x.numpy() for x in inputs), *ctx.scheme))
 
     @staticmethod
     @compiled_backward
     def backward(ctx, *grads):
-        from . import cpu
+        tensors = (grads[0].contiguous(), *ctx.saved_tensors)
+        if ctx.backend == "cuda":
+            from . import cuda
 
-        tensors = (*ctx.saved_tensors, grads[0].contiguous())
-        *inputs, grad = (x.numpy() for x in tensors)
-        outputs = cpu.backward(grad, *inputs, *ctx.scheme)
-        return *map(torch.from_numpy, outputs), None, None, None
+            outputs = cuda.backward(*tensors, *ctx.scheme)
+        else:
+            from . import cpu
+
+            arrays = cpu.backward(*(x.numpy() for x in tensors), *ctx.scheme)
+            outputs = tuple(map(torch.from_numpy, arrays))
+        return *outputs, None, None, None, None
 
 
 def _check_scheme(dt: float, n_steps: int) -> None:
@@ -80,7 +91,7 @@ def fitzhugh_nagumo(
         Number of steps.
     semi_implicit : bool, default=False
         Let the recovery variable see the potential at the end of the step.
-    backend : {"cpu", "reference"} or None
+    backend : {"cpu", "cuda", "reference"} or None
         For tests and benchmarks; by default the tensors' device decides.
 
     Returns
@@ -106,15 +117,16 @@ def fitzhugh_nagumo(
     if not sound:
         check_alike("v", v=v, w=w, drive=drive, a=a, b=b, g=g)
     _check_scheme(dt, n_steps)
-    if v.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-        # Autocast makes v and drive of half precision; the kernel wants them back.
+    if torch.is_autocast_enabled(v.device.type):
+        # Autocast makes v and drive of half precision; the kernels want them back.
         v, w, drive = (x.float() if x.dtype in _HALF else x for x in (v, w, drive))
-    if choose_backend(v, backend) == "reference":
+    backend = choose_backend(v, backend)
+    if backend == "reference":
         return reference.fitzhugh_nagumo(
             v, w, drive, a, b, g, dt=dt, n_steps=n_steps, semi_implicit=semi_implicit
         )
     start = torch.stack((v, w, drive), 1)
-    return _FitzHughNagumo.apply(start, a, b, g, dt, n_steps, semi_implicit).unbind(1)
+    return _FitzHughNagumo.apply(start, a, b, g, dt, n_steps, semi_implicit, backend).unbind(1)
 
 
 def fitzhugh_nagumo_packed(
@@ -152,8 +164,11 @@ def fitzhugh_nagumo_packed(
     if not sound:
         check_alike("start", start=start, a=a, b=b, g=g)
     _check_scheme(dt, n_steps)
-    if choose_backend(start, None) == "cpu" and start.dtype not in _HALF:
-        return _FitzHughNagumo.apply(start, a, b, g, dt, n_steps, semi_implicit)
+    if start.dtype in _HALF and torch.is_autocast_enabled(start.device.type):
+        start = start.float()
+    backend = choose_backend(start, None)
+    if backend != "reference":
+        return _FitzHughNagumo.apply(start, a, b, g, dt, n_steps, semi_implicit, backend)
     v, w, drive = start.unbind(1)
     final = fitzhugh_nagumo(
         v, w, drive, a, b, g, dt=dt, n_steps=n_steps, semi_implicit=semi_implicit

@@ -1,0 +1,234 @@
+"""The GPU's neuron kernels: interpreted, compiled ahead of time, and on a GPU."""
+
+import pytest
+import torch
+
+from sklearn_physrnn.kernels._dispatch import has_triton, interpreted
+from sklearn_physrnn.kernels.neuron import fitzhugh_nagumo, fitzhugh_nagumo_packed
+from tests.helpers.triton_compile import (
+    compile_for_hopper,
+    needs_compiler,
+    without_interpreter,
+)
+
+
+def _inputs(n_rows, n_hidden, dtype=torch.float64, device="cpu"):
+    generator = torch.Generator().manual_seed(0)
+    start = torch.rand(n_rows, 3, n_hidden, generator=generator, dtype=torch.float64) * 2 - 1
+    constants = torch.rand(3, n_hidden, generator=generator, dtype=torch.float64) + 0.1
+    return [x.to(device, dtype).requires_grad_() for x in (start, *constants)]
+
+
+def _run(backend, inputs, dt, n_steps, semi_implicit):
+    start, *constants = inputs
+    v, w = fitzhugh_nagumo(
+        *start.unbind(1),
+        *constants,
+        dt=dt,
+        n_steps=n_steps,
+        semi_implicit=semi_implicit,
+        backend=backend,
+    )
+    grad = torch.linspace(-1, 1, v.numel(), dtype=v.dtype, device=v.device).view_as(v)
+    grads = torch.autograd.grad((v, w), inputs, (grad, grad.flip(0)), materialize_grads=True)
+    return v.detach(), w.detach(), *grads
+
+
+def _truth(inputs, dt, n_steps, semi_implicit):
+    exact = [x.detach().double().cpu().requires_grad_() for x in inputs]
+    return _run("reference", exact, dt, n_steps, semi_implicit)
+
+
+needs_interpreter = pytest.mark.skipif(
+    not (has_triton() and interpreted()), reason="needs Triton's interpreter"
+)
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@needs_interpreter
+@pytest.mark.parametrize("semi_implicit", [False, True])
+@pytest.mark.parametrize(
+    "n_steps", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 26], ids=lambda n: f"{n} steps"
+)
+def test_any_number_of_steps(n_steps, semi_implicit):
+    # Segments of 8, 4, 2 and 1: each of them, and every way in which they follow.
+    inputs = _inputs(3, 5)
+    actual = _run("cuda", inputs, 0.11, n_steps, semi_implicit)
+    for x, truth in zip(actual, _truth(inputs, 0.11, n_steps, semi_implicit), strict=True):
+        torch.testing.assert_close(x, truth, rtol=1e-12, atol=1e-13)
+
+
+@needs_interpreter
+def test_programs_that_take_several_tiles(monkeypatch):
+    from sklearn_physrnn.kernels.neuron import cuda
+
+    inputs = _inputs(23, 130)  # twelve tiles of two rows, in two columns of tiles
+    expected = _run("cuda", inputs, 0.1, 3, True)
+    monkeypatch.setattr(cuda, "_MAX_PROGRAMS", 10)
+    actual = _run("cuda", inputs, 0.1, 3, True)
+    truth = _truth(inputs, 0.1, 3, True)
+    for x, y, exact in zip(actual, expected, truth, strict=True):
+        torch.testing.assert_close(x, exact, rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(x, y, rtol=1e-13, atol=1e-14)
+    # The sums are cut elsewhere; all the rest has the same bits.
+    assert all(torch.equal(x, y) for x, y in zip(actual[:3], expected[:3], strict=True))
+
+
+@needs_interpreter
+def test_a_double_step_is_not_rounded_to_float32():
+    inputs = _inputs(1, 1)
+    dt = 1 / 3
+    actual = _run("cuda", inputs, dt, 1, False)
+    rounded = _truth(inputs, torch.tensor(dt).item(), 1, False)
+    truth = _truth(inputs, dt, 1, False)
+    assert (actual[0] - truth[0]).abs() < 1e-14
+    assert (rounded[0] - truth[0]).abs() > 1e-10
+
+
+@needs_interpreter
+def test_same_inputs_same_bits():
+    inputs = _inputs(9, 33, torch.float32)
+    first, second = (_run("cuda", inputs, 0.1, 5, True) for _ in range(2))
+    assert all(torch.equal(x, y) for x, y in zip(first, second, strict=True))
+
+
+def compile_all():
+    """Resources of every kernel that users can reach; what is fixed at compile time varies."""
+    from sklearn_physrnn.kernels.neuron import cuda
+
+    arrays = "start", "a_ptr", "b_ptr", "g_ptr"
+    found = {}
+    for kind, n_hidden, semi_implicit in (
+        ("fp32", 128, True), ("fp32", 24, False), ("fp64", 128, True), ("fp64", 24, False),
+    ):  # fmt: skip
+        numbers = {"n_rows": "i32", "n_hidden": "i32", "dt": "fp32", "dt_rest": "fp32"}
+        switch = {"SEMI_IMPLICIT": semi_implicit}
+        found[f"forward {kind}, {n_hidden} neurons"] = compile_for_hopper(
+            cuda._forward,
+            dict.fromkeys((*arrays, "final"), f"*{kind}") | numbers | {"n_steps": "i32"},
+            cuda._sizes(n_hidden, "forward") | switch,
+            num_warps=cuda._WARPS,
+        )
+        pointers = dict.fromkeys((*arrays, "grad_final", "grad_start", "sums"), f"*{kind}")
+        counts = {"n_row_tiles": "i32", "n_segments": "i32"}
+        found[f"backward {kind}, {n_hidden} neurons"] = compile_for_hopper(
+            cuda._backward,
+            pointers | numbers | counts,
+            # All lengths of a segment, one after the other.
+            cuda._sizes(n_hidden, "backward") | switch | {"REST": 7},
+            num_warps=cuda._WARPS,
+        )
+    # Triton makes constants of arguments that are 1: one row of one neuron, one step.
+    del numbers["n_rows"], numbers["n_hidden"], counts["n_row_tiles"], counts["n_segments"]
+    ones = dict.fromkeys(("n_rows", "n_hidden"), 1)
+    found["forward, all ones"] = compile_for_hopper(
+        cuda._forward,
+        dict.fromkeys((*arrays, "final"), "*fp32") | numbers,
+        cuda._sizes(1, "forward") | switch | ones | {"n_steps": 1},
+    )
+    found["backward, all ones"] = compile_for_hopper(
+        cuda._backward,
+        dict.fromkeys(pointers, "*fp32") | numbers,
+        cuda._sizes(1, "backward") | switch | ones
+        | {"n_row_tiles": 1, "n_segments": 1, "REST": 1},
+    )  # fmt: skip
+    return found
+
+
+@needs_compiler
+def test_every_kernel_compiles_and_stays_on_the_chip():
+    found = without_interpreter(compile_all)
+    assert len(found) == 10
+    for name, used in found.items():
+        assert used["local_bytes"] == 0, name
+        if "fp32" in name:  # at least four blocks of four warps on a multiprocessor
+            assert used["registers"] <= 128, name
+
+
+# On a GPU multiplications and additions are contracted, and sums over rows are cut
+# otherwise: errors are those of the CPU's float32, ten times for bfloat16's inputs.
+TOLERANCE = {
+    torch.float32: {"rtol": 2e-5, "atol": 2e-5},
+    torch.float64: {"rtol": 1e-11, "atol": 1e-12},
+}
+SHAPES = [
+    (1, 1, 1),
+    (33, 26, 8),
+    (4, 129, 5),
+    (300, 60, 16),
+    (4096, 128, 16),
+    (0, 4, 3),
+    (3, 4, 0),
+]
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("semi_implicit", [False, True])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_on_the_gpu(shape, dtype, semi_implicit):
+    *sizes, n_steps = shape
+    inputs = _inputs(*sizes, dtype, "cuda")
+    actual = _run(None, inputs, 0.09, n_steps, semi_implicit)
+    truth = _truth(inputs, 0.09, n_steps, semi_implicit)
+    again = _run(None, inputs, 0.09, n_steps, semi_implicit)
+    for x, exact, y in zip(actual, truth, again, strict=True):
+        torch.testing.assert_close(x.cpu().double(), exact, **TOLERANCE[dtype])
+        assert torch.equal(x, y)
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_autocast_on_the_gpu_runs_the_kernel_in_float32():
+    start, *constants = _inputs(64, 24, torch.float32, "cuda")
+    half = start.detach().bfloat16().requires_grad_()
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        out = fitzhugh_nagumo_packed(half, *constants, dt=0.1, n_steps=8)
+        assert out.dtype == torch.float32
+        out.sum().backward()
+    expected = fitzhugh_nagumo_packed(half.detach().float(), *constants, dt=0.1, n_steps=8)
+    assert torch.equal(out, expected)
+    assert half.grad.dtype == torch.bfloat16
+    assert torch.isfinite(half.grad).all()
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_nothing_waits_for_the_gpu():
+    inputs = _inputs(64, 24, torch.float32, "cuda")
+    _run(None, inputs, 0.1, 8, True)  # compiles
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        _run(None, inputs, 0.1, 8, True)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+@needs_interpreter
+def test_a_network_trains_on_it(monkeypatch):
+    from sklearn_physrnn.kernels import neuron
+    from sklearn_physrnn.nn import DynPMNN
+
+    torch.manual_seed(0)
+    network, x = DynPMNN(3, 2, hidden_size=6).double(), torch.randn(9, 3).double()
+
+    def step():
+        out = network(x)
+        return out, *torch.autograd.grad(out.square().sum(), [*network.parameters()])
+
+    expected = step()
+    monkeypatch.setattr(neuron, "choose_backend", lambda tensor, backend: "cuda")
+    for a, b in zip(step(), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_packed_neurons_are_those_given_one_by_one():
+    start, *constants = _inputs(4, 6)
+    packed = fitzhugh_nagumo_packed(start, *constants, dt=0.1, n_steps=3)
+    parts = fitzhugh_nagumo(*start.unbind(1), *constants, dt=0.1, n_steps=3)
+    assert torch.equal(packed, torch.stack(parts, 1))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = fitzhugh_nagumo_packed(start.float().bfloat16(), *constants, dt=0.1, n_steps=3)
+    assert half.dtype == torch.float32
