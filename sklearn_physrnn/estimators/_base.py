@@ -340,11 +340,12 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
 
     def _run(self, X) -> np.ndarray:
         inputs = self._module_inputs(X, self._preparation)
+        positions = len(inputs["x"]) * steps_per_sample(inputs["x"])
         return module_outputs(
             self.module_,
             inputs,
             dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
-            device=inference_device(self.device),
+            device=inference_device(self.device, self.module_, positions),
             batch_size=self._prediction_batch_size(inputs),
         )
 

@@ -42,8 +42,9 @@ dtype : {"float32", "float64", "bfloat16"}
     Precision of training; "bfloat16" is mixed precision with float32 weights.
     Prediction has the precision of X.
 device : str
-    Torch device to train and predict on; "auto" takes a CUDA device where there is one.
-    The fitted weights are kept on the CPU, and predict anywhere.
+    Torch device to train and predict on; "auto" takes a CUDA device where there is one and
+    the work is worth it, and in joblib's workers deals out several. The fitted weights are
+    kept on the CPU, and predict anywhere.
 callbacks : list or None
     skorch callbacks to call during training.
 checkpoint : str, path-like or None

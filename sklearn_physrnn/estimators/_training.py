@@ -115,6 +115,7 @@ class _TrainingMixin:
             amp_dtype=torch.bfloat16 if self.dtype == "bfloat16" else None,
             callbacks=self.callbacks or (),
             verbose=int(self.verbose),
+            cpu_if_small=self.device == "auto",
         )
 
     def _keep(self, module: nn.Module, record, *, resume: bool) -> None:

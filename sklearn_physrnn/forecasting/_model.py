@@ -132,7 +132,7 @@ class WindowModel:
             self.module,
             inputs,
             dtype=torch.float64,
-            device=inference_device(self.device),
+            device=inference_device(self.device, self.module, contexts.size),
             batch_size=max(1, BATCH_VALUES // (16 * self.sizes.length * self.n_channels)),
         )
         # Quantiles learned one by one may cross; sorted ones are never worse.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from ..kernels._check import check_values
 from ..kernels.oscillator._check import check_sequence
 from ..kernels.oscillator._nudge import check_epsilon
 from ._check import check_names, check_sizes
@@ -94,15 +95,18 @@ class HRU(nn.Module):
         dt = dt.detach()
         if lengths is not None:
             dt = zero_past(dt[:, :, None], lengths)
-        largest = dt.max().item()
-        if not (dt.min().item() >= 0 and largest < math.inf):
-            raise ValueError("dt must be finite and not negative.")
+        smallest, largest = dt.aminmax()
+        check_values(
+            (smallest >= 0) & (largest < math.inf),
+            lambda: ValueError("dt must be finite and not negative."),
+        )
         with torch.no_grad():
-            rate = (dynamics[-1] * self._curvature(*dynamics).sqrt()).max().item()
-        if not rate * largest < 2:
-            raise ValueError(
+            rate = (dynamics[-1] * self._curvature(*dynamics).sqrt()).max() * largest
+        check_values(
+            rate < 2,
+            lambda: ValueError(
                 f"Steps of dt up to {largest:.3g} are too large for these oscillators: "
-                "step * max(dt) * sqrt(stiffness) must stay below 2, and comes to "
-                f"{rate * largest:.3g}. Divide dt by its maximum: with dt up to 1 every "
-                "parameter is within the bound."
-            )
+                f"step * max(dt) * sqrt(stiffness) must stay below 2, and comes to {rate:.3g}. "
+                "Divide dt by its maximum: with dt up to 1 every parameter is within the bound."
+            ),
+        )

@@ -7,6 +7,10 @@ from torch import nn
 from torch.nn.functional import layer_norm
 
 
+def _on_a_gpu(x: torch.Tensor) -> bool:
+    return x.is_cuda
+
+
 class SequenceNorm(nn.Module):
     """Batch normalisation without scale or shift, over samples and steps alike.
 
@@ -41,9 +45,33 @@ class SequenceNorm(nn.Module):
         if lengths is None:
             return self._normalise(flat).view_as(x)
         inside = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+        if _on_a_gpu(x):
+            return self._normalise_inside(x, inside[:, :, None])
         index = inside.flatten().nonzero()[:, 0]
         rows = self._normalise(flat.index_select(0, index))
         return torch.zeros_like(flat).index_copy(0, index, rows).view_as(x)
+
+    def _normalise_inside(self, x: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+        # Selecting the steps inside would wait for a GPU to count them. Here all are
+        # normalised, by sums over those inside.
+        if not self.training:
+            scale = (self.running_var + self.eps).rsqrt()
+            return ((x - self.running_mean) * scale).masked_fill(~inside, 0).to(x.dtype)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32)).masked_fill(~inside, 0)
+        n = inside.sum()
+        at_least_1 = n.clamp(min=1)
+        mean = wide.sum((0, 1)) / at_least_1
+        centred = (wide - mean).masked_fill(~inside, 0)
+        variance = centred.square().sum((0, 1)) / at_least_1
+        with torch.no_grad():
+            unbiased = variance * (n / (n - 1).clamp(min=1))
+            for average, new, enough in (
+                (self.running_mean, mean, n > 0),
+                (self.running_var, unbiased, n > 1),
+            ):
+                moved = average.lerp(new.to(average.dtype), self.momentum)
+                average.copy_(torch.where(enough, moved, average))
+        return (centred * (variance + self.eps).rsqrt()).to(x.dtype)
 
     def _normalise(self, rows: torch.Tensor) -> torch.Tensor:
         running_mean, running_var = self.running_mean, self.running_var

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import gelu, glu
 
+from ..kernels._check import check_values
 from ..kernels.oscillator._check import check_sequence
 from ._check import check_dropout, check_names, check_sizes
 from ._dropout import Dropout
@@ -186,9 +187,9 @@ class HSSM(nn.Module):
         own = self.head.weight.dtype
         if u.dtype != own and not torch.is_autocast_enabled(u.device.type):
             raise ValueError(f"u must have the parameters' {own}, got {u.dtype}.")
-        if lengths is not None and lengths.min() < 1:
-            raise ValueError("lengths must be at least 1.")
         if lengths is not None:
+            at_least_1 = (lengths >= 1).all()
+            check_values(at_least_1, lambda: ValueError("lengths must be at least 1."))
             lengths = lengths.to(torch.int64)  # torch takes an index of bytes for a mask
         x = self.encoder(zero_past(u, lengths))
         for block in self.blocks:

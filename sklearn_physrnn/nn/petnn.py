@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..kernels._check import check_tensors
+from ..kernels._check import check_tensors, check_values
 from ..kernels.petnn import State, Switches, Trajectory, petnn, trajectory
 from ._check import check_dropout, check_flags, check_names, check_numbers, check_sizes
 from ._dropout import Dropout
@@ -360,10 +360,13 @@ class PETNN(nn.Module):
                     f"{lengths.dtype} of shape {tuple(lengths.shape)}."
                 )
             lengths = lengths.to(torch.int64)
-            if n_batch and not 0 <= lengths.min() <= lengths.max() <= n_steps:
-                raise ValueError(
-                    f"lengths must be between 0 and {n_steps}, the number of steps, got "
-                    f"{lengths.min()} to {lengths.max()}."
+            if n_batch:
+                check_values(
+                    ((lengths >= 0) & (lengths <= n_steps)).all(),
+                    lambda: ValueError(
+                        f"lengths must be between 0 and {n_steps}, the number of steps, got "
+                        f"{lengths.min()} to {lengths.max()}."
+                    ),
                 )
             over = torch.arange(n_steps, device=x.device) >= lengths[:, None]
             x = x.masked_fill(over[..., None], 0)
@@ -375,8 +378,10 @@ class PETNN(nn.Module):
             dt = dt.to(weight.dtype)
             if lengths is not None:
                 dt = dt.masked_fill(over, 1)
-            if not ((dt >= 0) & (dt < math.inf)).all():
-                raise ValueError("dt must not be negative, infinite or NaN.")
+            check_values(
+                ((dt >= 0) & (dt < math.inf)).all(),
+                lambda: ValueError("dt must not be negative, infinite or NaN."),
+            )
         return x, state, dt, lengths
 
     def extra_repr(self) -> str:

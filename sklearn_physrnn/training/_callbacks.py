@@ -156,8 +156,9 @@ class ClipGradients(Callback):
         # On the device throughout: a branch on the norm would wait for it.
         overflowed = ~torch.isfinite(norm)
         scale = (self.max_norm / (norm + 1e-6)).clamp(max=1.0).masked_fill(overflowed, 0.0)
+        torch._foreach_mul_(grads, scale)
         for grad in grads:
-            grad.mul_(scale).masked_fill_(overflowed, 0.0)
+            grad.masked_fill_(overflowed, 0.0)
 
 
 class Schedule(Callback):

@@ -8,6 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ._prefetch import prefetched
+
+Index = torch.Tensor | slice
 Batch = tuple[dict[str, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
 
@@ -23,11 +26,19 @@ class Samples:
         Real targets, or class indices.
     weights : Tensor of shape (n_samples,) or None
         Sample weights of mean 1; None where all are equal.
+    host_lengths : LongTensor of shape (n_samples,) or None
+        The lengths among the inputs, if any, on the CPU, wherever the inputs are.
     """
 
     inputs: dict[str, torch.Tensor]
     targets: torch.Tensor
     weights: torch.Tensor | None = None
+    host_lengths: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        lengths = self.inputs.get("lengths")
+        if self.host_lengths is None and lengths is not None:
+            object.__setattr__(self, "host_lengths", lengths.cpu())
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -42,6 +53,13 @@ class Samples:
         """Positions that a module visits in a sample."""
         return steps_per_sample(self.inputs["x"])
 
+    @property
+    def nbytes(self) -> int:
+        """Memory taken."""
+        return sum(
+            x.nbytes for x in (*self.inputs.values(), self.targets, self.weights) if x is not None
+        )
+
     def to(self, device: torch.device) -> "Samples":
         """Copy to `device`."""
         return replace(
@@ -51,11 +69,26 @@ class Samples:
             weights=None if self.weights is None else self.weights.to(device),
         )
 
-    def take(self, index: torch.Tensor | slice) -> Batch:
-        """Select the batch `index`, without the steps past its longest sequence."""
-        inputs = trim_padding({name: x[index] for name, x in self.inputs.items()})
-        weights = None if self.weights is None else self.weights[index]
-        return inputs, (self.targets[index], weights)
+    def take(self, index: Index, there: torch.Tensor | None = None) -> Batch:
+        """Select the batch `index`, without the steps past its longest sequence.
+
+        Parameters
+        ----------
+        index : LongTensor on the CPU, or slice
+        there : LongTensor or None
+            The same index on the samples' device, where that is another.
+        """
+        at = index if there is None else there
+        inputs = {name: x[at] for name, x in self.inputs.items()}
+        if self.host_lengths is not None:
+            # Lengths on a GPU could only be looked at by waiting for it.
+            inputs = _cut(inputs, int(self.host_lengths[index].max()))
+        weights = None if self.weights is None else self.weights[at]
+        return inputs, (self.targets[at], weights)
+
+
+def _cut(inputs: dict[str, torch.Tensor], n_steps: int) -> dict[str, torch.Tensor]:
+    return {name: x[:, :n_steps] if x.ndim > 1 else x for name, x in inputs.items()}
 
 
 def trim_padding(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -63,8 +96,7 @@ def trim_padding(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     lengths = inputs.get("lengths")
     if lengths is None or lengths.device.type != "cpu":  # elsewhere it would wait for the device
         return inputs
-    longest = int(lengths.max())
-    return {name: x[:, :longest] if x.ndim > 1 else x for name, x in inputs.items()}
+    return _cut(inputs, int(lengths.max()))
 
 
 def steps_per_sample(x: Any) -> int:
@@ -99,11 +131,14 @@ class Batches(Protocol):
     @property
     def positions(self) -> int: ...
 
+    @property
+    def nbytes(self) -> int: ...
+
     def __len__(self) -> int: ...
 
     def to(self, device: torch.device) -> Self: ...
 
-    def take(self, index: torch.Tensor | slice) -> Batch: ...
+    def take(self, index: Index, there: torch.Tensor | None = None) -> Batch: ...
 
 
 class BatchIterator:
@@ -119,24 +154,40 @@ class BatchIterator:
         Rows in a batch; the last one holds what remains, and counts.
     generator : torch.Generator or None
         Draws a new order for each epoch; None keeps the order of the samples.
+    device : torch.device or None
+        Copy batch by batch to this device, one ahead of what is asked for. None leaves
+        them where the samples are.
     """
 
     def __init__(
-        self, samples: Batches, batch_size: int, generator: torch.Generator | None = None
+        self,
+        samples: Batches,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self.samples = samples
         self.batch_size = batch_size
         self.generator = generator
+        self.device = device
 
     def __len__(self) -> int:
         return -(-len(self.samples) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
+        return self._batches() if self.device is None else prefetched(self._batches(), self.device)
+
+    def _batches(self) -> Iterator[Batch]:
         n = len(self.samples)
         if self.generator is None or self.batch_size >= n:
             for start in range(0, n, self.batch_size):
                 yield self.samples.take(slice(start, start + self.batch_size))
             return
+        # Drawn on the CPU, so that the order is the same whatever the device.
         order = torch.randperm(n, generator=self.generator)
-        for index in order.to(self.samples.device).split(self.batch_size):
-            yield self.samples.take(index)
+        indices = order.split(self.batch_size)
+        if self.samples.device == order.device:
+            yield from map(self.samples.take, indices)
+        else:
+            there = order.to(self.samples.device).split(self.batch_size)
+            yield from map(self.samples.take, indices, there)

@@ -1,10 +1,25 @@
-"""Devices by name."""
+"""Devices: by name, for how much work, and with how much memory."""
+
+import math
+import multiprocessing
 
 import torch
+from torch import nn
+
+# Multiply-adds of a batch's forward pass below which a GPU has nothing to gain. They take
+# one core a millisecond of training step; a GPU's step is hundreds of launches, of some
+# microseconds each, however small the work.
+_WORTH_A_GPU = 10_000_000
+
+# Of the free memory, for data; the rest is for the module and what a step keeps.
+_SHARE_FOR_DATA = 0.5
 
 
 def training_device(name: str) -> torch.device:
     """Resolve `name`; ``"auto"`` is a CUDA device where there is one, else the CPU.
+
+    In the worker processes of joblib and multiprocessing, ``"auto"`` deals out the
+    GPUs in turn.
 
     Raises
     ------
@@ -12,7 +27,7 @@ def training_device(name: str) -> torch.device:
         If torch does not know the device, or this machine does not have it.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _own_gpu() if torch.cuda.is_available() else torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -24,15 +39,57 @@ def training_device(name: str) -> torch.device:
     return device
 
 
-def inference_device(name: str) -> torch.device:
-    """Like `training_device`, but the CPU where the device is missing.
+def inference_device(
+    name: str, module: nn.Module | None = None, positions: float = math.inf
+) -> torch.device:
+    """Like `training_device`, but the CPU where the device is missing, or not worth it.
 
     A model fitted on a GPU predicts on a machine that has none.
+
+    Parameters
+    ----------
+    name : str
+    module : nn.Module or None
+        With it, ``"auto"`` is the CPU for a small `module` that visits few `positions`.
+    positions : float
+        Rows, or steps of all sequences together.
     """
     try:
-        return training_device(name)
+        device = training_device(name)
     except ValueError:
         return torch.device("cpu")
+    if name != "auto" or device.type == "cpu" or module is None:
+        return device
+    work = positions * sum(p.numel() for p in module.parameters())
+    return device if worth_a_gpu(work) else torch.device("cpu")
+
+
+def _own_gpu() -> torch.device:
+    # Workers are numbered from 1, in the order in which their parent started them.
+    number = multiprocessing.current_process()._identity
+    count = torch.cuda.device_count()
+    if not number or count < 2:
+        return torch.device("cuda")
+    return torch.device("cuda", (number[-1] - 1) % count)
+
+
+def worth_a_gpu(work: float) -> bool:
+    """Tell whether so many multiply-adds of a forward pass gain from a GPU."""
+    return work >= _WORTH_A_GPU
+
+
+def has_room(device: torch.device, nbytes: int) -> bool:
+    """Tell whether data of so many bytes may stay on `device` for a whole fit."""
+    free = _free_memory(device)
+    return free is None or nbytes <= _SHARE_FOR_DATA * free
+
+
+def _free_memory(device: torch.device) -> int | None:
+    """Bytes free on a GPU, or kept by torch for whoever asks next; None elsewhere."""
+    if device.type != "cuda":
+        return None
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept
 
 
 def _available(device: torch.device) -> bool:

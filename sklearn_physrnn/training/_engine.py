@@ -14,6 +14,7 @@ from ..nn._dropout import Dropout
 from ._callbacks import ClipGradients, KeepWeights, Progress, Schedule
 from ._checkpoint import Checkpoint
 from ._data import Batches
+from ._device import has_room, worth_a_gpu
 from ._groups import parameter_groups
 from ._net import Net
 from ._random import preserved_global_state
@@ -51,6 +52,7 @@ class TrainingOptions:
     amp_dtype: torch.dtype | None = None
     callbacks: Sequence[Any] = ()
     verbose: int = 0
+    cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def train(
     criterion : nn.Module
         ``criterion(outputs, targets)`` gives one loss a sample.
     samples : Samples or Windows
-        What to learn from; kept on the device for the whole training.
+        What to learn from; kept on the device for the whole training where it has room.
     options : TrainingOptions
     validation : Samples or Windows, or None
         Validated after every epoch; with ``options.patience``, what stops training.
@@ -108,7 +110,11 @@ def train(
         Where to save the training from time to time, and what it goes on from. The
         caller removes it when all is done.
     """
+    batch_size = min(options.batch_size, len(samples))
+    work = work_per_batch(module, samples, batch_size)
     device = options.device
+    if options.cpu_if_small and not worth_a_gpu(work):
+        device = torch.device("cpu")
 
     def make_optimizer(_, lr: float) -> torch.optim.Optimizer:
         groups = parameter_groups(module, options.weight_decay / n_batches)
@@ -120,7 +126,6 @@ def train(
             optimizer.load_state_dict({"state": learned, "param_groups": settings})
         return optimizer
 
-    batch_size = min(options.batch_size, len(samples))
     n_batches = -(-len(samples) // batch_size)
     keeper = KeepWeights(options.patience if validation is not None else None, options.tol)
     schedule = Schedule(SCHEDULES[options.schedule], options.max_epochs * n_batches)
@@ -140,6 +145,11 @@ def train(
             verbose=options.verbose,
         )
         callbacks.append(saving)
+    data = [samples] if validation is None else [samples, validation]
+    resident = has_room(device, sum(x.nbytes for x in data))
+    if resident:
+        samples, *rest = [x.to(device) for x in data]
+        validation = rest[0] if rest else None
     dropouts = [m for m in module.modules() if isinstance(m, Dropout)]
     net = Net(
         module,
@@ -151,17 +161,17 @@ def train(
         callbacks=callbacks,
         device=str(device),
         verbose=0,
-        validation=None if validation is None else validation.to(device),
+        validation=validation,
         scorer=scorer,
         generator=batch_generator,
         amp_dtype=options.amp_dtype,
+        stream_to=None if resident else device,
     )
-    work = work_per_batch(module, samples, batch_size)
     with preserved_global_state(), sensible_threads(work):
         for dropout in dropouts:
             dropout.generator = dropout_generator
         try:
-            net.fit(samples.to(device))
+            net.fit(samples)
         except BaseException:
             if checkpoint is not None:
                 checkpoint.remove_unless_saved()

@@ -109,11 +109,12 @@ def module_outputs(
         module = _cast(module, dtype, device)
         with torch.inference_mode():
             for start in range(0, n_samples, batch_size):
+                # Trimmed before it leaves the CPU, where lengths can be looked at.
+                stop = start + batch_size
+                piece = trim_padding({name: x[start:stop] for name, x in tensors.items()})
                 piece = {
-                    name: x[start : start + batch_size].to(
-                        device, dtype if x.is_floating_point() else x.dtype
-                    )
-                    for name, x in tensors.items()
+                    name: x.to(device, dtype if x.is_floating_point() else x.dtype)
+                    for name, x in piece.items()
                 }
-                pieces.append(run_module(module, trim_padding(piece)).cpu())
+                pieces.append(run_module(module, piece).cpu())
             return join_outputs(pieces).numpy()

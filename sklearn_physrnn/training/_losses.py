@@ -43,9 +43,13 @@ class Quantile(nn.Module):
     def __init__(self, quantiles: Sequence[float]) -> None:
         super().__init__()
         self.quantiles = list(quantiles)
+        self._levels: torch.Tensor | None = None
 
     def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        q = prediction.new_tensor(self.quantiles)
+        q = self._levels
+        if q is None or q.dtype != prediction.dtype or q.device != prediction.device:
+            # Once: a tensor made from numbers waits for the device.
+            q = self._levels = prediction.new_tensor(self.quantiles)
         error = target.unsqueeze(-1) - prediction.unflatten(1, (-1, len(q)))
         return torch.maximum(q * error, (q - 1) * error).flatten(1).mean(1)
 

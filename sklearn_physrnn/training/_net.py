@@ -25,22 +25,33 @@ class Net(NeuralNet):
         Orders the training batches.
     amp_dtype : torch.dtype or None
         Run the module under autocast to this type.
+    stream_to : torch.device or None
+        Where to copy batch after batch; None where the data are there already.
     """
 
     def __init__(
-        self, *args, validation=None, scorer=None, generator=None, amp_dtype=None, **kwargs
+        self,
+        *args,
+        validation=None,
+        scorer=None,
+        generator=None,
+        amp_dtype=None,
+        stream_to=None,
+        **kwargs,
     ):
         super().__init__(*args, **kwargs)
         self.validation = validation
         self.scorer = scorer
         self.generator = generator
         self.amp_dtype = amp_dtype
+        self.stream_to = stream_to
 
     def get_split_datasets(self, X: Batches, y=None, **fit_params):
         return X, self.validation
 
     def get_iterator(self, dataset: Batches, training: bool = False) -> BatchIterator:
-        return BatchIterator(dataset, self.batch_size, self.generator if training else None)
+        generator = self.generator if training else None
+        return BatchIterator(dataset, self.batch_size, generator, self.stream_to)
 
     def infer(self, x, **fit_params):
         if self.amp_dtype is None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ._data import Batch
+from ._data import Batch, Index
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,16 @@ class Windows:
         """Rows that a module makes of a window, at least: one a channel."""
         return self.values.shape[1]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory taken."""
+        features = 0 if self.features is None else self.features.nbytes
+        return self.values.nbytes + self.starts.nbytes + features
+
     def to(self, device: torch.device) -> "Windows":
         """Copy to `device`."""
+        if device == self.device:  # else the starts are looked at again
+            return self
         return replace(
             self,
             values=self.values.to(device),
@@ -87,8 +95,14 @@ class Windows:
             features=None if self.features is None else self.features.to(device),
         )
 
-    def take(self, index: torch.Tensor | slice) -> Batch:
+    def take(self, index: Index, there: torch.Tensor | None = None) -> Batch:
         """Cut the windows `index`.
+
+        Parameters
+        ----------
+        index : LongTensor on the CPU, or slice
+        there : LongTensor or None
+            The same index on the series' device, where that is another.
 
         Returns
         -------
@@ -98,7 +112,7 @@ class Windows:
         targets : tuple
             Values over the horizon, (batch, horizon, n_channels), and no weights.
         """
-        starts = self.starts[index]
+        starts = self.starts[index if there is None else there]
         values = self._cut(self.values, starts)
         inputs = {"x": values[:, : self.window_length]}
         if self.features is not None:

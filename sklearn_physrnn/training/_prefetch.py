@@ -1,0 +1,52 @@
+"""Batches on their way to a device while the one before is learned from."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+
+
+def prefetched(batches: Iterable[Any], device: torch.device) -> Iterator[Any]:
+    """Yield `batches`, which are in the host's memory, on `device`.
+
+    To a CUDA device they are copied from pinned memory, on a stream of their own, one
+    ahead of what is asked for: gathering and copying a batch overlap with the GPU's work
+    on the one before, and neither side waits for the other.
+
+    Parameters
+    ----------
+    batches : iterable of tensors, None, and tuples and dicts of them
+    device : torch.device
+    """
+    if device.type != "cuda":
+        for batch in batches:
+            yield _map(lambda x: x.to(device), batch)
+        return
+    stream = torch.cuda.Stream(device)
+    ahead = None
+    for batch in batches:
+        # The caching allocator of pinned memory keeps it until the copy is done.
+        with torch.cuda.stream(stream):
+            moved = _map(lambda x: x.pin_memory().to(device, non_blocking=True), batch)
+        arrived = stream.record_event()
+        if ahead is not None:
+            yield _received(*ahead, device)
+        ahead = moved, arrived
+    if ahead is not None:
+        yield _received(*ahead, device)
+
+
+def _received(batch: Any, arrived: torch.cuda.Event, device: torch.device) -> Any:
+    current = torch.cuda.current_stream(device)
+    current.wait_event(arrived)
+    # Its memory belongs to the other stream, which must not use it again too early.
+    _map(lambda x: x.record_stream(current), batch)
+    return batch
+
+
+def _map(function: Any, batch: Any) -> Any:
+    if isinstance(batch, dict):
+        return {name: _map(function, x) for name, x in batch.items()}
+    if isinstance(batch, tuple):
+        return tuple(_map(function, x) for x in batch)
+    return None if batch is None else function(batch)

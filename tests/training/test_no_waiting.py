@@ -1,0 +1,184 @@
+"""Nothing in a training step looks at a value, which would wait for a GPU.
+
+There need not be one: whatever asks for a value passes through torch, which tells.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sklearn_physrnn import (
+    DynPMNNClassifier,
+    DynPMNNRegressor,
+    HSSMClassifier,
+    HSSMRegressor,
+    PETNNClassifier,
+    PETNNRegressor,
+)
+from sklearn_physrnn.kernels import _check, _dispatch
+from sklearn_physrnn.nn import _norm
+from sklearn_physrnn.training._net import Net
+
+# What makes an output of a size that only the device knows, or a Python number of a value.
+WAITING = {
+    "aten::_local_scalar_dense", "aten::equal", "aten::is_nonzero", "aten::masked_select",
+    "aten::nonzero", "aten::_unique2", "aten::unique_dim", "aten::repeat_interleave",
+}  # fmt: skip
+# On the CPU these read memory behind torch's back; new_tensor writes what a GPU waits for.
+READERS = "cpu", "item", "new_tensor", "numpy", "tolist", "__bool__", "__float__", "__int__"
+READING = {getattr(torch.Tensor, name) for name in READERS}
+
+
+class _Operations(TorchDispatchMode):
+    def __init__(self, found):
+        super().__init__()
+        self.found = found
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.name().split(".")[0]
+        masks = name in ("aten::index", "aten::index_put_", "aten::_index_put_impl_") and any(
+            x is not None and x.dtype in (torch.bool, torch.uint8) for x in args[1]
+        )
+        if name in WAITING or masks:
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+class _Methods(TorchFunctionMode):
+    def __init__(self, found):
+        super().__init__()
+        self.found = found
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in READING:
+            self.found.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """What waited in training and validation steps, after each one's first epoch."""
+    # As on a GPU, but that the recurrences run in plain torch.
+    monkeypatch.setattr(_dispatch, "_COMPILED_DTYPES", ())
+    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+    monkeypatch.setattr(_norm, "_on_a_gpu", lambda x: True)
+    found, steps = [], []
+
+    def watched(method):
+        def watching(net, *args, **kwargs):
+            if len(net.history) < 2:
+                return method(net, *args, **kwargs)
+            steps.append(method.__name__)
+            with _Operations(found), _Methods(found):
+                return method(net, *args, **kwargs)
+
+        return watching
+
+    for name in ("train_step", "validation_step"):
+        monkeypatch.setattr(Net, name, watched(getattr(Net, name)))
+    notify = Net.notify
+
+    def of_a_batch(net, name, **kwargs):
+        part_of_a_step = name in ("on_batch_begin", "on_batch_end")
+        return (watched(notify) if part_of_a_step else notify)(net, name, **kwargs)
+
+    monkeypatch.setattr(Net, "notify", of_a_batch)
+    yield found
+    assert {"train_step", "validation_step", "notify"} <= {*steps}
+
+
+def _table(rng):
+    X = rng.normal(size=(40, 3))
+    return X, X[:, 0] > 0
+
+
+def _sequences(rng, ragged=True):
+    """Unevenly spaced series, the times in channel 0."""
+    X = rng.normal(size=(12, 9, 3))
+    X[:, :, 0] = np.cumsum(rng.uniform(0.2, 1.0, (12, 9)), axis=1)
+    y = X[:, :3, 1].sum(1) > 0
+    return ([x[: 4 + i % 6] for i, x in enumerate(X)] if ragged else X), y
+
+
+OPTIONS = {
+    "early_stopping": True, "validation_fraction": 0.4, "max_iter": 3, "batch_size": 6,
+    "max_grad_norm": 1.0, "random_state": 0, "hidden_size": 4,
+}  # fmt: skip
+UNEVEN = {**OPTIONS, "time_channel": 0}
+HSSM = {**UNEVEN, "state_size": 3, "num_blocks": 2, "dropout": 0.1}
+QUANTILES = {"loss": "quantile", "quantile": [0.1, 0.9]}
+MODELS = [
+    DynPMNNClassifier(**OPTIONS, dropout=0.1),
+    DynPMNNRegressor(**OPTIONS, **QUANTILES),
+    DynPMNNRegressor(**OPTIONS, dynamics="van_der_pol", solver="rk4"),
+    PETNNClassifier(**UNEVEN, dropout=0.1),
+    PETNNRegressor(**UNEVEN, loss="huber"),
+    HSSMClassifier(**HSSM, fitter="bptt"),
+    HSSMClassifier(**HSSM, fitter="rhel"),
+    HSSMRegressor(**HSSM, fitter="bptt", dynamics="nonlinear"),
+    HSSMRegressor(**HSSM, fitter="rhel", dynamics="nonlinear"),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+def test_no_step_waits(model, dtype, waits, rng):
+    X, y = (_table if "DynPMNN" in type(model).__name__ else _sequences)(rng)
+    if hasattr(model, "predict_proba"):
+        y = y.astype(int)
+    model.set_params(dtype=dtype).fit(X, y.astype(float))
+    assert waits == []
+
+
+@pytest.mark.parametrize("family", ["PETNN", "HSSM", "DynPMNN"])
+def test_no_step_of_a_forecaster_waits(family, waits):
+    forecasting = pytest.importorskip("sklearn_physrnn.forecasting")
+    y = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 2)))
+    options = {"hidden_size": 4, "window_length": 8, "horizon": 2, "max_iter": 3}
+    options |= {"early_stopping": True, "interval": "quantile", "random_state": 0}
+    forecaster = getattr(forecasting, f"{family}Forecaster")(**options)
+    forecaster.fit(y, fh=[1, 2])
+    assert waits == []
+
+
+def test_a_callback_that_waits_is_found(waits, rng):
+    from skorch.callbacks import Callback
+
+    class Looks(Callback):
+        def on_batch_end(self, net, loss=None, **kwargs):
+            loss.item()
+
+    DynPMNNRegressor(**OPTIONS, callbacks=[Looks()]).fit(*_table(rng))
+    assert set(waits) == {"item", "aten::_local_scalar_dense"}
+    waits.clear()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_normalisation_on_a_gpu_is_that_on_the_cpu(training, monkeypatch):
+    x = torch.randn(5, 7, 3, dtype=torch.float64) + 2
+    lengths = torch.tensor([7, 1, 0, 3, 6])
+    x[1, 1:] = torch.nan  # padding
+    grad = torch.randn_like(x)
+    results = []
+    for on_a_gpu in (False, True):
+        monkeypatch.setattr(_norm, "_on_a_gpu", lambda x, it=on_a_gpu: it)
+        norm = _norm.SequenceNorm(3).double().train(training)
+        given = x.clone().requires_grad_()
+        out = norm(given, lengths)
+        (of_x,) = torch.autograd.grad(out, given, grad)
+        results.append((out, of_x, norm.running_mean, norm.running_var))
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_normalisation_on_a_gpu_of_no_step_and_of_one(count, monkeypatch):
+    monkeypatch.setattr(_norm, "_on_a_gpu", lambda x: True)
+    norm = _norm.SequenceNorm(3)
+    out = norm(torch.full((2, 4, 3), 5.0), torch.tensor([count, 0]))
+    assert (out == 0).all()
+    assert (norm.running_var == 1).all()
+    assert torch.allclose(norm.running_mean, torch.full((3,), 0.5 * count))
