@@ -9,9 +9,7 @@ import torch
 from torch.autograd import gradcheck
 
 from sklearn_physrnn.kernels.petnn import Switches, petnn, trajectory
-
-F64 = torch.float64
-NAMES = ["output", "S", "C", "T", "dx", "dW", "dU", "db", "dS", "dC", "dT"]
+from tests.helpers.petnn import VARIANTS, assert_close, problem, run
 
 
 @pytest.fixture(autouse=True)
@@ -21,41 +19,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(n_threads)
-
-
-def _problem(shape, switches, *, dt=False, lengths=False, seed=0, dtype=F64):
-    """x, weights, bias and state of (batch, time, input, hidden), and the options."""
-    B, T, I, H = shape
-    generator = torch.Generator().manual_seed(seed)
-    randn = lambda *size: torch.randn(size, generator=generator, dtype=F64)  # noqa: E731
-    inputs = [
-        randn(B, T, I), randn(switches.n_blocks * H, I) / I**0.5, randn(4 * H, H) / H**0.5,
-        randn(switches.n_blocks * H), randn(B, H) / 2, randn(B, H).abs(), randn(B, H).abs(),
-    ]  # fmt: skip
-    passed, ends = randn(B, T).abs(), torch.randint(0, T + 1, (B,), generator=generator)
-    options = {"dt": passed.to(dtype) if dt else None, "lengths": ends if lengths else None}
-    return [x.to(dtype) for x in inputs], {**options, "switches": switches}
-
-
-def _run(inputs, *, use_final=("S", "C", "T"), **options):
-    """Outputs, and gradients of a fixed loss; a missing gradient is zero."""
-    inputs = [x.clone().requires_grad_() for x in inputs]
-    output, final = petnn(*inputs[:4], tuple(inputs[4:]), **options)
-    used = [output, *(x for x, name in zip(final, "SCT", strict=True) if name in use_final)]
-    generator = torch.Generator().manual_seed(1)
-    weights = [torch.randn(x.shape, generator=generator, dtype=F64).to(x.dtype) for x in used]
-    loss = sum((x * w).sum() for x, w in zip(used, weights, strict=True))
-    grads = torch.autograd.grad(loss, inputs, allow_unused=True)
-    grads = [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, grads, strict=True)]
-    return dict(zip(NAMES, [x.detach() for x in (output, *final, *grads)], strict=True))
-
-
-def _assert_close(actual, expected, tolerance):
-    for name in actual:
-        x, y = actual[name].double(), expected[name].double()
-        assert x.shape == y.shape, name
-        scale = 1 + y.abs().max() if y.numel() else 1
-        np.testing.assert_allclose(x / scale, y / scale, rtol=0, atol=tolerance, err_msg=name)
 
 
 def _numpy_loop(x, W, U, b, S, C, T, *, released_code):
@@ -93,7 +56,7 @@ def _numpy_loop(x, W, U, b, S, C, T, *, released_code):
 @pytest.mark.parametrize("released_code", [False, True])
 def test_recurrence_is_the_published_one(backend, released_code):
     switches = Switches("hard", 1.0, *(("tanh", False, False) if released_code else ()))
-    inputs, _ = _problem((5, 60, 3, 7), switches)
+    inputs, _ = problem((5, 60, 3, 7), switches)
     output, final = petnn(*inputs[:4], tuple(inputs[4:]), switches=switches, backend=backend)
     x, *weights, S, C, T = (tensor.numpy() for tensor in inputs)
     for i in range(len(x)):
@@ -101,13 +64,6 @@ def test_recurrence_is_the_published_one(backend, released_code):
         expected = _numpy_loop(*rows, released_code=released_code)
         for got, want in zip((output, *final), expected, strict=True):
             np.testing.assert_allclose(got[i], want, rtol=0, atol=1e-12)
-
-
-VARIANTS = list(
-    itertools.product(
-        ("hard", "surrogate", "soft"), ("linear", "tanh"), (False, True), (False, True)
-    )
-)
 
 
 # Rows and columns that fill no tile, and a batch of several shards.
@@ -122,10 +78,10 @@ def test_values_and_gradients_are_those_of_the_reference(number):
     for seed in (number, number + 11):  # all cases and shapes come in turn
         dt, lengths, use_final = CASES[seed % 8]
         shape = SHAPES[seed % 3]
-        inputs, options = _problem(shape, switches, dt=dt, lengths=lengths, seed=seed)
-        expected = _run(inputs, use_final=use_final, backend="reference", **options)
-        actual = _run(inputs, use_final=use_final, backend="cpu", **options)
-        _assert_close(actual, expected, 1e-12)
+        inputs, options = problem(shape, switches, dt=dt, lengths=lengths, seed=seed)
+        expected = run(inputs, use_final=use_final, backend="reference", **options)
+        actual = run(inputs, use_final=use_final, backend="cpu", **options)
+        assert_close(actual, expected, 1e-12)
 
 
 @pytest.mark.parametrize("release", ["hard", "surrogate", "soft"])
@@ -134,20 +90,20 @@ def test_float32_is_the_float64_result_to_rounding(release):
     # 9 * 20 rows for the weights leave some 20 times that. Seeds at which a T' lies so
     # near 0 that rounding decides over a release would differ at all scales.
     switches = Switches(release, 1.0)
-    inputs, options = _problem((9, 20, 5, 32), switches, dt=True, lengths=True, seed=3)
-    expected = _run(inputs, backend="reference", **options)
-    inputs, options = _problem(
+    inputs, options = problem((9, 20, 5, 32), switches, dt=True, lengths=True, seed=3)
+    expected = run(inputs, backend="reference", **options)
+    inputs, options = problem(
         (9, 20, 5, 32), switches, dt=True, lengths=True, seed=3, dtype=torch.float32
     )
-    actual = _run(inputs, backend="cpu", **options)
+    actual = run(inputs, backend="cpu", **options)
     assert actual["output"].dtype == torch.float32
-    _assert_close(actual, expected, 1e-5)
+    assert_close(actual, expected, 1e-5)
 
 
 @pytest.mark.parametrize("release", ["soft", "hard"])
 def test_gradcheck(release):
     switches = Switches(release, 0.8)
-    inputs, options = _problem((2, 6, 2, 3), switches, dt=True, lengths=True, seed=2)
+    inputs, options = problem((2, 6, 2, 3), switches, dt=True, lengths=True, seed=2)
     seen = trajectory(*inputs[:4], tuple(inputs[4:]), **options)
     # Away from the steps and kinks that have no derivative: T' = 0.
     if release == "hard":
@@ -164,8 +120,8 @@ def test_gradcheck(release):
 def test_timer_learns_only_through_a_surrogate(backend):
     H = 6
     for release in ("hard", "surrogate"):
-        inputs, options = _problem((4, 12, 3, H), Switches(release))
-        grads = _run(inputs, use_final=("S", "C"), backend=backend, **options)
+        inputs, options = problem((4, 12, 3, H), Switches(release))
+        grads = run(inputs, use_final=("S", "C"), backend=backend, **options)
         timer = [grads["dW"][:H], grads["dW"][4 * H : 5 * H], grads["dU"][:H], grads["db"][:H]]
         for grad in timer:
             assert bool((grad != 0).any()) == (release == "surrogate")
@@ -174,23 +130,23 @@ def test_timer_learns_only_through_a_surrogate(backend):
 
 def test_results_do_not_depend_on_threads_nor_on_the_rest_of_the_batch():
     switches = Switches()
-    inputs, options = _problem((50, 30, 5, 40), switches, dtype=torch.float32)
-    alone = _run(inputs, **options)
+    inputs, options = problem((50, 30, 5, 40), switches, dtype=torch.float32)
+    alone = run(inputs, **options)
     torch.set_num_threads(3)
-    shared = _run(inputs, **options)
+    shared = run(inputs, **options)
     for name in alone:
         assert torch.equal(alone[name], shared[name]), name
     some = [inputs[0][7:12], *inputs[1:4], *(x[7:12] for x in inputs[4:])]
-    assert torch.equal(_run(some, **options)["output"], alone["output"][7:12])
+    assert torch.equal(run(some, **options)["output"], alone["output"][7:12])
 
 
 def test_steps_beyond_a_length_are_as_if_they_were_not_there():
-    inputs, options = _problem((2, 9, 3, 5), Switches(), dt=True, seed=4)
+    inputs, options = problem((2, 9, 3, 5), Switches(), dt=True, seed=4)
     short = [inputs[0][:, :6], *inputs[1:]]
-    expected = _run(short, dt=options["dt"][:, :6], switches=options["switches"])
+    expected = run(short, dt=options["dt"][:, :6], switches=options["switches"])
     x, dt = inputs[0].clone(), options["dt"].clone()
     x[:, 6:], dt[:, 6:] = np.nan, np.nan
-    actual = _run([x, *inputs[1:]], dt=dt, lengths=torch.tensor([6, 6]), switches=Switches())
+    actual = run([x, *inputs[1:]], dt=dt, lengths=torch.tensor([6, 6]), switches=Switches())
     assert not actual["output"][:, 6:].any()
     assert not actual["dx"][:, 6:].any()
     for name in ("S", "C", "T"):
@@ -204,22 +160,22 @@ def test_steps_beyond_a_length_are_as_if_they_were_not_there():
 def test_a_nan_comes_through(backend, position):
     # Through the bias of the timer's increment (0), where a comparison could lose it.
     H = 3
-    inputs, options = _problem((1, 4, 2, H), Switches("hard"))
+    inputs, options = problem((1, 4, 2, H), Switches("hard"))
     inputs[3][position] = np.nan
-    result = _run(inputs, backend=backend, **options)
+    result = run(inputs, backend=backend, **options)
     assert result["output"][:, -1].isnan().any()
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 2, 3), (2, 0, 2, 3), (2, 1, 2, 3)])
 def test_empty_and_single(shape):
-    inputs, options = _problem(shape, Switches())
-    expected = _run(inputs, backend="reference", **options)
-    _assert_close(_run(inputs, backend="cpu", **options), expected, 1e-12)
+    inputs, options = problem(shape, Switches())
+    expected = run(inputs, backend="reference", **options)
+    assert_close(run(inputs, backend="cpu", **options), expected, 1e-12)
 
 
 @pytest.mark.parametrize("release", ["surrogate", "soft"])
 def test_trajectory(release):
-    inputs, options = _problem((38, 9, 2, 5), Switches(release, 0.5, "tanh"), lengths=True)
+    inputs, options = problem((38, 9, 2, 5), Switches(release, 0.5, "tanh"), lengths=True)
     arguments = *inputs[:4], tuple(inputs[4:])
     actual = trajectory(*arguments, backend="cpu", **options)
     expected = trajectory(*arguments, backend="reference", **options)
@@ -229,7 +185,7 @@ def test_trajectory(release):
 
 
 def test_output_may_be_changed_in_place_and_the_graph_used_twice():
-    inputs, options = _problem((2, 5, 2, 3), Switches())
+    inputs, options = problem((2, 5, 2, 3), Switches())
     inputs[0].requires_grad_()
     output, _ = petnn(*inputs[:4], tuple(inputs[4:]), **options)
     output.mul_(2)

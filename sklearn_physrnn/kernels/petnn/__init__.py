@@ -54,7 +54,7 @@ def _tensor(array):
     return None if array is None else torch.from_numpy(array)
 
 
-class _PETNN(torch.autograd.Function):
+class _OnCPU(torch.autograd.Function):
     @staticmethod
     @compiled_forward
     def forward(ctx, *args):
@@ -83,6 +83,43 @@ class _PETNN(torch.autograd.Function):
             *map(_array, grads),
         )
         return *map(_tensor, outputs), None, None, None, None
+
+
+class _OnGPU(torch.autograd.Function):
+    @staticmethod
+    @compiled_forward
+    def forward(ctx, *args):
+        from . import cuda
+
+        *tensors, switches, keep, precision = args
+        *outputs, memory = cuda.forward(switches, keep, precision, *tensors)
+        if keep:
+            ctx.save_for_backward(*tensors[:3], *memory)
+            ctx.options = switches, precision
+            ctx.set_materialize_grads(False)
+        return tuple(outputs)
+
+    @staticmethod
+    @compiled_backward
+    def backward(ctx, *grads):
+        from . import cuda
+
+        switches, precision = ctx.options
+        outputs = cuda.backward(
+            switches, precision, ctx.needs_input_grad[0], *ctx.saved_tensors, *grads
+        )
+        return *outputs, None, None, None, None, None
+
+
+def _choose_backend(recurrent_weight, backend):
+    # By the weights: under autocast x may be of a half type, which the kernels convert.
+    chosen = choose_backend(recurrent_weight, backend)
+    if chosen == "cuda":
+        from . import cuda
+
+        if recurrent_weight.shape[1] > cuda.MAX_HIDDEN:
+            return "reference"
+    return chosen
 
 
 def _check(x, input_weight, recurrent_weight, bias, state, dt, lengths, switches) -> None:
@@ -168,8 +205,9 @@ def petnn(
         ``sigmoid(-T' / width)``) or "soft" (that sigmoid forward too). increment:
         "linear", or "tanh" of Z_t. Without time_decay, R is 1; without ground_state,
         I is 0.
-    backend : {"cpu", "reference"} or None
-        For tests and benchmarks; by default the tensors' device decides.
+    backend : {"cpu", "cuda", "reference"} or None
+        For tests and benchmarks; by default the tensors' device decides. With more than
+        256 hidden units "reference" takes the place of "cuda".
 
     Returns
     -------
@@ -191,11 +229,19 @@ def petnn(
     # NOTE[paper]: Z_c goes through a sigmoid, as in the released code; the paper has
     # none there, and an energy may then become negative.
     tensors = (x, input_weight, recurrent_weight, bias, *state)
-    if choose_backend(x, backend) == "reference":
+    backend = _choose_backend(recurrent_weight, backend)
+    if backend == "reference":
         output, _, _, _, *final = reference.petnn(*tensors, dt, lengths, switches)
         return output, tuple(final)
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    output, *final = _PETNN.apply(*tensors, dt, lengths, switches, keep)
+    if backend == "cuda":
+        from . import cuda
+
+        # Before autocast, which has a say in it, is switched off inside.
+        precision = cuda.precision_of(x)
+        output, *final = _OnGPU.apply(*tensors, dt, lengths, switches, keep, precision)
+    else:
+        output, *final = _OnCPU.apply(*tensors, dt, lengths, switches, keep)
     return output, tuple(final)
 
 
@@ -214,11 +260,12 @@ def trajectory(
 ) -> Trajectory:
     """S, C, T and m of :func:`petnn` at every step, to look at; no gradient.
 
-    Costs one forward pass and memory for 8 numbers a neuron and step.
+    Costs one forward pass and memory for 8 numbers a neuron and step. On a GPU the
+    reference runs.
     """
     _check(x, input_weight, recurrent_weight, bias, state, dt, lengths, switches)
     tensors = (x, input_weight, recurrent_weight, bias, *state, dt, lengths)
-    if choose_backend(x, backend) == "reference":
+    if choose_backend(recurrent_weight, backend) != "cpu":
         return Trajectory(*reference.petnn(*tensors, switches)[:4])
     from . import cpu
 

@@ -1,0 +1,228 @@
+"""The energy-transition recurrence on a GPU, with Triton: tensors in, tensors out.
+
+Grid: a program holds a few rows of the batch and all hidden units and walks through all
+steps by itself, so no two programs ever wait for each other. One launch forward, one
+backward. What does not depend on the state is one matrix product before the loop (the
+input's share of all blocks), or after it (every gradient of a weight, and that of x).
+
+On the chip: S, C, T, the blocks, and the recurrent weights if they fit: in registers up to
+64 units in float32 (32 in float64), in shared memory up to 128 in bfloat16. Larger ones
+are read from the L2 cache at every step, each once, while S and S E, which every thread
+needs, pass through a few kilobytes of global memory that never leave the caches. The next
+step's share of the input is loaded while a step is computed.
+
+Kept for the backward loop: S and C before each step and T', and, in place of the input's
+share, what the activations make of it. Nothing is recomputed but m and E. Without a
+gradient nothing is kept but the output.
+
+Precision: the state, activations and sums are float32, or float64 for float64. Products
+are exact to that too, unless :func:`precision_of` says otherwise. Hidden sizes are padded
+to powers of two; above MAX_HIDDEN a program's rows no longer fit into registers, and the
+reference runs. Nothing is added up by atomics: the same input gives the same result.
+"""
+
+from typing import NamedTuple
+
+import torch
+import triton
+
+from .cuda_backward import backward_kernel
+from .cuda_forward import forward_kernel
+
+MAX_HIDDEN = 256
+_TENSOR_CORE_ROWS = 16  # the least that Triton's dot takes
+_INTERPRETED_PROCESSORS = 8  # few, so that small tests meet every tiling
+
+
+class Tiling(NamedTuple):
+    """How a loop is cut; the names are those of the kernels' parameters."""
+
+    precision: str
+    hold: bool
+    n_rows: int
+    n_summed: int
+    n_stages: int
+    n_warps: int
+
+
+def precision_of(x: torch.Tensor) -> str:
+    """Precision of products that the user allows: "ieee", "tf32" or "bf16".
+
+    "bf16" under autocast to bfloat16; autocast to float16 counts as float32, whose range
+    an energy needs. "tf32" where torch's own float32 products may use it.
+    """
+    kind = x.device.type
+    if x.dtype == torch.float64:
+        return "ieee"
+    if torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.bfloat16:
+        return "bf16"
+    matmul = torch.backends.cuda.matmul
+    setting = getattr(matmul, "fp32_precision", None)
+    if setting is None:  # torch before 2.9
+        return "tf32" if matmul.allow_tf32 else "ieee"
+    if setting == "none":  # as for all backends
+        setting = getattr(torch.backends, "fp32_precision", "none")
+    return "tf32" if setting == "tf32" else "ieee"
+
+
+def tiling(precision: str, n_batch: int, width: int, n_processors: int, wide: bool) -> Tiling:
+    """Cut a loop over `n_batch` rows of `width` padded hidden units.
+
+    Tensor cores take 16 rows at a time, and so leave most multiprocessors idle unless
+    the batch is large: small batches are faster in plain float32, with few rows a program.
+    From 128 units on each program reads all weights from L2 at every step; more than about
+    64 programs at once would then wait for the L2 rather than compute. `wide` is float64.
+    All but 256 units in bfloat16 fit into registers.
+    """
+    many = n_batch > (4 if width <= 64 else 2) * n_processors
+    if precision == "bf16":
+        tensor_cores = many or width > 64
+    else:
+        # The largest weights take as long to read as to multiply, without them too.
+        tensor_cores = precision == "tf32" and many and width <= 128
+    if tensor_cores:
+        hold = width <= (128 if precision == "bf16" else 64)
+        n_warps = 4 if width <= 32 else 8 if width <= 64 else 16
+        n_summed = min(width, 32)
+        return Tiling(precision, hold, _TENSOR_CORE_ROWS, n_summed, 3, n_warps)
+    if width <= (32 if wide else 64):
+        # Else as many rows as give every thread a neuron.
+        n_rows = 1 if wide or n_batch <= n_processors else 128 // width
+        return Tiling("ieee", True, n_rows, width, 1, 4)
+    n_rows = 2
+    while n_rows < (4 if wide else 8) and n_rows * n_processors < 2 * n_batch:
+        n_rows *= 2
+    return Tiling("ieee", False, n_rows, max(1, 1024 // width), 1, 8)
+
+
+def _plan(precision, n_batch, n_hidden, like):
+    width = max(16, triton.next_power_of_2(n_hidden))
+    n_processors = _INTERPRETED_PROCESSORS
+    if like.is_cuda:
+        n_processors = torch.cuda.get_device_properties(like.device).multi_processor_count
+    cut = tiling(precision, n_batch, width, n_processors, like.dtype == torch.float64)
+    return width, cut, torch.bfloat16 if cut.precision == "bf16" else like.dtype
+
+
+def _options(switches, n_hidden, width, cut):
+    """Arguments that both kernels are compiled for."""
+    return {
+        "H": n_hidden,
+        "W": width,
+        "R": cut.n_rows,
+        "K": cut.n_summed,
+        "STAGES": cut.n_stages,
+        "PRECISION": cut.precision,
+        "HOLD": cut.hold,
+        "WIDTH": float(switches.width),
+        "SOFT": switches.release == "soft",
+        "BOUNDED": switches.increment == "tanh",
+        "DECAY": switches.time_decay,
+        "GROUND": switches.ground_state,
+        "num_warps": cut.n_warps,
+        "num_stages": 1,
+    }
+
+
+def _padded_weights(recurrent_weight, width, kind, by_giver):
+    """Recurrent weights as ``weight_tile`` reads them, (4, width, width)."""
+    n_hidden = recurrent_weight.shape[1]
+    blocks = recurrent_weight.detach().view(4, n_hidden, n_hidden)
+    if by_giver:
+        blocks = blocks.transpose(1, 2)
+    if n_hidden == width:
+        return blocks.to(kind).contiguous()
+    out = blocks.new_zeros(4, width, width, dtype=kind)
+    out[:, :n_hidden, :n_hidden] = blocks
+    return out
+
+
+def _whole(*tensors):
+    return [None if x is None else x.detach().contiguous() for x in tensors]
+
+
+def forward(
+    switches, keep, precision, x, input_weight, recurrent_weight, bias, s0, c0, t0, dt, lengths
+):
+    """Output (B, T, H); final S, C, T (B, H); what :func:`backward` reads, if `keep`."""
+    n_batch, n_steps, _ = x.shape
+    n_hidden = s0.shape[1]
+    s0, c0, t0, dt, recurrent_weight = _whole(s0, c0, t0, dt, recurrent_weight)
+    if lengths is not None:
+        lengths = lengths.to(x.device, torch.int64).contiguous()
+    width, cut, kind = _plan(precision, n_batch, n_hidden, s0)
+    rows = x.detach().flatten(0, 1).to(kind)
+    drive = torch.addmm(bias.to(kind), rows, input_weight.detach().T.to(kind))
+    weights = _padded_weights(recurrent_weight, width, kind, cut.precision == "ieee")
+    out = s0.new_empty(n_batch, n_steps, n_hidden)
+    final = torch.empty_like(s0), torch.empty_like(s0), torch.empty_like(s0)
+    kept = s0.new_empty(n_batch, n_steps, 3, n_hidden) if keep else None
+    n_programs = -(-n_batch // cut.n_rows)
+    shared = None
+    if not cut.hold:
+        shared = weights.new_empty(n_programs, 2, cut.n_rows, width)
+    if s0.numel():
+        with torch.cuda.device_of(x):
+            forward_kernel[(n_programs,)](
+                drive, weights, s0, c0, t0, dt, lengths, out, *final, kept, shared,
+                n_batch, n_steps, KEEP=keep, **_options(switches, n_hidden, width, cut),
+            )  # fmt: skip
+    # The final S is handed out: the caller may change it.
+    memory = (drive, kept, final[0].clone(), dt, lengths) if keep else None
+    return out, *final, memory
+
+
+def backward(
+    switches, precision, needs_grad_x, x, input_weight, recurrent_weight,
+    gates, kept, last_s, dt, lengths, grad_out, grad_s, grad_c, grad_t,
+):  # fmt: skip
+    """Gradients of x, input_weight, recurrent_weight, bias and the first S, C, T.
+
+    `gates` to `lengths`: what :func:`forward` returned last. Gradients that come in as None
+    are zero; so are those that go out so.
+    """
+    n_batch, n_steps, _ = x.shape
+    n_hidden = recurrent_weight.shape[1]
+    timed = switches.release != "hard" or grad_t is not None
+    (recurrent_weight,) = _whole(recurrent_weight)
+    grad_out, *grad_state = _whole(grad_out, grad_s, grad_c, grad_t)
+    width, cut, kind = _plan(precision, n_batch, n_hidden, last_s)
+    weights = _padded_weights(recurrent_weight, width, kind, cut.precision != "ieee")
+    grads = torch.empty_like(gates)
+    recalled = gates.new_empty(n_batch * n_steps, n_hidden)
+    first = torch.empty_like(last_s), torch.empty_like(last_s)
+    first_t = torch.empty_like(last_s) if timed else None
+    n_programs = -(-n_batch // cut.n_rows)
+    shared = None
+    if not cut.hold:
+        shared = weights.new_empty(n_programs, 4, cut.n_rows, width)
+    if last_s.numel():
+        with torch.cuda.device_of(x):
+            backward_kernel[(n_programs,)](
+                gates, kept, weights, last_s, dt, lengths, grad_out, *grad_state,
+                grads, recalled, *first, first_t, shared, n_batch, n_steps,
+                SURROGATE=switches.release != "hard", TIMED=timed,
+                **_options(switches, n_hidden, width, cut),
+            )  # fmt: skip
+
+    rows = x.detach()
+    if lengths is not None:  # what lies past an end may be anything, and 0 * nan is nan
+        running = torch.arange(n_steps, device=x.device) < lengths[:, None]
+        rows = torch.where(running[:, :, None], rows, 0)
+    rows = rows.flatten(0, 1).to(kind)
+    grad_x = None
+    if needs_grad_x:
+        grad_x = (grads @ input_weight.detach().to(kind)).view(x.shape).to(x.dtype)
+    grad_recurrent = torch.empty_like(recurrent_weight, dtype=kind)
+    recalling, candidate = grad_recurrent.split([3 * n_hidden, n_hidden])
+    before = kept.flatten(0, 1)[:, 0].to(kind)
+    torch.mm(grads[:, : 3 * n_hidden].T, before, out=recalling)
+    torch.mm(grads[:, 3 * n_hidden : 4 * n_hidden].T, recalled, out=candidate)
+    return (
+        grad_x,
+        (grads.T @ rows).to(x.dtype),
+        grad_recurrent.to(x.dtype),
+        grads.sum(0, dtype=last_s.dtype),
+        *first,
+        first_t,
+    )
