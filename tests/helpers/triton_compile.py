@@ -85,6 +85,7 @@ def compile_for_hopper(
     constexprs: dict[str, Any],
     num_warps: int = 4,
     num_stages: int = 3,
+    maxnreg: int | None = None,
 ) -> dict[str, int]:
     """Compile `kernel` for sm_90, as a launch with these arguments would.
 
@@ -100,6 +101,8 @@ def compile_for_hopper(
     constexprs : dict
         Value of every other argument. None is a value, and what a missing tensor is.
     num_warps, num_stages : int
+    maxnreg : int or None
+        Most registers of a thread.
 
     Returns
     -------
@@ -121,7 +124,7 @@ def compile_for_hopper(
         if kind.startswith("*")
     }
     source = ASTSource(fn=kernel, signature=types, constexprs=constexprs, attrs=attributes)
-    options = {"num_warps": num_warps, "num_stages": num_stages}
+    options = {"num_warps": num_warps, "num_stages": num_stages, "maxnreg": maxnreg}
     compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(compiled.asm["cubin"])

@@ -13,7 +13,7 @@ from sklearn_physrnn.kernels.nonlinear_oscillator import (
 )
 from sklearn_physrnn.kernels.nonlinear_oscillator._functions import atanh, tanh
 from sklearn_physrnn.kernels.nonlinear_oscillator.reference import log_cosh
-from sklearn_physrnn.kernels.oscillator import _unit
+from sklearn_physrnn.kernels.oscillator import _scan, _unit
 from sklearn_physrnn.kernels.oscillator._strict import OPTIONS
 
 F64 = torch.float64
@@ -116,47 +116,45 @@ def test_float32_echoes_over_long_series(n_steps, gap):
         assert _cosine_gap(x, y) < gap
 
 
-def _free_run(dtype, n_steps, dt=None):
-    drive, *parameters = _problem(3, n_steps, 5, step=0.01)
-    drive = drive.numpy().astype(dtype)
-    dt = np.empty((0, 0), dtype) if dt is None else dt.numpy().astype(dtype)
-    coefs = cpu.coefficients(*(p.numpy() for p in parameters), np.dtype(dtype))
-    return drive, parameters, coefs, dt, np.full(3, n_steps)
+def _free_run(drive, parameters, dt=None):
+    """State and positions at the end, and what else an engine takes."""
+    steps, counts = _scan.as_arrays(drive, dt, None)
+    coefs = cpu.coefficients(parameters, drive.dtype)
+    state, power = _scan.start(cpu, None, "auto", drive, drive.shape[2])
+    positions = torch.empty(1, *drive.shape, dtype=drive.dtype)
+    cpu.advance(coefs, state, power, drive, steps, counts, 0, positions)
+    return state, positions[0], coefs, steps, counts
 
 
 @pytest.mark.parametrize("case", [(), ("dt",)])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("f4", 1e-3), ("f8", 1e-11)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (F64, 1e-11)])
 def test_echo_without_nudge_returns_to_the_start(case, dtype, tolerance):
     # Kicked with y in place of y_half, as in the release, it does not.
+    drive, *parameters = _problem(3, 20_000, dtype=dtype, step=0.01)
     dt = _options(case, 3, 20_000).get("dt")
-    drive, _, coefs, dt, lengths = _free_run(dtype, 20_000, dt)
-    state = np.zeros((2, 3, 5), dtype)
-    positions = np.empty((1, *drive.shape), dtype)
-    cpu.advance(coefs, state, np.empty((0, 0), dtype), drive, dt, lengths, 0, positions)
-    states = cpu.echoes(state)
-    middle, grad_drive = np.empty_like(drive), np.empty_like(drive)
-    nudge = np.stack([np.zeros((3, 5), dtype), np.ones((3, 5), dtype)])
-    cpu.echo(coefs, states, nudge, drive, dt, lengths, 0, np.ones_like(drive), grad_drive, middle)
-    scale = np.abs(positions).max()
-    assert np.abs(states).max() < tolerance * scale
-    assert np.abs(middle - positions[0]).max() < tolerance * scale
+    state, positions, coefs, steps, counts = _free_run(drive, parameters, dt)
+    states = _scan.start_echoes(state)
+    middle, grad_drive = torch.empty_like(drive), torch.empty_like(drive)
+    nudge = torch.stack([torch.zeros_like(state[0]), torch.ones_like(state[0])])
+    cpu.echo(
+        coefs, states, nudge, drive, steps, counts, 0, torch.ones_like(drive), grad_drive, middle
+    )
+    scale = float(positions.abs().max())
+    assert float(states.abs().max()) < tolerance * scale
+    assert float((middle - positions).abs().max()) < tolerance * scale
 
 
 def test_energy_oscillates_and_does_not_drift():
-    drive, (w, c, alpha, step), _, dt, _ = _free_run("f8", 100)
-    step = 20 * step
-    coefs = cpu.coefficients(*(p.numpy() for p in (w, c, alpha, step)), np.dtype("f8"))
-    drive = np.repeat(drive[:, :1], 100, 1)  # a constant input: a fixed potential
-    state = np.zeros((2, 3, 5))
-    state[1] = 1.0
+    drive, w, c, alpha, step = _problem(3, 100, step=0.2)
+    drive = drive[:, :1].expand(-1, 100, -1).contiguous()  # constant: a fixed potential
+    state, _, coefs, steps, _ = _free_run(drive, (w, c, alpha, step))
+    state[0], state[1] = 0.0, 1.0
+    counts, out = torch.full((3,), 20_000), torch.empty(1, *drive.shape, dtype=F64)
     energies = []
     for first in range(0, 20_000, 100):
-        cpu.advance(
-            coefs, state, np.empty((0, 0)), drive, dt, np.full(3, 20_000), first,
-            np.empty((1, *drive.shape)),
-        )  # fmt: skip
-        z, y = torch.from_numpy(state[0]) / step, torch.from_numpy(state[1])
-        x = w * y + torch.from_numpy(drive[:, 0])
+        cpu.advance(coefs, state, torch.empty(0, 0, dtype=F64), drive, steps, counts, first, out)
+        z, y = state[0] / step, state[1]
+        x = w * y + drive[:, 0]
         energies.append(z**2 / 2 + alpha * y**2 / 2 + c / w * log_cosh(x))
     energies = torch.stack(energies)
     spread = energies.amax(0) - energies.amin(0)

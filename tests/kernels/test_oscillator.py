@@ -1,6 +1,5 @@
 """Linear oscillators: every backend and gradient against the reference in float64."""
 
-import numpy as np
 import pytest
 import torch
 from torch.autograd import gradcheck
@@ -8,6 +7,7 @@ from torch.autograd import gradcheck
 from sklearn_physrnn.kernels.oscillator import (
     _check,
     _nudge,
+    _scan,
     _unit,
     cpu,
     oscillator,
@@ -105,32 +105,25 @@ def test_no_loss_scale_is_needed(scale, epsilon):
         torch.testing.assert_close(x / scale, y, rtol=1e-4, atol=1e-4 * float(y.abs().max()))
 
 
-def _engine(dtype, n_steps, case=()):
-    drive, stiffness, step = _problem(3, n_steps, 5)
-    drive = drive.numpy().astype(dtype)
-    options = _options(case, 3, n_steps)
-    dt = options["dt"].numpy().astype(dtype) * 0.8 if case else np.empty((0, 0), dtype)
-    coefs = cpu.coefficients(stiffness.numpy(), step.numpy(), np.dtype(dtype))
-    return drive, coefs, dt, np.array([n_steps, n_steps // 2, 0])
-
-
 @pytest.mark.parametrize("case", [(), ("dt",)])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("f4", 1e-3), ("f8", 1e-10)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.float64, 1e-10)])
 def test_echo_without_nudge_returns_to_the_start(case, dtype, tolerance):
-    drive, coefs, dt, lengths = _engine(dtype, 20_000, case)
-    state = np.zeros((2, 3, 5), dtype)
-    positions = np.empty((1, *drive.shape), dtype)
-    power = np.empty((0, 0), dtype)
-    cpu.advance(coefs, state, power, drive, dt, lengths, 0, positions)
-    states = cpu.echoes(state)
-    middle, grad_drive = np.empty_like(drive), np.empty_like(drive)
-    nudge = np.stack([np.zeros((3, 5), dtype), np.ones((3, 5), dtype)])
+    drive, *parameters = _problem(3, 20_000, 5, dtype)
+    dt = 0.8 * _options(case, 3, 20_000)["dt"] if case else None
+    steps, counts = _scan.as_arrays(drive, dt, torch.tensor([20_000, 10_000, 0]))
+    coefs = cpu.coefficients(parameters, dtype)
+    state, power = _scan.start(cpu, "rhel", "auto", drive, 5)
+    positions = torch.empty(1, *drive.shape, dtype=dtype)
+    cpu.advance(coefs, state, power, drive, steps, counts, 0, positions)
+    states = _scan.start_echoes(state)
+    middle, grad_drive = torch.empty_like(drive), torch.empty_like(drive)
+    nudge = torch.stack([torch.zeros_like(state[0]), torch.ones_like(state[0])])
     sums = cpu.echo(
-        coefs, states, nudge, drive, dt, lengths, 0, np.ones_like(drive), grad_drive, middle
+        coefs, states, nudge, drive, steps, counts, 0, torch.ones_like(drive), grad_drive, middle
     )
-    scale = np.abs(positions).max()
-    assert np.abs(states).max() < tolerance * scale
-    assert np.abs(middle - positions[0]).max() < tolerance * scale
+    scale = float(positions.abs().max())
+    assert float(states.abs().max()) < tolerance * scale
+    assert float((middle - positions[0]).abs().max()) < tolerance * scale
     assert not sums.any()
     assert not grad_drive.any()
 
@@ -206,7 +199,7 @@ def test_prediction_keeps_no_trajectory(grad, monkeypatch):
     original, starts = cpu.advance, set()
 
     def advance(*arguments):
-        starts.add(arguments[-1].ctypes.data)
+        starts.add(arguments[-1].data_ptr())
         original(*arguments)
 
     monkeypatch.setattr(cpu, "advance", advance)

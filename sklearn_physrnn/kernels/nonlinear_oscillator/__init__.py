@@ -1,5 +1,6 @@
 """Driven nonlinear oscillators: the seam between torch and the kernels."""
 
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -11,6 +12,17 @@ from ..oscillator._nudge import check_epsilon
 from ..oscillator._scan import ReferenceEcho, Scan
 from ..oscillator._unit import Unit
 from . import reference
+
+
+def _engine(backend: str) -> ModuleType:
+    """Compiled code, imported only when it is first needed."""
+    if backend == "cuda":
+        from . import cuda
+
+        return cuda
+    from . import cpu
+
+    return cpu
 
 
 def nonlinear_oscillator(
@@ -64,7 +76,7 @@ def nonlinear_oscillator(
         Size of the nudge. "auto" gives each sample and mode 1e-8 (1e-3 in the
         reference, whose echoes run apart and then cancel) times the root mean square
         of its positions over the norm of its loss gradient.
-    backend : {"cpu", "reference"} or None
+    backend : {"cpu", "cuda", "reference"} or None
         For tests and benchmarks; by default the tensors' device decides.
 
     Returns
@@ -92,11 +104,10 @@ def nonlinear_oscillator(
     check_arguments(drive, parameters, dt, lengths, gradient)
     check_epsilon(epsilon)
     (wide,) = widened(drive)
-    if choose_backend(wide, backend) == "cpu":
-        from . import cpu  # compiled code, only when it is first needed
-
-        y = Scan.apply(cpu, wanted(gradient), epsilon, wide, dt, lengths, *parameters.values())
-        return y.to(drive.dtype)
+    kind = choose_backend(wide, backend)
+    if kind != "reference":
+        options = _engine(kind), wanted(gradient), epsilon
+        return Scan.apply(*options, wide, dt, lengths, *parameters.values()).to(drive.dtype)
     w, c, alpha, step = (x.to(wide.dtype) for x in (w, c, alpha, step))
     if gradient == "rhel":
         y = ReferenceEcho.apply(reference, epsilon, wide, dt, lengths, w, c, alpha, step)
@@ -124,8 +135,9 @@ def nonlinear_oscillator_unit(
 ) -> torch.Tensor:
     """``C y + D u``, ``y = nonlinear_oscillator(B u + b)``, with neither drive nor y whole.
 
-    Compiled, `gradient` "rhel" keeps nothing that grows with time but `u`, and "bptt"
-    nothing but `u` and two trajectories. Elsewhere this is the composition it says.
+    Compiled, for a CPU or a GPU, `gradient` "rhel" keeps nothing that grows with time but
+    `u`, and "bptt" nothing but `u` and two trajectories. Elsewhere this is the composition
+    it says.
 
     Parameters
     ----------
@@ -154,18 +166,17 @@ def nonlinear_oscillator_unit(
     )
     check_epsilon(epsilon)
     wide, *maps = widened(u, b_matrix, bias, c_matrix, skip)
-    if choose_backend(wide, backend) == "cpu":
-        from . import cpu
-
-        o = Unit.apply(cpu, wanted(gradient), epsilon, wide, *maps, dt, lengths, w, c, alpha, step)
-        return o.to(u.dtype)
+    kind = choose_backend(wide, backend)
+    if kind != "reference":
+        options = _engine(kind), wanted(gradient), epsilon
+        return Unit.apply(*options, wide, *maps, dt, lengths, w, c, alpha, step).to(u.dtype)
     b_matrix, bias, c_matrix, skip = maps
-    options: dict[str, Any] = {
+    rest: dict[str, Any] = {
         "dt": dt,
         "lengths": lengths,
         "gradient": gradient,
         "epsilon": epsilon,
     }
     drive = linear(wide, b_matrix, bias)
-    y = nonlinear_oscillator(drive, w, c, alpha, step, **options, backend=backend)
+    y = nonlinear_oscillator(drive, w, c, alpha, step, **rest, backend=backend)
     return torch.addcmul(y @ c_matrix.T, wide, skip).to(u.dtype)

@@ -9,17 +9,12 @@ from numba import types
 from numba.extending import overload
 
 from ..oscillator._strict import OPTIONS
+from ._parameters import TANH_LIMIT, TANH_P, TANH_Q
 
-# tanh x = x P(x^2) / Q(x^2) on [-8.5, 8.5], beyond which tanh is one in float32. A
-# minimax fit of the relative error (1.2e-8); with float32's rounding, 3.4e-7 at worst.
-_P = (0.9999999881763822, 0.13413245799558646, 0.003534025550945469,
-      2.1251024218067137e-05, 1.4269203228355773e-08)  # fmt: skip
-_Q = (1.0, 0.4674656853250963, 0.026022746293954013, 0.0003348862724425667,
-      8.145112613389237e-07)  # fmt: skip
-_P0, _P1, _P2, _P3, _P4 = map(np.float32, _P)
-_Q0, _Q1, _Q2, _Q3, _Q4 = map(np.float32, _Q)
+_P0, _P1, _P2, _P3, _P4 = map(np.float32, TANH_P)
+_Q0, _Q1, _Q2, _Q3, _Q4 = map(np.float32, TANH_Q)
 _OVERLOAD: Any = OPTIONS
-_LIMIT = np.float32(8.5)
+_LIMIT = np.float32(TANH_LIMIT)
 _ONE = np.float32(1)
 _HALF = np.float32(0.5)
 _LOG_2 = np.float32(math.log(2))

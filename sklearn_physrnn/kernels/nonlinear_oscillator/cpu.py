@@ -2,53 +2,39 @@
 
 Shape letters: B batch, T time steps of the arrays at hand (a chunk, perhaps), P modes.
 
-As for linear oscillators (see their ``cpu.py``), Z = d z takes the momentum's place and
-a step with factor s reads
-
-    y_half = y + s/2 Z
-    Z <- Z - s (stiff y_half + pull tanh(w y_half + u)),  stiff = d^2 alpha, pull = d^2 c
-    y <- y_half + s/2 Z,
-
-so that the step size acts through the kick alone. The two echoes run as their mean and
-half difference, which is the same pair of runs in other coordinates. The addition
-theorems give the mean and half difference of tanh and log cosh without subtracting
-nearby numbers:
-
-    tanh(m + h) - tanh(m - h) = 2 tanh h (1 - tanh^2 m) / (1 - tanh^2 m tanh^2 h)
-    log cosh(m + h) - log cosh(m - h) = 2 atanh(tanh m tanh h)
-
-float32 then does not limit how small the nudge may be, and log cosh, which overflows,
-never occurs. NOTE[paper]: echoes kept apart cancel in float32 unless the nudge is a
-thousandth of the motion or more, and over 17,984 steps of 0.01 that much bent the
-gradient of a two-block model by up to 2e-3 of its cosine. With 1e-6 and less, 3e-14
-was left of it in float64.
+The step and the echoes' pair of coordinates stand in ``_parameters.py``; what the
+arguments are, in the linear oscillators' ``cpu.py``.
 """
 
 import numpy as np
+import torch
 
 from .._threads import run, shards
 from ..oscillator._strict import jit
 from ._functions import atanh, tanh
+from ._parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
+from ._parameters import chain
 
 N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
-RELATIVE_NUDGE = 1e-8  # the smaller, the less bias, and float32 does not mind
 _N_SUMS = 3  # gradients of w, pull and stiff
 
 
-def coefficients(w, c, alpha, step, dtype) -> np.ndarray:
-    """Rows stiff, what stiff lost in rounding, pull, w, 1 / w; from float64 parameters."""
-    gain = step * step
-    stiff = gain * alpha
-    high = stiff.astype(dtype)
-    rows = [high, stiff - high, gain * c, w, 1 / w]
-    return np.stack([row.astype(dtype) for row in rows])
+def coefficients(parameters: list[torch.Tensor], dtype: torch.dtype) -> np.ndarray:
+    """Rows stiff, what stiff lost in rounding, pull, w, 1 / w."""
+    w, c, alpha, step = (x.double().numpy() for x in parameters)
+    kind = torch.empty(0, dtype=dtype).numpy().dtype
+    with np.errstate(all="ignore"):  # parameters may be zero or not finite
+        gain = step * step
+        stiff = gain * alpha
+        high = stiff.astype(kind)
+        rows = [high, stiff - high, gain * c, w, 1 / w]
+        return np.stack([row.astype(kind) for row in rows])
 
 
-def parameter_gradients(sums, w, c, alpha, step):
-    """Chain gradients of (w, pull, stiff) to those of (w, c, alpha, step)."""
-    grad_w, pull, stiff = sums
-    gain = step * step
-    return grad_w, gain * pull, gain * stiff, 2 * step * (c * pull + alpha * stiff)
+def parameter_gradients(sums: np.ndarray, parameters: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Gradients of (w, c, alpha, step), given in float64, from those of w, pull, stiff."""
+    grads = chain(sums, *(x.numpy() for x in parameters))
+    return [torch.from_numpy(grad) for grad in grads]
 
 
 @jit
@@ -189,13 +175,15 @@ def advance(coefs, state, power, drive, dt, lengths, first, kept):
     ``kept[0]`` (B, T, P) receives the positions, ``kept[1]``, where there is one, those
     at the kick. `power` (B, P), unless it is empty, gains the positions' squares.
     """
+    (z, y), kept = state.numpy(), kept.numpy()
+    power, drive, dt, lengths = (x.numpy() for x in (power, drive, dt, lengths))
     keep_half = len(kept) > 1
 
     def piece(_, start, stop):
         rows = slice(start, stop)
         _advance(
-            coefs, state[0, rows], state[1, rows], power[rows], drive[rows], dt[rows],
-            lengths[rows], first, kept[0, rows], keep_half, kept[-1, rows],
+            coefs, z[rows], y[rows], power[rows], drive[rows], dt[rows], lengths[rows],
+            first, kept[0, rows], keep_half, kept[-1, rows],
         )  # fmt: skip
 
     run(piece, shards(len(drive), 2 * drive[0].size))
@@ -207,45 +195,47 @@ def adjoint(coefs, grad_state, drive, kept, before, dt, lengths, first, grad, gr
     `grad_state` (2, B, P) is updated in place, `grad_drive` written; `before` is not
     needed. Returns the gradients of w, pull and stiff.
     """
+    p, q = grad_state.numpy()
+    y_halves = kept[1].numpy()
+    drive, dt, lengths, grad, grad_drive = (
+        x.numpy() for x in (drive, dt, lengths, grad, grad_drive)
+    )
     pieces = shards(len(drive), 3 * drive[0].size)
     sums = np.zeros((len(pieces), _N_SUMS, drive.shape[2]), drive.dtype)
 
     def piece(index, start, stop):
         rows = slice(start, stop)
         _adjoint(
-            coefs, grad_state[0, rows], grad_state[1, rows], drive[rows], kept[1, rows],
-            dt[rows], lengths[rows], first, grad[rows], grad_drive[rows], sums[index],
+            coefs, p[rows], q[rows], drive[rows], y_halves[rows], dt[rows], lengths[rows],
+            first, grad[rows], grad_drive[rows], sums[index],
         )  # fmt: skip
 
     run(piece, pieces)
     return sums.sum(axis=0, dtype=np.float64)
 
 
-def echoes(state):
-    """The two echoes' start, (4, B, P), from the end of the free run.
-
-    Mean and half difference of Z, then of y.
-    """
-    z, y = state
-    return np.stack([-z, np.zeros_like(z), y, np.zeros_like(y)])
-
-
 def echo(coefs, states, nudge, drive, dt, lengths, first, grad, grad_drive, middle):
     """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
 
-    `states` is updated in place; `nudge` (2, B, P) holds the nudges of Z and the
-    factor of the contrasts of half differences. `middle` (B, T, P) receives the mean
-    of the two echoes' positions. Returns the gradients of w, pull and stiff.
+    `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
+    the factor of the contrasts of half differences. `middle` (B, T, P), or None,
+    receives the mean of the two echoes' positions. Returns the gradients of w, pull and
+    stiff.
     """
+    if middle is None:
+        middle = torch.empty_like(drive)
+    states, (nudge, contrast) = states.numpy(), nudge.numpy()
+    drive, dt, lengths, grad, grad_drive, middle = (
+        x.numpy() for x in (drive, dt, lengths, grad, grad_drive, middle)
+    )
     pieces = shards(len(drive), 6 * drive[0].size)
     sums = np.zeros((len(pieces), _N_SUMS, drive.shape[2]), drive.dtype)
 
     def piece(index, start, stop):
         rows = slice(start, stop)
         _echo(
-            coefs, *(state[rows] for state in states), nudge[0, rows], nudge[1, rows],
-            drive[rows], dt[rows], lengths[rows], first, grad[rows], grad_drive[rows],
-            middle[rows], sums[index],
+            coefs, *states[:, rows], nudge[rows], contrast[rows], drive[rows], dt[rows],
+            lengths[rows], first, grad[rows], grad_drive[rows], middle[rows], sums[index],
         )  # fmt: skip
 
     run(piece, pieces)

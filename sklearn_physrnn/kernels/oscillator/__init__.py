@@ -1,5 +1,6 @@
 """Driven linear oscillators: the seam between torch and the kernels."""
 
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -10,6 +11,17 @@ from ._check import check_arguments, check_unit, wanted, widened
 from ._nudge import check_epsilon
 from ._scan import ReferenceEcho, Scan
 from ._unit import Unit
+
+
+def _engine(backend: str) -> ModuleType:
+    """Compiled code, imported only when it is first needed."""
+    if backend == "cuda":
+        from . import cuda
+
+        return cuda
+    from . import cpu
+
+    return cpu
 
 
 def oscillator(
@@ -63,7 +75,7 @@ def oscillator(
         echoes run as their mean and half difference, it cancels; the reference's
         "auto" gives each sample and mode the root mean square of its positions over the
         norm of its loss gradient.
-    backend : {"cpu", "reference"} or None
+    backend : {"cpu", "cuda", "reference"} or None
         For tests and benchmarks; by default the tensors' device decides.
 
     Returns
@@ -91,11 +103,10 @@ def oscillator(
     check_arguments(drive, parameters, dt, lengths, gradient)
     check_epsilon(epsilon)
     (wide,) = widened(drive)
-    if choose_backend(wide, backend) == "cpu":
-        from . import cpu  # compiled code, only when it is first needed
-
-        y = Scan.apply(cpu, wanted(gradient), epsilon, wide, dt, lengths, *parameters.values())
-        return y.to(drive.dtype)
+    kind = choose_backend(wide, backend)
+    if kind != "reference":
+        options = _engine(kind), wanted(gradient), epsilon
+        return Scan.apply(*options, wide, dt, lengths, *parameters.values()).to(drive.dtype)
     stiffness, step = stiffness.to(wide.dtype), step.to(wide.dtype)
     if gradient == "rhel":
         y = ReferenceEcho.apply(reference, epsilon, wide, dt, lengths, stiffness, step)
@@ -120,8 +131,9 @@ def oscillator_unit(
 ) -> torch.Tensor:
     """``C y + D u`` where ``y = oscillator(B u)``, with neither drive nor y kept whole.
 
-    Compiled, `gradient` "rhel" keeps nothing that grows with time but `u`, and "bptt"
-    nothing but `u` and the positions. Elsewhere this is the composition it says.
+    Compiled, for a CPU or a GPU, `gradient` "rhel" keeps nothing that grows with time but
+    `u`, and "bptt" nothing but `u` and the positions. Elsewhere this is the composition it
+    says.
 
     Parameters
     ----------
@@ -148,12 +160,11 @@ def oscillator_unit(
     )
     check_epsilon(epsilon)
     wide, b_matrix, c_matrix, skip = widened(u, b_matrix, c_matrix, skip)
-    if choose_backend(wide, backend) == "cpu":
-        from . import cpu
-
+    kind = choose_backend(wide, backend)
+    if kind != "reference":
         o = Unit.apply(
-            cpu, wanted(gradient), epsilon, wide, b_matrix, None, c_matrix, skip, dt, lengths,
-            stiffness, step,
+            _engine(kind), wanted(gradient), epsilon, wide, b_matrix, None, c_matrix, skip,
+            dt, lengths, stiffness, step,
         )  # fmt: skip
         return o.to(u.dtype)
     options: dict[str, Any] = {

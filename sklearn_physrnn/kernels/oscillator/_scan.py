@@ -1,12 +1,12 @@
 """The seam between torch and any oscillator's kernels, for a drive as it comes.
 
-An `engine` is the compiled module of one kind of oscillator (:mod:`.cpu` here, its
-namesake for nonlinear oscillators), all with the same functions.
+An `engine` is the compiled module of one kind of oscillator on one kind of device
+(:mod:`.cpu` and :mod:`.cuda` here, their namesakes for nonlinear oscillators), all with
+the same functions of torch tensors. Nothing here waits for a device.
 """
 
 from types import ModuleType
 
-import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
@@ -16,32 +16,51 @@ from ._nudge import nudge_sizes
 
 def as_arrays(
     like: torch.Tensor, dt: torch.Tensor | None, lengths: torch.Tensor | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """`dt` and `lengths` as kernels take them, for `like` of shape (B, T, ...)."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`dt` and `lengths` as engines take them, for `like` of shape (B, T, ...)."""
     n_rows, n_steps = like.shape[:2]
-    if dt is None:
-        steps = like.new_empty(0, 0)
-    else:
-        steps = dt.detach().to(like.dtype).contiguous()
+    steps = like.new_empty(0, 0) if dt is None else dt.detach().to(like.dtype).contiguous()
     if lengths is None:
-        lengths = torch.full((n_rows,), n_steps)
-    return steps.numpy(), lengths.to(torch.int64).contiguous().numpy()
+        lengths = torch.full((n_rows,), n_steps, device=like.device)
+    return steps, lengths.to(like.device, torch.int64).contiguous()
 
 
-def nudge_array(engine, epsilon, step, power, counts, grad_norm) -> np.ndarray:
+def start(engine, gradient, epsilon, like, n_modes) -> tuple[torch.Tensor, torch.Tensor]:
+    """A state (2, B, P) at rest, and where its power goes, (B, P) or empty.
+
+    Only the echoes ask for the power, and of them only those whose nudge has to be in
+    proportion to the motion.
+    """
+    state = like.new_zeros(2, len(like), n_modes)
+    relative = gradient == "rhel" and epsilon == "auto" and engine.RELATIVE_NUDGE is not None
+    return state, like.new_zeros(state.shape[1:] if relative else (0, 0))
+
+
+def start_echoes(state: torch.Tensor) -> torch.Tensor:
+    """The two echoes' start, (4, B, P), from the end of the free run.
+
+    Mean and half difference of Z, then of y.
+    """
+    states = state.new_zeros(4, *state.shape[1:])
+    torch.neg(state[0], out=states[0])
+    states[2] = state[1]
+    return states
+
+
+def nudges(engine, epsilon, step, state, power, counts, grad_norm) -> torch.Tensor:
     """Nudges of Z = step * z, and the factor of half differences, (2, B, P).
 
     `power` (B, P) adds up the squares of the positions, `grad_norm` is called for the
     norm of their gradient.
     """
-    if epsilon == "auto" and engine.RELATIVE_NUDGE is None:
-        size = torch.ones_like(power)
-    else:
-        norm = grad_norm() if epsilon == "auto" else torch.ones_like(power)
-        counts = torch.from_numpy(counts)
-        size = nudge_sizes(epsilon, engine.RELATIVE_NUDGE, power, counts, norm)
+    if epsilon == "auto":
+        if engine.RELATIVE_NUDGE is None:
+            return state.new_ones(2, *state.shape[1:])
+        size = nudge_sizes(epsilon, engine.RELATIVE_NUDGE, power, counts, grad_norm())
         size = size * step.double()
-    return torch.stack([size, 1 / size]).to(power.dtype).numpy()
+    else:
+        size = (epsilon * step.double()).expand(state.shape[1:])
+    return torch.stack([size, 1 / size]).to(state.dtype)
 
 
 class Scan(torch.autograd.Function):
@@ -51,18 +70,13 @@ class Scan(torch.autograd.Function):
     @compiled_forward
     def forward(ctx, engine: ModuleType, gradient, epsilon, drive, dt, lengths, *parameters):
         drive = drive.detach().contiguous()
-        n_rows, _, n_modes = drive.shape
-        keep = gradient == "bptt" and any(ctx.needs_input_grad)
-        rhel = gradient == "rhel" and any(ctx.needs_input_grad)
+        gradient = gradient if any(ctx.needs_input_grad) else None
+        keep = gradient == "bptt"
         steps, counts = as_arrays(drive, dt, lengths)
         coefs = coefficients(engine, parameters, drive.dtype)
-        state = drive.new_zeros(2, n_rows, n_modes)
-        power = drive.new_zeros((n_rows, n_modes) if rhel else (0, 0))
-        n_kept = engine.N_KEPT if keep else 1
-        kept = drive.new_empty(n_kept, *drive.shape)
-        engine.advance(
-            coefs, state.numpy(), power.numpy(), drive.numpy(), steps, counts, 0, kept.numpy()
-        )
+        state, power = start(engine, gradient, epsilon, drive, drive.shape[2])
+        kept = drive.new_empty(engine.N_KEPT if keep else 1, *drive.shape)
+        engine.advance(coefs, state, power, drive, steps, counts, 0, kept)
         ctx.options = engine, gradient, epsilon
         memory = (kept,) if keep else (state, power)
         ctx.save_for_backward(drive, dt, lengths, *memory, *parameters)
@@ -76,23 +90,21 @@ class Scan(torch.autograd.Function):
         grad = grad.to(drive.dtype).contiguous()
         steps, counts = as_arrays(drive, dt, lengths)
         grad_drive = torch.empty_like(drive)
-        arrays = drive.numpy(), steps, counts, 0, grad.numpy(), grad_drive.numpy()
+        rows = drive, steps, counts, 0, grad, grad_drive
         if gradient == "rhel":
             state, power, *parameters = rest
             coefs = coefficients(engine, parameters, drive.dtype)
-            nudge = nudge_array(
-                engine, epsilon, parameters[-1], power, counts, lambda: _norm(grad, lengths)
-            )
-            middle = torch.empty_like(drive).numpy()
-            states = engine.echoes(state.numpy())
-            sums = engine.echo(coefs, states, nudge, *arrays, middle)
+            nudge = nudges(
+                engine, epsilon, parameters[-1], state, power, counts,
+                lambda: _norm(grad, None if lengths is None else counts),
+            )  # fmt: skip
+            sums = engine.echo(coefs, start_echoes(state), nudge, *rows, None)
         else:
             kept, *parameters = rest
             coefs = coefficients(engine, parameters, drive.dtype)
-            zeros = np.zeros((2, *drive[:, 0].shape), drive.numpy().dtype)
-            sums = engine.adjoint(
-                coefs, zeros, arrays[0], kept.numpy(), np.zeros_like(zeros[0]), *arrays[1:]
-            )
+            zeros = drive.new_zeros(2, *drive[:, 0].shape)
+            before = torch.zeros_like(zeros[0])
+            sums = engine.adjoint(coefs, zeros, drive, kept, before, *rows[1:])
         grads = parameter_gradients(engine, sums, parameters)
         return None, None, None, grad_drive, None, None, *grads
 
@@ -122,21 +134,15 @@ class ReferenceEcho(torch.autograd.Function):
         return None, None, grads[0], None, None, *grads[1:]
 
 
-def coefficients(engine, parameters, dtype: torch.dtype) -> np.ndarray:
-    """What the kernels of `engine` need of `parameters`."""
-    kind = torch.empty(0, dtype=dtype).numpy().dtype
-    with np.errstate(all="ignore"):  # parameters may be zero or not finite
-        return engine.coefficients(*_float64(parameters), kind)
+def coefficients(engine, parameters, dtype: torch.dtype):
+    """What the kernels of `engine` need of `parameters`; its own affair."""
+    return engine.coefficients([parameter.detach() for parameter in parameters], dtype)
 
 
 def parameter_gradients(engine, sums, parameters) -> list[torch.Tensor]:
     """Gradients of `parameters`, in their dtypes, from the sums of a kernel."""
-    grads = engine.parameter_gradients(sums, *_float64(parameters))
-    return [torch.from_numpy(g).to(p.dtype) for g, p in zip(grads, parameters, strict=True)]
-
-
-def _float64(parameters):
-    return [parameter.detach().double().numpy() for parameter in parameters]
+    grads = engine.parameter_gradients(sums, [p.detach().double() for p in parameters])
+    return [grad.to(p.dtype) for grad, p in zip(grads, parameters, strict=True)]
 
 
 def _norm(grad: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:

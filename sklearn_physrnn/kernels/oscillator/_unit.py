@@ -4,7 +4,7 @@ Shape letters: B batch, T time, H inputs and outputs, P modes.
 
 The three run chunk by chunk in time. The chunk's matrix products stay products of
 decent size for BLAS, while the drive and the positions, which are P / H times as
-large as the input, live in buffers that fit the cache and are never allocated at full
+large as the input, live in buffers of bounded size and are never allocated at full
 length. Forward, a chunk costs two products. Backward walks the chunks in reverse and
 recomputes the drive, one product, rather than keeping it. By echoes the positions come
 back too, as the mean of the two; back-propagation keeps them.
@@ -15,9 +15,20 @@ from types import ModuleType
 import torch
 
 from .._autograd import compiled_backward, compiled_forward
-from ._scan import as_arrays, coefficients, nudge_array, parameter_gradients
+from ._scan import (
+    as_arrays,
+    coefficients,
+    nudges,
+    parameter_gradients,
+    start,
+    start_echoes,
+)
 
 _CHUNK = 2**18  # numbers in a buffer: 1 MB of float32, which the caches hold
+# On a GPU 32 MB: some 10 to 20 microseconds to read or write, so that a chunk's handful
+# of kernels keeps the device busy for as long as their launch takes, and rows enough for
+# its matrix products. Forward holds two such buffers, backward up to four.
+_DEVICE_CHUNK = 2**23
 _MIN_STEPS = 8
 
 
@@ -26,7 +37,8 @@ class _Chunks:
 
     def __init__(self, u: torch.Tensor, n_modes: int):
         self.n_rows, self.n_total, _ = u.shape
-        self.n_steps = max(_MIN_STEPS, _CHUNK // max(1, self.n_rows * n_modes))
+        size = _CHUNK if u.is_cpu else _DEVICE_CHUNK
+        self.n_steps = max(_MIN_STEPS, size // max(1, self.n_rows * n_modes))
         self.n_steps = max(1, min(self.n_steps, self.n_total))
         self.like = u
         self.starts = range(0, self.n_total, self.n_steps)
@@ -61,31 +73,28 @@ class Unit(torch.autograd.Function):
         dt, lengths, *parameters,
     ):  # fmt: skip
         u = u.detach().contiguous()
-        n_rows, _, width = u.shape
+        width = u.shape[2]
         n_modes = len(b_matrix)
-        keep = gradient == "bptt" and any(ctx.needs_input_grad)
-        rhel = gradient == "rhel" and any(ctx.needs_input_grad)
+        gradient = gradient if any(ctx.needs_input_grad) else None
+        keep = gradient == "bptt"
         chunks = _Chunks(u, n_modes)
         steps, counts = as_arrays(u, dt, lengths)
         coefs = coefficients(engine, parameters, u.dtype)
-        state = u.new_zeros(2, n_rows, n_modes)
-        power = u.new_zeros((n_rows, n_modes) if rhel else (0, 0))
+        state, power = start(engine, gradient, epsilon, u, n_modes)
         n_kept = engine.N_KEPT if keep else 1
         kept = u.new_empty(n_kept * u[..., 0].numel() * n_modes if keep else 0)
-        buffers = [chunks.buffer(w) for w in (width, n_modes, width, n_modes)]
+        buffers = [chunks.buffer(w) for w in (width, n_modes, width, 0 if keep else n_modes)]
         out = torch.empty_like(u)
         for first in chunks.starts:
             x = chunks.load(u, buffers[0], first)
             drive = _project(x, b_matrix, bias, chunks.take(buffers[1], first, n_modes))
-            positions = buffers[3][: drive.numel()]
             if keep:
-                begin = n_kept * n_rows * first * n_modes
-                positions = kept[begin : begin + n_kept * drive.numel()]
-            positions = positions.view(n_kept, *chunks.split(drive, first).shape)
+                positions = _piece(kept, n_kept, chunks, first, n_modes)
+            else:
+                positions = chunks.split(chunks.take(buffers[3], first, n_modes), first)[None]
             engine.advance(
-                coefs, state.numpy(), power.numpy(), chunks.split(drive, first).numpy(),
-                steps, counts, first, positions.numpy(),
-            )  # fmt: skip
+                coefs, state, power, chunks.split(drive, first), steps, counts, first, positions
+            )
             o = torch.mm(
                 positions[0].view_as(drive), c_matrix.T, out=chunks.take(buffers[2], first, width)
             )
@@ -108,16 +117,17 @@ class Unit(torch.autograd.Function):
         steps, counts = as_arrays(u, dt, lengths)
         rhel = gradient == "rhel"
         if rhel:
+            limits = None if lengths is None else counts
             state, power, *parameters = rest
-            nudge = nudge_array(
-                engine, epsilon, parameters[-1], power, counts,
-                lambda: _position_gradient_norm(grad, c_matrix, lengths, chunks),
+            nudge = nudges(
+                engine, epsilon, parameters[-1], state, power, counts,
+                lambda: _position_gradient_norm(grad, c_matrix, limits, chunks),
             )  # fmt: skip
-            states = engine.echoes(state.numpy())
+            states = start_echoes(state)
             middle = chunks.buffer(n_modes)
         else:
             kept, *parameters = rest
-            grad_state = u.new_zeros(2, n_rows, n_modes).numpy()
+            grad_state = u.new_zeros(2, n_rows, n_modes)
         coefs = coefficients(engine, parameters, u.dtype)
         buffers = [chunks.buffer(w) for w in (width, width, n_modes, n_modes, n_modes)]
         grad_u = torch.empty_like(u)
@@ -131,13 +141,13 @@ class Unit(torch.autograd.Function):
             drive = _project(x, b_matrix, bias, chunks.take(buffers[2], first, n_modes))
             grad_y = torch.mm(g, c_matrix, out=chunks.take(buffers[3], first, n_modes))
             grad_drive = chunks.take(buffers[4], first, n_modes)
-            arrays = (
-                chunks.split(drive, first).numpy(), steps, counts, first,
-                chunks.split(grad_y, first).numpy(), chunks.split(grad_drive, first).numpy(),
+            rows = (
+                chunks.split(drive, first), steps, counts, first,
+                chunks.split(grad_y, first), chunks.split(grad_drive, first),
             )  # fmt: skip
             if rhel:
                 y = chunks.take(middle, first, n_modes)
-                sums += engine.echo(coefs, states, nudge, *arrays, chunks.split(y, first).numpy())
+                sums += engine.echo(coefs, states, nudge, *rows, chunks.split(y, first))
             else:
                 trajectory = _piece(kept, engine.N_KEPT, chunks, first, n_modes)
                 if first:
@@ -146,9 +156,7 @@ class Unit(torch.autograd.Function):
                 else:
                     before = u.new_zeros(n_rows, n_modes)
                 y = trajectory[0].view_as(drive)
-                sums += engine.adjoint(
-                    coefs, grad_state, arrays[0], trajectory.numpy(), before.numpy(), *arrays[1:]
-                )
+                sums += engine.adjoint(coefs, grad_state, rows[0], trajectory, before, *rows[1:])
             grad_b.addmm_(grad_drive.T, x)
             grad_c.addmm_(g.T, y)
             if grad_bias is not None:
@@ -192,7 +200,7 @@ def _position_gradient_norm(grad, c_matrix, lengths, chunks):
         g = chunks.split(chunks.load(grad, buffer, first), first)
         g /= scale
         if lengths is not None:
-            time = torch.arange(first, first + g.shape[1])
+            time = torch.arange(first, first + g.shape[1], device=g.device)
             g.masked_fill_((time >= lengths[:, None])[:, :, None], 0.0)
         if width < n_modes:
             squares.baddbmm_(g.mT, g)

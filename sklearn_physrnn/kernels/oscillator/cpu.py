@@ -2,15 +2,7 @@
 
 Shape letters: B batch, T time steps of the arrays at hand (a chunk, perhaps), P modes.
 
-With Z = d z in the place of the momentum z, and s the factor of a step of varying
-size, a step reads
-
-    y_half = y + s/2 Z,   Z <- Z + s (gain u - kappa y_half),   y <- y_half + s/2 Z,
-
-with kappa = d^2 a and gain = d^2. The drifts have lost every parameter: the gradients
-of kappa and gain, both from the kick, hold all there is to know about a and d, so the
-echoes need to contrast nothing but the kick's potential. kappa alone sets the
-frequency, and an error in it grows with time, so float32 carries it in two parts.
+The step in the kernels' own variables stands in ``_parameters.py``.
 
 The two echoes run as their mean and half difference, the same pair of runs in other
 coordinates. Kept apart, they would have to be subtracted, and at a nudge of one size
@@ -18,14 +10,17 @@ lose digits in a mode that answers weakly, at another in one that answers strong
 float32 gradient of a two-block model over 50,000 steps was then 1e-6 from the exact
 one's cosine, 20 times as far as back-propagation's. As it is the nudge's size cancels.
 
-Arrays may be a chunk of a longer series: `first` is the time of their first step, and
+Tensors may be a chunk of a longer series: `first` is the time of their first step, and
 the state passes from one call to the next. `dt` (B, T of the whole series) is empty
 where every step has the same size; `lengths` (B,) counts the steps of each sample.
+The functions that others call take and give torch tensors, contiguous, of one dtype.
 """
 
 import numpy as np
+import torch
 
 from .._threads import run, shards
+from ._parameters import chain
 from ._strict import jit
 
 N_KEPT = 1  # trajectories the adjoint needs: the positions
@@ -33,22 +28,25 @@ RELATIVE_NUDGE = None  # its size cancels
 _N_SUMS = 2  # gradients of kappa and gain
 
 
-def coefficients(stiffness: np.ndarray, step: np.ndarray, dtype) -> np.ndarray:
-    """Rows kappa, what kappa lost in rounding, gain; from float64 parameters."""
-    gain = step * step
-    kappa = gain * stiffness
-    high = kappa.astype(dtype)
-    return np.stack([high, (kappa - high).astype(dtype), gain.astype(dtype)])
+def coefficients(parameters: list[torch.Tensor], dtype: torch.dtype) -> np.ndarray:
+    """Rows kappa, what kappa lost in rounding, gain."""
+    stiffness, step = (x.double().numpy() for x in parameters)
+    kind = torch.empty(0, dtype=dtype).numpy().dtype
+    with np.errstate(all="ignore"):  # parameters may be zero or not finite
+        gain = step * step
+        kappa = gain * stiffness
+        high = kappa.astype(kind)
+        return np.stack([high, (kappa - high).astype(kind), gain.astype(kind)])
 
 
-def parameter_gradients(sums, stiffness, step):
-    """Chain gradients of (kappa, gain) to those of (stiffness, step)."""
-    kappa, gain = sums
-    return step * step * kappa, 2 * step * (stiffness * kappa + gain)
+def parameter_gradients(sums: np.ndarray, parameters: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Gradients of (stiffness, step), given in float64, from those of kappa and gain."""
+    grads = chain(sums, *(x.numpy() for x in parameters))
+    return [torch.from_numpy(grad) for grad in grads]
 
 
 @jit
-def _advance(coefs, momentum, position, power, drive, dt, lengths, first, out):
+def _advance(coefs, momentum, position, drive, dt, lengths, first, out):
     n_rows, n_steps, n_modes = drive.shape
     kappa, kappa_low, gain = coefs[0], coefs[1], coefs[2]
     half = drive.dtype.type(0.5)
@@ -69,10 +67,6 @@ def _advance(coefs, momentum, position, power, drive, dt, lengths, first, out):
                 z[j] = z_next
                 y[j] = y_next
                 o[j] = y_next
-            if power.size > 0:
-                p = power[row]
-                for j in range(n_modes):
-                    p[j] += o[j] * o[j]
         out[row, n_run:] = 0
 
 
@@ -160,16 +154,15 @@ def _echo(
 def advance(coefs, state, power, drive, dt, lengths, first, kept):
     """Run freely through `drive` (B, T, P), from and to `state` (2, B, P), in place.
 
-    ``kept[0]`` (B, T, P) receives the positions. `power` (B, P), unless it is empty,
-    gains their squares.
+    ``kept[0]`` (B, T, P) receives the positions. `power` stays empty: nobody needs it.
     """
+    z, y = state.numpy()
+    out = kept[0].numpy()
+    drive, dt, lengths = drive.numpy(), dt.numpy(), lengths.numpy()
 
     def piece(_, start, stop):
         rows = slice(start, stop)
-        _advance(
-            coefs, state[0, rows], state[1, rows], power[rows], drive[rows], dt[rows],
-            lengths[rows], first, kept[0, rows],
-        )  # fmt: skip
+        _advance(coefs, z[rows], y[rows], drive[rows], dt[rows], lengths[rows], first, out[rows])
 
     run(piece, shards(len(drive), drive[0].size))
 
@@ -180,47 +173,47 @@ def adjoint(coefs, grad_state, drive, kept, before, dt, lengths, first, grad, gr
     `grad_state` (2, B, P) is updated in place, `grad_drive` written. `before` (B, P)
     is the position before the first step. Returns the gradients of kappa and gain.
     """
+    p, q = grad_state.numpy()
+    positions = kept[0].numpy()
+    drive, before, dt, lengths, grad, grad_drive = (
+        x.numpy() for x in (drive, before, dt, lengths, grad, grad_drive)
+    )
     pieces = shards(len(drive), 2 * drive[0].size)
     sums = np.zeros((len(pieces), _N_SUMS, drive.shape[2]), drive.dtype)
 
     def piece(index, start, stop):
         rows = slice(start, stop)
         _adjoint(
-            coefs, grad_state[0, rows], grad_state[1, rows], drive[rows], kept[0, rows],
-            before[rows], dt[rows], lengths[rows], first, grad[rows], grad_drive[rows],
-            sums[index],
+            coefs, p[rows], q[rows], drive[rows], positions[rows], before[rows], dt[rows],
+            lengths[rows], first, grad[rows], grad_drive[rows], sums[index],
         )  # fmt: skip
 
     run(piece, pieces)
     return sums.sum(axis=0, dtype=np.float64)
 
 
-def echoes(state):
-    """The two echoes' start, (4, B, P), from the end of the free run.
-
-    Mean and half difference of Z, then of y.
-    """
-    z, y = state
-    return np.stack([-z, np.zeros_like(z), y, np.zeros_like(y)])
-
-
 def echo(coefs, states, nudge, drive, dt, lengths, first, grad, grad_drive, middle):
     """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
 
-    `states` is updated in place; `nudge` (2, B, P) holds the nudges of Z and the
-    factor of the contrasts of half differences. `middle` (B, T, P) receives the mean
-    of the two echoes' positions, that is the free run's. Returns the gradients of
-    kappa and gain.
+    `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
+    the factor of the contrasts of half differences. `middle` (B, T, P), or None,
+    receives the mean of the two echoes' positions, that is the free run's. Returns the
+    gradients of kappa and gain.
     """
+    if middle is None:
+        middle = torch.empty_like(drive)
+    states, (nudge, contrast) = states.numpy(), nudge.numpy()
+    drive, dt, lengths, grad, grad_drive, middle = (
+        x.numpy() for x in (drive, dt, lengths, grad, grad_drive, middle)
+    )
     pieces = shards(len(drive), 3 * drive[0].size)
     sums = np.zeros((len(pieces), _N_SUMS, drive.shape[2]), drive.dtype)
 
     def piece(index, start, stop):
         rows = slice(start, stop)
         _echo(
-            coefs, *(state[rows] for state in states), nudge[0, rows], nudge[1, rows],
-            drive[rows], dt[rows], lengths[rows], first, grad[rows], grad_drive[rows],
-            middle[rows], sums[index],
+            coefs, *states[:, rows], nudge[rows], contrast[rows], drive[rows], dt[rows],
+            lengths[rows], first, grad[rows], grad_drive[rows], middle[rows], sums[index],
         )  # fmt: skip
 
     run(piece, pieces)

@@ -1,0 +1,113 @@
+"""Nonlinear oscillators on a GPU: the free run, its adjoint and the two echoes, in Triton.
+
+Functions and arguments are those of :mod:`.cpu`, the step and the echoes' pair of
+coordinates stand in ``_parameters.py``. Shape letters: B batch, T time, P modes.
+
+Grid. One warp for 32 modes of one sample; these steps cannot be put together beforehand,
+so time stays in sequence, a lane a mode, and the multiprocessors are filled by batch and
+modes alone. The state and the sums stay in registers.
+
+Bytes. A lane asks for a tile of 16 steps (8 of the two or three tensors of a way back)
+while it works on the tile before, all in its own registers, and writes a tile at a time.
+With (32, 16384, 512), four warps a multiprocessor, 8 to 12 KB are then in flight there,
+as much as steps of some hundred cycles can use: a step's latency is the limit, by
+estimate, not measured, near two thirds of an H100's bandwidth for the free run. It reads
+the drive and writes the positions, and those at the kick if they are kept; the adjoint
+moves four tensors, the echoes four, or three where nobody wants their positions.
+
+Precision. Steps in the drive's dtype, stiff in two parts, tanh and atanh with a small
+relative error also near zero, which tiny nudges need. A tile's share of the parameter
+gradients is a sum in the drive's dtype, all further ones are in float64; one value a
+sample and mode is written, and torch adds these up. No atomics: the same input gives the
+same bits.
+
+Back-propagation keeps the positions and those at the kick, as on the CPU, and the echoes
+the final state and the positions' power. Every number of samples, steps and modes is
+served. Nothing waits for the device.
+"""
+
+import torch
+
+from ..oscillator.cuda import coefficients as coefficients
+from ..oscillator.cuda import launch
+from . import cuda_kernels as kernels
+from ._parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
+from ._parameters import chain
+
+N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
+_N_SUMS = 3  # gradients of w, pull and stiff
+_BLOCK = 32  # a warp
+# Steps in a tile of float32, as many as registers allow.
+_STEPS = {kernels.forward: 16, kernels.adjoint: 8, kernels.echo: 8}
+
+
+def parameter_gradients(
+    sums: torch.Tensor, parameters: list[torch.Tensor]
+) -> tuple[torch.Tensor, ...]:
+    """Gradients of (w, c, alpha, step), given in float64, from those of w, pull, stiff."""
+    return chain(sums.sum(1), *parameters)
+
+
+def compilation(kernel, is_float: bool, has_dt: bool) -> dict:
+    """Constants of a kernel, and what the compiler is told."""
+    return {
+        "HAS_DT": has_dt,
+        "STEPS": _STEPS[kernel] if is_float else max(1, _STEPS[kernel] // 2),
+        "BLOCK": _BLOCK,
+        "num_warps": 1,
+        "maxnreg": 255,  # else the compiler spills some for more programs than there are
+    }
+
+
+def _start(kernel, drive, dt, first, *arguments) -> None:
+    options = compilation(kernel, drive.dtype == torch.float32, dt.numel() > 0)
+    shift = 0  # which the compiler must not know: see there
+    launch(
+        kernel, drive, _BLOCK,
+        *arguments, first, drive.shape[1], dt.shape[1], drive.shape[2], shift, **options,
+    )  # fmt: skip
+
+
+def advance(coefs, state, power, drive, dt, lengths, first, kept):
+    """Run freely through `drive` (B, T, P), from and to `state` (2, B, P), in place.
+
+    ``kept[0]`` (B, T, P) receives the positions, ``kept[1]``, where there is one, those
+    at the kick. `power` (B, P), unless it is empty, gains the positions' squares.
+    """
+    half = kept[1] if len(kept) > 1 else None
+    squares = power if power.numel() else None
+    _start(
+        kernels.forward, drive, dt, first,
+        drive, kept[0], half, state[0], state[1], squares, *coefs, dt, lengths,
+    )  # fmt: skip
+
+
+def adjoint(coefs, grad_state, drive, kept, before, dt, lengths, first, grad, grad_drive):
+    """Back-propagate `grad` (B, T, P), the gradient of the positions.
+
+    `grad_state` (2, B, P) is updated in place, `grad_drive` written; `before` is not
+    needed. Returns the gradients of w, pull and stiff, (3, B, P).
+    """
+    sums = drive.new_zeros(_N_SUMS, *grad_state.shape[1:], dtype=torch.float64)
+    _start(
+        kernels.adjoint, drive, dt, first,
+        drive, grad, grad_drive, kept[1], grad_state[0], grad_state[1], *coefs, dt, lengths,
+        *sums,
+    )  # fmt: skip
+    return sums
+
+
+def echo(coefs, states, nudge, drive, dt, lengths, first, grad, grad_drive, middle):
+    """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
+
+    `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
+    the factor of the contrasts of half differences. `middle` (B, T, P), or None,
+    receives the mean of the two echoes' positions. Returns the gradients of w, pull and
+    stiff, (3, B, P).
+    """
+    sums = drive.new_zeros(_N_SUMS, *states.shape[1:], dtype=torch.float64)
+    _start(
+        kernels.echo, drive, dt, first,
+        drive, grad, grad_drive, middle, *states, *nudge, *coefs, dt, lengths, *sums,
+    )  # fmt: skip
+    return sums

@@ -1,0 +1,357 @@
+"""The loops over time of :mod:`.cuda`, which says what they do and why.
+
+Shape letters: B batch, T time steps, P modes. A program holds BLOCK modes of one sample,
+one a lane, and STEPS steps of what it reads and writes: tiles (STEPS, BLOCK), a column a
+lane. To be laid out like that, the compiler must not see that a row of modes starts where
+vectors may: it would give a lane four modes, and spread the steps over lanes. Hence
+`shift`, which is zero, but only at run time. A warp's accesses coalesce all the same.
+"""
+
+import triton
+import triton.language as tl
+
+from ..oscillator.cuda_kernels import clear, where_am_i
+from ._parameters import TANH_LIMIT, TANH_P, TANH_Q
+
+_LIMIT = tl.constexpr(TANH_LIMIT)
+_P0, _P1, _P2, _P3, _P4 = map(tl.constexpr, TANH_P)
+_Q0, _Q1, _Q2, _Q3, _Q4 = map(tl.constexpr, TANH_Q)
+
+
+@triton.jit
+def tanh(x):
+    """Hyperbolic tangent, to a few units of the last place however small x is."""
+    if x.dtype == tl.float32:
+        # Comparisons are written so that a NaN passes both.
+        x = tl.where(x > _LIMIT, _LIMIT, x)
+        x = tl.where(x < -_LIMIT, -_LIMIT, x)
+        z = x * x
+        p = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
+        q = (((_Q4 * z + _Q3) * z + _Q2) * z + _Q1) * z + _Q0
+        t = x * (p / q)
+        t = tl.where(t > 1.0, 1.0, t)
+        t = tl.where(t < -1.0, -1.0, t)
+    else:
+        # Lambert's continued fraction to its seventh level, 1e-17 at 0.4; from there on
+        # the exponential loses nothing.
+        z = x * x
+        p = ((z + 378.0) * z + 17325.0) * z + 135135.0
+        q = ((28.0 * z + 3150.0) * z + 62370.0) * z + 135135.0
+        e = tl.exp(-2.0 * tl.abs(x))
+        large = (1.0 - e) / (1.0 + e)
+        t = tl.where(tl.abs(x) < 0.4, x * (p / q), tl.where(x < 0.0, -large, large))
+    return t
+
+
+@triton.jit
+def atanh(p):
+    """Inverse hyperbolic tangent of -1 < p < 1, likewise."""
+    n_terms: tl.constexpr = 8 if p.dtype == tl.float32 else 17
+    z = p * p
+    series = tl.zeros_like(p)
+    for k in tl.static_range(n_terms):
+        series = (series + 1.0 / (2 * (n_terms - k) + 1)) * z
+    large = 0.5 * tl.log((1.0 + p) / (1.0 - p))
+    return tl.where(z < 1.0 / 9.0, p + p * series, large)
+
+
+@triton.jit
+def _coefficients(w, c, alpha, step, mode, valid, real: tl.constexpr):
+    """stiff in two parts, pull, w and 1 / w."""
+    d = tl.load(step + mode, mask=valid, other=0.0).to(tl.float64)
+    slope = tl.load(w + mode, mask=valid, other=1.0).to(tl.float64)
+    stiff = d * d * tl.load(alpha + mode, mask=valid, other=0.0).to(tl.float64)
+    pull = d * d * tl.load(c + mode, mask=valid, other=0.0).to(tl.float64)
+    high = stiff.to(real)
+    low = (stiff - high.to(tl.float64)).to(real)
+    return high, low, pull.to(real), slope.to(real), (1.0 / slope).to(real)
+
+
+@triton.jit
+def _fetch(pointer, stride, n_left, valid, STEPS: tl.constexpr):
+    """Up to STEPS rows, `stride` apart, from those that `pointer` has for every mode."""
+    each = tl.arange(0, STEPS)[:, None]
+    return tl.load(pointer + each * stride, mask=(each < n_left) & valid, other=0.0)
+
+
+@triton.jit
+def _write(pointer, stride, n_left, valid, tile):
+    """Up to as many rows as `tile` has, to where `pointer` has every mode's first."""
+    each = tl.arange(0, tile.shape[0])[:, None]
+    tl.store(pointer + each * stride, tile, mask=(each < n_left) & valid)
+
+
+@triton.jit
+def _row(tile, i: tl.constexpr):
+    """Row i of a tile; all rows are in the lane's own registers, and nothing is added."""
+    each = tl.arange(0, tile.shape[0])[:, None]
+    return tl.sum(tl.where(each == i, tile, 0.0), axis=0, keep_dims=True)
+
+
+@triton.jit
+def _with_row(tile, i: tl.constexpr, row):
+    """The tile with another row i, again without a move."""
+    each = tl.arange(0, tile.shape[0])[:, None]
+    return tl.where(each == i, row, tile)
+
+
+@triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
+def forward(
+    drive, out, half_out, momentum, position, power, w, c, alpha, step, dt, lengths,
+    first, n_steps, n_total, n_modes, shift,
+    HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Positions (B, T, P) from `drive`; momentum, position and power (B, P) in place."""
+    real: tl.constexpr = drive.dtype.element_ty
+    row, mode, valid, n_run = where_am_i(lengths, first, n_steps, n_modes, BLOCK)
+    every, all_valid = mode + shift, valid
+    mode, valid = every[None, :], valid[None, :]
+    stiff, low, pull, slope, _ = _coefficients(w, c, alpha, step, mode, valid, real)
+    cell = row * n_modes + mode
+    z = tl.load(momentum + cell, mask=valid, other=0.0)
+    y = tl.load(position + cell, mask=valid, other=0.0)
+    tail = out + (row * n_steps + n_run) * n_modes
+    start = row * n_steps * n_modes + mode
+    drive += start
+    out += start
+    if half_out is not None:
+        half_out += start
+    u_tile = _fetch(drive, n_modes, n_run, valid, STEPS)
+    if HAS_DT:
+        dt += row * n_total + first
+    total = tl.zeros((1, BLOCK), tl.float64)
+
+    for tile in range(0, n_run, STEPS):
+        left = n_run - tile
+        drive += STEPS * n_modes
+        u_ahead = _fetch(drive, n_modes, left - STEPS, valid, STEPS)
+        squares = tl.zeros((1, BLOCK), real)
+        y_tile = tl.zeros((STEPS, BLOCK), real)
+        half_tile = tl.zeros((STEPS, BLOCK), real)
+        for i in tl.static_range(STEPS):
+            u = _row(u_tile, i)
+            if HAS_DT:
+                s = tl.load(dt + i, mask=i < left, other=0.0)
+            else:
+                s = 1.0
+            h = 0.5 * s
+            y_half = y + h * z
+            force = low * y_half + pull * tanh(slope * y_half + u)
+            force += stiff * y_half
+            z_next = z - s * force
+            y_next = y_half + h * z_next
+            z, y = tl.where(i < left, z_next, z), tl.where(i < left, y_next, y)
+            y_tile = _with_row(y_tile, i, y)
+            half_tile = _with_row(half_tile, i, y_half)
+            squares += tl.where(i < left, y * y, 0.0)
+        total += squares.to(tl.float64)
+        _write(out, n_modes, left, valid, y_tile)
+        out += STEPS * n_modes
+        if half_out is not None:
+            _write(half_out, n_modes, left, valid, half_tile)
+            half_out += STEPS * n_modes
+        u_tile = u_ahead
+        if HAS_DT:
+            dt += STEPS
+    tl.store(momentum + cell, z, mask=valid)
+    tl.store(position + cell, y, mask=valid)
+    if power is not None:
+        before = tl.load(power + cell, mask=valid, other=0.0)
+        tl.store(power + cell, (before.to(tl.float64) + total).to(real), mask=valid)
+    clear(tail, n_steps - n_run, n_modes, every, all_valid, STEPS)
+
+
+@triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
+def adjoint(
+    drive, grad, grad_drive, y_halves, momentum, position, w, c, alpha, step, dt, lengths,
+    sum_w, sum_pull, sum_stiff, first, n_steps, n_total, n_modes, shift,
+    HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Gradients of the drive (B, T, P), and of w, pull and stiff (B, P), from those of y."""
+    real: tl.constexpr = drive.dtype.element_ty
+    row, mode, valid, n_run = where_am_i(lengths, first, n_steps, n_modes, BLOCK)
+    every, all_valid = mode + shift, valid
+    mode, valid = every[None, :], valid[None, :]
+    stiff, low, pull, slope, _ = _coefficients(w, c, alpha, step, mode, valid, real)
+    cell = row * n_modes + mode
+    p = tl.load(momentum + cell, mask=valid, other=0.0)
+    q = tl.load(position + cell, mask=valid, other=0.0)
+    end = row * n_steps + n_run
+    tail = grad_drive + end * n_modes
+    final = (end - 1) * n_modes + mode
+    drive += final
+    grad += final
+    grad_drive += final
+    y_halves += final
+    u_tile = _fetch(drive, -n_modes, n_run, valid, STEPS)
+    g_tile = _fetch(grad, -n_modes, n_run, valid, STEPS)
+    y_tile = _fetch(y_halves, -n_modes, n_run, valid, STEPS)
+    if HAS_DT:
+        dt += row * n_total + first + n_run - 1
+    total_w = tl.zeros((1, BLOCK), tl.float64)
+    total_pull = tl.zeros((1, BLOCK), tl.float64)
+    total_stiff = tl.zeros((1, BLOCK), tl.float64)
+
+    for tile in range(0, n_run, STEPS):
+        left = n_run - tile
+        drive -= STEPS * n_modes
+        grad -= STEPS * n_modes
+        y_halves -= STEPS * n_modes
+        u_ahead = _fetch(drive, -n_modes, left - STEPS, valid, STEPS)
+        g_ahead = _fetch(grad, -n_modes, left - STEPS, valid, STEPS)
+        y_ahead = _fetch(y_halves, -n_modes, left - STEPS, valid, STEPS)
+        du_tile = tl.zeros((STEPS, BLOCK), real)
+        part_w = tl.zeros((1, BLOCK), real)
+        part_pull = tl.zeros((1, BLOCK), real)
+        part_stiff = tl.zeros((1, BLOCK), real)
+        for i in tl.static_range(STEPS):
+            y_half = _row(y_tile, i)
+            if HAS_DT:
+                s = tl.load(dt - i, mask=i < left, other=0.0)
+            else:
+                s = 1.0
+            h = 0.5 * s
+            th = tanh(slope * y_half + _row(u_tile, i))
+            q_next = q + _row(g_tile, i)
+            p_next = p + h * q_next
+            sp = s * p_next
+            bend = sp * pull * ((1.0 - th) * (1.0 + th))
+            du_tile = _with_row(du_tile, i, -bend)
+            part_w -= tl.where(i < left, bend * y_half, 0.0)
+            part_pull -= tl.where(i < left, sp * th, 0.0)
+            part_stiff -= tl.where(i < left, sp * y_half, 0.0)
+            q_next -= low * sp + bend * slope
+            q_next -= stiff * sp
+            p = tl.where(i < left, p_next + h * q_next, p)
+            q = tl.where(i < left, q_next, q)
+        total_w += part_w.to(tl.float64)
+        total_pull += part_pull.to(tl.float64)
+        total_stiff += part_stiff.to(tl.float64)
+        _write(grad_drive, -n_modes, left, valid, du_tile)
+        grad_drive -= STEPS * n_modes
+        u_tile, g_tile, y_tile = u_ahead, g_ahead, y_ahead
+        if HAS_DT:
+            dt -= STEPS
+    tl.store(momentum + cell, p, mask=valid)
+    tl.store(position + cell, q, mask=valid)
+    tl.store(sum_w + cell, total_w, mask=valid)
+    tl.store(sum_pull + cell, total_pull, mask=valid)
+    tl.store(sum_stiff + cell, total_stiff, mask=valid)
+    clear(tail, n_steps - n_run, n_modes, every, all_valid, STEPS)
+
+
+@triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
+def echo(
+    drive, grad, grad_drive, middle, z_mean, z_diff, y_mean, y_diff, nudge, contrast,
+    w, c, alpha, step, dt, lengths, sum_w, sum_pull, sum_stiff,
+    first, n_steps, n_total, n_modes, shift,
+    HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The same by two echoes, as their mean and half difference, (B, P) each, in place.
+
+    The mean's positions go to `middle` unless that is None.
+    """
+    real: tl.constexpr = drive.dtype.element_ty
+    # The largest number below one, of this type: as a mere number it would pass through
+    # float32, and be one.
+    ulp: tl.constexpr = 2.0**-24 if real == tl.float32 else 2.0**-53
+    edge = tl.full((1, BLOCK), 1.0 - ulp, real)
+    row, mode, valid, n_run = where_am_i(lengths, first, n_steps, n_modes, BLOCK)
+    every, all_valid = mode + shift, valid
+    mode, valid = every[None, :], valid[None, :]
+    stiff, low, pull, slope, inverse = _coefficients(w, c, alpha, step, mode, valid, real)
+    cell = row * n_modes + mode
+    mz = tl.load(z_mean + cell, mask=valid, other=0.0)
+    dz = tl.load(z_diff + cell, mask=valid, other=0.0)
+    my = tl.load(y_mean + cell, mask=valid, other=0.0)
+    dy = tl.load(y_diff + cell, mask=valid, other=0.0)
+    size = tl.load(nudge + cell, mask=valid, other=0.0)
+    scale = tl.load(contrast + cell, mask=valid, other=0.0)
+    end = row * n_steps + n_run
+    tail = grad_drive + end * n_modes
+    final = (end - 1) * n_modes + mode
+    drive += final
+    grad += final
+    grad_drive += final
+    if middle is not None:
+        middle_tail = middle + end * n_modes
+        middle += final
+    u_tile = _fetch(drive, -n_modes, n_run, valid, STEPS)
+    g_tile = _fetch(grad, -n_modes, n_run, valid, STEPS)
+    if HAS_DT:
+        dt += row * n_total + first + n_run - 1
+    total_w = tl.zeros((1, BLOCK), tl.float64)
+    total_pull = tl.zeros((1, BLOCK), tl.float64)
+    total_stiff = tl.zeros((1, BLOCK), tl.float64)
+
+    for tile in range(0, n_run, STEPS):
+        left = n_run - tile
+        drive -= STEPS * n_modes
+        grad -= STEPS * n_modes
+        u_ahead = _fetch(drive, -n_modes, left - STEPS, valid, STEPS)
+        g_ahead = _fetch(grad, -n_modes, left - STEPS, valid, STEPS)
+        du_tile = tl.zeros((STEPS, BLOCK), real)
+        y_tile = tl.zeros((STEPS, BLOCK), real)
+        part_w = tl.zeros((1, BLOCK), real)
+        part_pull = tl.zeros((1, BLOCK), real)
+        part_stiff = tl.zeros((1, BLOCK), real)
+        for i in tl.static_range(STEPS):
+            if HAS_DT:
+                s = tl.load(dt - i, mask=i < left, other=0.0)
+            else:
+                s = 1.0
+            h = 0.5 * s
+            y_tile = _with_row(y_tile, i, my)
+            z_next = mz
+            dz_next = dz + size * _row(g_tile, i)
+            y_half = my + h * z_next
+            dy_half = dy + h * dz_next
+
+            th_m = tanh(slope * y_half + _row(u_tile, i))
+            th_h = tanh(slope * dy_half)
+            th_h = tl.where(th_h > edge, edge, th_h)
+            th_h = tl.where(th_h < -edge, -edge, th_h)
+            product = th_m * th_h
+            divisor = 1.0 / ((1.0 - product) * (1.0 + product))
+            th = th_m * ((1.0 - th_h) * (1.0 + th_h)) * divisor
+            dth = th_h * ((1.0 - th_m) * (1.0 + th_m)) * divisor
+            dlog = atanh(product)
+
+            z_next -= s * (low * y_half + pull * th)
+            z_next -= s * (stiff * y_half)
+            dz_next -= s * (low * dy_half + pull * dth)
+            dz_next -= s * (stiff * dy_half)
+            mz, dz = tl.where(i < left, z_next, mz), tl.where(i < left, dz_next, dz)
+            my = tl.where(i < left, y_half + h * z_next, my)
+            dy = tl.where(i < left, dy_half + h * dz_next, dy)
+
+            # dL/dtheta = -sum contrast(dH/dtheta), with
+            # H = stiff/2 y_half^2 + pull/w log cosh(w y_half + u)
+            f = s * scale
+            du_tile = _with_row(du_tile, i, -f * pull * inverse * dth)
+            wells = f * inverse * dlog
+            tilt = f * (th * dy_half + dth * y_half)
+            part_w -= tl.where(i < left, pull * inverse * (tilt - wells), 0.0)
+            part_pull -= tl.where(i < left, wells, 0.0)
+            part_stiff -= tl.where(i < left, f * y_half * dy_half, 0.0)
+        total_w += part_w.to(tl.float64)
+        total_pull += part_pull.to(tl.float64)
+        total_stiff += part_stiff.to(tl.float64)
+        _write(grad_drive, -n_modes, left, valid, du_tile)
+        grad_drive -= STEPS * n_modes
+        if middle is not None:
+            _write(middle, -n_modes, left, valid, y_tile)
+            middle -= STEPS * n_modes
+        u_tile, g_tile = u_ahead, g_ahead
+        if HAS_DT:
+            dt -= STEPS
+    tl.store(z_mean + cell, mz, mask=valid)
+    tl.store(z_diff + cell, dz, mask=valid)
+    tl.store(y_mean + cell, my, mask=valid)
+    tl.store(y_diff + cell, dy, mask=valid)
+    tl.store(sum_w + cell, total_w, mask=valid)
+    tl.store(sum_pull + cell, total_pull, mask=valid)
+    tl.store(sum_stiff + cell, total_stiff, mask=valid)
+    clear(tail, n_steps - n_run, n_modes, every, all_valid, STEPS)
+    if middle is not None:
+        clear(middle_tail, n_steps - n_run, n_modes, every, all_valid, STEPS)
