@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..training._groups import parameter_groups
+from ..training._groups import decayed_and_others
 from ._format import Spec
 from ._plain import Fields
 
@@ -86,19 +86,18 @@ def fill(module: nn.Module, arrays: dict[str, np.ndarray]) -> None:
     module.eval()
 
 
-def _order(module: nn.Module, alpha: float) -> list[str]:
+def _order(module: nn.Module) -> list[str]:
     """Name the parameters in the order in which the engine's optimizer counts them."""
     names = {id(parameter): name for name, parameter in module.named_parameters()}
-    groups = parameter_groups(module, alpha)
-    return [names[id(parameter)] for group in groups for parameter in group["params"]]
+    return [names[id(parameter)] for part in decayed_and_others(module) for parameter in part]
 
 
-def optimizer_fields(state: dict[str, Any], module: nn.Module, alpha: float) -> dict[str, Any]:
+def optimizer_fields(state: dict[str, Any], module: nn.Module) -> dict[str, Any]:
     """Say which optimizer it was, and the order in which it counts the parameters.
 
     Its state has a number for each; the file has names.
     """
-    order = _order(module, alpha)
+    order = _order(module)
     unseen = [name for index, name in enumerate(order) if index not in state["state"]]
     return {"name": state["optimizer"], "parameters": order, "unseen": unseen}
 
@@ -145,12 +144,12 @@ def optimizer_specs(data: Any, module: nn.Module) -> dict[str, Spec]:
 
 
 def make_optimizer_state(
-    data: dict[str, Any], arrays: dict[str, np.ndarray], module: nn.Module, alpha: float
+    data: dict[str, Any], arrays: dict[str, np.ndarray], module: nn.Module
 ) -> dict[str, Any]:
     """Build the state as the engine keeps it, from arrays that `optimizer_specs` gives."""
     # Numbers are the engine's own, never the file's: torch's fused optimizers do not check
     # that a state has its parameter's shape, and write past its end.
-    numbers = {name: index for index, name in enumerate(_order(module, alpha))}
+    numbers = {name: index for index, name in enumerate(_order(module))}
     state: dict[int, dict[str, torch.Tensor]] = {}
     for place, parameter in enumerate(_seen(data).values()):
         index = numbers[parameter]

@@ -72,7 +72,7 @@ def from_contents(
     _module.fill(module, part("module."))
     estimator.module_ = module
     estimator._optimizer_state = _module.make_optimizer_state(
-        fields["optimizer"], part("optimizer."), module, estimator.alpha
+        fields["optimizer"], part("optimizer."), module
     )
     scaler = _scalers.make_scaler(fields["input_scaler"], part("input_scaler."))
     estimator._preparation = (

@@ -120,9 +120,7 @@ def _fitted_fields(estimator: Any) -> dict[str, Any]:
         "n_iter_": int(own["n_iter_"]),
         "best_loss_": to_json(float(own["best_loss_"])),
         "curves": [None if own[curve] is None else len(own[curve]) for curve in CURVES],
-        "optimizer": _module.optimizer_fields(
-            own["_optimizer_state"], estimator.module_, estimator.alpha
-        ),
+        "optimizer": _module.optimizer_fields(own["_optimizer_state"], estimator.module_),
     }
     if isinstance(estimator, _SequenceInputs):
         fields["n_dims"] = int(own["_n_dims"])

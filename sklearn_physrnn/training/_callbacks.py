@@ -161,6 +161,23 @@ class ClipGradients(Callback):
             grad.masked_fill_(overflowed, 0.0)
 
 
+class DecayWeights(Callback):
+    """Shrink `parameters` by `rate` times the learning rate before every step.
+
+    Decoupled from the gradient whatever the optimizer, which torch's own is in AdamW
+    alone; and the optimizer has one group of parameters, and so one call, in place of two.
+    """
+
+    def __init__(self, parameters: Sequence[torch.Tensor], rate: float) -> None:
+        self.parameters = list(parameters)
+        self.rate = rate
+
+    @torch.no_grad()
+    def on_grad_computed(self, net, **kwargs):
+        kept: float = 1 - net.optimizer_.param_groups[0]["lr"] * self.rate
+        torch._foreach_mul_(self.parameters, [kept] * len(self.parameters))
+
+
 class Schedule(Callback):
     """Set the learning rate before every batch from the progress of training."""
 

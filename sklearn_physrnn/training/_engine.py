@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from ..nn._dropout import Dropout
-from ._callbacks import ClipGradients, KeepWeights, Progress, Schedule
+from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
 from ._checkpoint import Checkpoint
 from ._data import Batches
 from ._device import has_room, worth_a_gpu
-from ._groups import parameter_groups
+from ._groups import decayed_and_others
 from ._net import Net
 from ._random import preserved_global_state
 from ._saving import SaveTraining
@@ -117,8 +117,8 @@ def train(
         device = torch.device("cpu")
 
     def make_optimizer(_, lr: float) -> torch.optim.Optimizer:
-        groups = parameter_groups(module, options.weight_decay / n_batches)
-        optimizer = OPTIMIZERS[options.optimizer](groups, lr=lr)
+        parameters = [*decayed, *others]
+        optimizer = OPTIMIZERS[options.optimizer](parameters, lr=lr, weight_decay=0.0)
         if optimizer_state is not None and optimizer_state["optimizer"] == options.optimizer:
             # What it learned, under today's settings; a copy, for it is updated in place.
             learned = copy.deepcopy(optimizer_state["state"])
@@ -127,11 +127,14 @@ def train(
         return optimizer
 
     n_batches = -(-len(samples) // batch_size)
+    decayed, others = decayed_and_others(module)
     keeper = KeepWeights(options.patience if validation is not None else None, options.tol)
     schedule = Schedule(SCHEDULES[options.schedule], options.max_epochs * n_batches)
     callbacks = [schedule, *options.callbacks, keeper]
     if options.max_grad_norm is not None:
         callbacks.append(ClipGradients(options.max_grad_norm))
+    if options.weight_decay and decayed:
+        callbacks.append(DecayWeights(decayed, options.weight_decay / n_batches))
     if options.verbose:
         callbacks.insert(-1, Progress(every=1 if options.verbose > 1 else 10))
     batch_generator = torch.Generator().manual_seed(options.seed)

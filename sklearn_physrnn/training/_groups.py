@@ -1,16 +1,14 @@
 """Which parameters decay."""
 
-from typing import Any
-
 from torch import nn
 
 
-def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay matrices only: biases and physical constants have no reason to be zero.
+def decayed_and_others(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Matrices decay: biases and physical constants have no reason to be zero.
 
-    A module may name further parameters of its own in an attribute ``undecayed``.
+    A module may name further parameters of its own in an attribute ``undecayed``. An
+    optimizer counts the parameters of both lists one after the other.
     """
-    # By place, not by value: an optimizer's state counts the parameters, whatever the decay.
     decayed: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for part in module.modules():
@@ -19,5 +17,4 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
             if parameter.requires_grad:
                 decays = parameter.ndim > 1 and name not in undecayed
                 (decayed if decays else others).append(parameter)
-    groups = (decayed, weight_decay), (others, 0.0)
-    return [{"params": p, "weight_decay": decay} for p, decay in groups if p]
+    return decayed, others

@@ -11,7 +11,8 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from sklearn_physrnn.training._data import Samples
-from sklearn_physrnn.training._engine import TrainingOptions, parameter_groups, train
+from sklearn_physrnn.training._engine import TrainingOptions, train
+from sklearn_physrnn.training._groups import decayed_and_others
 from sklearn_physrnn.training._losses import SquaredError
 
 
@@ -241,13 +242,26 @@ def test_gradients_are_clipped():
 
 def test_matrices_decay_and_nothing_else():
     module = _net()
-    decayed, free = parameter_groups(module, 0.1)
-    assert decayed["weight_decay"] == 0.1
-    assert {p.ndim for p in decayed["params"]} == {2}
-    assert free["weight_decay"] == 0
-    assert {p.ndim for p in free["params"]} == {1}
+    decayed, free = decayed_and_others(module)
+    assert {p.ndim for p in decayed} == {2}
+    assert {p.ndim for p in free} == {1}
     module.layers[0].weight.requires_grad_(False)
-    assert len(parameter_groups(module, 0.1)[0]["params"]) == 1
+    assert len(decayed_and_others(module)[0]) == 1
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_decay_is_apart_from_the_gradient(optimizer):
+    # Without a gradient only decay moves a weight: by the rate times the learning rate an
+    # epoch, whatever the optimizer and its momentum.
+    class Flat(torch.nn.Module):
+        def forward(self, prediction, target):
+            return 0 * prediction[:, 0]
+
+    module, start = _net(), _net()
+    train(module, Flat(), _samples(64), _options(optimizer=optimizer, weight_decay=2.0))
+    shrunk = (1 - 0.01 * 2.0 / 2) ** (2 * 5)  # two batches, five epochs
+    for p, q in zip(module.parameters(), start.parameters(), strict=True):
+        torch.testing.assert_close(p, q * shrunk if q.ndim == 2 else q)
 
 
 def test_user_callbacks_are_called_in_order():
