@@ -46,6 +46,11 @@ GOAL = {
     ("long horizons", "ETTh1, mean", "PETNN", "MSE"): 0.427,
 }
 LESS_IS_BETTER = ("RMSE", "MSE", "MAE", "MASE", "1 - cosine", "peak MB", "kept MB", "s a step")
+# Further claims come before them, as they stand in the files.
+LAST = (
+    "sequences", "MNIST by rows", "MNIST by pixels", "IMDB", "UEA", "long horizons",
+    "long memory", "PETNN ablation", "RHEL memory", "RHEL gradients",
+)  # fmt: skip
 # Claims of many conditions: a row for each of them and its metric, a column for each model.
 WIDE = ("long horizons", "long memory", "PETNN ablation", "RHEL gradients", "RHEL memory")
 
@@ -157,7 +162,9 @@ def main(arguments=None):
     # Of a fit that was repeated, the last result counts.
     keys = ["claim", "data", "model", "seed", "metric"]
     results = results.drop_duplicates(keys, keep="last")
-    tables = [table(claim, rows) for claim, rows in results.groupby("claim", sort=False)]
+    groups = dict(iter(results.groupby("claim", sort=False)))
+    claims = sorted(groups, key=lambda claim: LAST.index(claim) if claim in LAST else -1)
+    tables = [table(claim, groups[claim]) for claim in claims]
     text = options.page.read_text()
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
