@@ -46,4 +46,14 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_show_sourcelink = False
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "logo": {"text": "sklearn_physrnn"},
+}
+# Pages without siblings have no use for a list of them, and tables for its room.
+_WIDE = (
+    "getting_started", "choosing", "cookbook", "defaults", "reproduction", "performance",
+    "reliability", "contributing", "changelog",
+)  # fmt: skip
+html_sidebars = {page: [] for page in _WIDE}

@@ -94,7 +94,7 @@ def goal_of(claim, data, model, metric):
 def long_table(claim, rows):
     """Make a row for each condition, model and metric."""
     lines = [
-        "| data | model | metric | here | seeds | paper | goal | numbers | fit, s |",
+        "| data | model | metric | here | goal | paper | seeds | numbers | fit, s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for (data, model, metric), group in rows.groupby(["data", "model", "metric"], sort=False):
@@ -102,7 +102,7 @@ def long_table(claim, rows):
         parameters, seconds = group["parameters"].iloc[0], group["seconds"].median()
         lines.append(
             f"| {data} | {model} | {metric} | {cell(group['value'], goal, metric)} | "
-            f"{len(group)} | {paper_value(claim, data, model)} | {'' if goal is None else goal} | "
+            f"{'' if goal is None else goal} | {paper_value(claim, data, model)} | {len(group)} | "
             f"{'' if pd.isna(parameters) else f'{parameters:,.0f}'} | "
             f"{'' if pd.isna(seconds) else f'{seconds:.1f}'} |"
         )
