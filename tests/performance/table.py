@@ -109,7 +109,7 @@ def scan_step(function, batch, n_steps, modes, shapes, **options):
 
 
 def fits():
-    """Fit on a table of California Housing's size, ours and scikit-learn's."""
+    """Fit on a made-up table of California Housing's size, ours and scikit-learn's."""
     X, y = make_friedman1(20_640, n_features=8, noise=1.0, random_state=0)
     network = MLPRegressor(hidden_layer_sizes=(128, 128), early_stopping=True, random_state=0)
     mlp = make_pipeline(StandardScaler(), network)
@@ -175,8 +175,9 @@ def main():
         compare(f"PETNN step {shape}: nn.LSTM", ours, theirs, goal=1.2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the baseline's convergence is not our subject
-        what = "DynPMNNRegressor.fit, 20,640 x 8: MLPRegressor 128-128"
-        compare(what, *fits(), rounds=3, goal=1.5)
+        # test_fit_time.py has the goal, on California Housing, where the network trains longer.
+        what = "DynPMNNRegressor.fit, 20,640 x 8 of Friedman 1: MLPRegressor 128-128"
+        compare(what, *fits(), rounds=3)
 
     X, y = make_friedman1(3000, n_features=8, random_state=0)
     model = DynPMNNRegressor(max_iter=1).fit(X, y)
