@@ -5,6 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples" / "reproduce"
@@ -46,6 +47,33 @@ def test_missing_data_are_named(run, tmp_path, name):
         run(name, "--data-home", str(tmp_path))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # short fits
+@pytest.mark.parametrize(("arguments", "n_lengths"), [((), 2), (("--all",), 3)])
+def test_what_was_not_learned_twice_is_not_tried_at_longer_lengths(
+    run, tmp_path, arguments, n_lengths
+):
+    task = ("--lengths", "4", "5", "6", "--tasks", "copy", "--models", "PETNN")
+    small = ("--samples", "16", "--epochs", "1", "--out", str(tmp_path / "results.csv"))
+    run("long_memory.py", *task, *small, *arguments)
+    with open(tmp_path / "results.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == n_lengths
+
+
+@pytest.mark.parametrize(
+    ("name", "frequency", "expected"),
+    [
+        ("ETTh1", "h", [8640, 11520, 14400]),  # 12, 4 and 4 months of 30 days
+        ("ETTm1", "15min", [34560, 46080, 57600]),
+        ("exchange_rate", "D", [42000, 48000, 60000]),  # 70, 10 and 20 %
+    ],
+)
+def test_series_are_divided_as_published(run, name, frequency, expected):
+    run("ett.py", "--quick", "--models", "ridge")
+    ends_of = sys.modules["_series"].ends_of
+    index = pd.date_range("2020-01-01", periods=60_000, freq=frequency)
+    assert ends_of(name, pd.DataFrame(index=index)) == expected
+
+
 def _row(claim, data, model, value, metric, seed=0, quick=False):
     return {
         "claim": claim, "data": data, "model": model, "seed": seed, "metric": metric,
@@ -64,6 +92,8 @@ def test_the_tables_hold_means_goals_and_the_papers_numbers(run, tmp_path):
         _row("long horizons", "ETTh1, 96 ahead", "PETNN", 0.5, "MSE"),
         _row("long horizons", "ETTh1, 192 ahead", "PETNN", 0.3, "MSE"),
         _row("long horizons", "ETTh1, 96 ahead", "ridge", 0.4, "MSE"),
+        _row("intervals", "ETTh1, 96 ahead", "PETNN", 0.9, "inside 80%"),
+        _row("intervals", "ETTh1, 96 ahead", "PETNN", 0.55, "inside 50%"),
     ]
     with open(tmp_path / "results.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
@@ -84,3 +114,6 @@ def test_the_tables_hold_means_goals_and_the_papers_numbers(run, tmp_path):
     assert f"| ETTh1, 96 ahead | MSE | {red.format('0.5000')} | 0.4000 | PETNN 0.373 |" in text
     assert "| ETTh1, 192 ahead | MSE | 0.3000 |  |  |" in text
     assert "| ETTh1, mean | MSE | 0.4000 |  | PETNN 0.427 |" in text
+    wide = red.format("0.9000")
+    assert f"| ETTh1, 96 ahead | inside 80% | {wide} | PETNN 0.75 to 0.85 |" in text
+    assert "| ETTh1, 96 ahead | inside 50% | 0.5500 | PETNN 0.42 to 0.58 |" in text

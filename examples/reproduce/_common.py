@@ -13,9 +13,9 @@ MODELS = {"PETNN": PETNNClassifier, "LSTM": LSTMClassifier, "GRU": GRUClassifier
 
 
 def options_of(description, arguments=None, *, extra=()):
-    """Read the options: those of every script, and a choice of peers and parameters."""
+    """Read the options: those of every script, and a choice of models and parameters."""
     options = parser(description)
-    options.add_argument("--peers", action="store_true", help="LSTM and GRU as well")
+    options.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
     options.add_argument(
         "--set",
         nargs="*",
@@ -66,14 +66,9 @@ def score(model, X, y):
     return accuracy, f"timers always {always} + never {never} of {released.numel()}"
 
 
-def names_of(options):
-    """Models to be run."""
-    return list(MODELS) if options.peers else ["PETNN"]
-
-
 def report_of(claim, options, n_sets=1):
     """Make the report of all models and seeds."""
-    return Report(claim, options, n_sets * len(names_of(options)) * options.seeds)
+    return Report(claim, options, n_sets * len(options.models) * options.seeds)
 
 
 def run(report, name, data, configuration, peers=None):
@@ -91,7 +86,7 @@ def run(report, name, data, configuration, peers=None):
     peers : dict of dict, optional
         What LSTM and GRU have otherwise.
     """
-    for model_name in names_of(report.options):
+    for model_name in report.options.models:
         parameters = {**configuration, **(peers or {}).get(model_name, {})}
         for seed in range(report.options.seeds):
             model = MODELS[model_name](random_state=seed, **parameters)

@@ -1,9 +1,9 @@
 """What each part of PETNN's cell is worth, and how it stands noise in its inputs.
 
 Every line changes one switch of the default cell; "released cell" is the recurrence of the
-paper's released code. Accuracy on the test series as they are, and with Gaussian noise
-added to them whose standard deviation is a multiple of each channel's own in training. Sets,
-data files and splits are those of sequences.py.
+paper's released code; LSTM and GRU beside them. Accuracy on the test series as they are, and
+with Gaussian noise added to them whose standard deviation is a multiple of each channel's own in
+training. Sets, data files and splits are those of sequences.py.
 """
 
 import time
@@ -46,11 +46,12 @@ def noisy(X_train, X_test):
 def variants(configuration, options):
     """Give name, estimator class and parameters of each model, without repetitions."""
     defaults = MODELS["PETNN"](**configuration).get_params()
-    for name, switches in VARIANTS.items():
+    for name, switches in VARIANTS.items() if "PETNN" in options.models else ():
         if name == "defaults" or any(defaults[key] != value for key, value in switches.items()):
             yield name, MODELS["PETNN"], {**configuration, **switches}
-    for name in ("LSTM", "GRU") if options.peers else ():
-        yield name, MODELS[name], {**PEERS[name], **configuration}
+    for name in options.models:
+        if name != "PETNN":
+            yield name, MODELS[name], {**PEERS[name], **configuration}
 
 
 def run(report, name, data, configuration):

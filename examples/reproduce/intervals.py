@@ -1,0 +1,81 @@
+"""Conformal intervals of PETNNForecaster on ETT: the share of test values inside.
+
+Fitted to the rows for training and validation, of which the forecaster holds out the last to
+collect its errors. Then 96 steps are forecast on every day of the test part, and the day is
+given to ``update`` (without training), by whose errors the intervals adapt. Reads any csv file
+laid out as ETTh1.csv is.
+"""
+
+import time
+
+import numpy as np
+import pandas as pd
+from _report import Report, get, parser, read
+from _series import ends_of
+
+from sklearn_physrnn.datasets import load_multivariate_series
+from sklearn_physrnn.forecasting import PETNNForecaster
+
+COVERAGES = (0.5, 0.8, 0.95)
+TRAINING = {"max_iter": 10, "batch_size": 32, "alpha": 0.0}
+
+
+def load(name, data_home):
+    """Give the rows up to the end of the test part, and where that begins."""
+    table = load_multivariate_series(name, data_home=data_home)
+    _, start, end = ends_of(name, table)
+    return table[:end], start
+
+
+def stand_in():
+    """Forty days of two daily waves in noise."""
+    index = pd.date_range("2026-01-01", periods=24 * 40, freq="h")
+    waves = np.sin(2 * np.pi * (np.arange(len(index))[:, None] / 24 + np.array([0, 0.2])))
+    noise = np.random.default_rng(0).normal(scale=0.3, size=waves.shape)
+    return pd.DataFrame(waves + noise, index, columns=["a", "b"]), 24 * 34
+
+
+def shares_inside(model, test, horizon, step):
+    """Share of values inside the intervals of each coverage, over origins, steps and channels."""
+    inside = []
+    for origin in range(0, len(test) - horizon + 1, step):
+        if origin:
+            model.update(test[origin - step : origin], update_params=False)
+        truth = test[origin : origin + horizon]
+        intervals = model.predict_interval(range(1, horizon + 1), coverage=list(COVERAGES))
+        for c in COVERAGES:
+            bounds = intervals.xs(c, axis=1, level=1)
+            lower, upper = (bounds.xs(side, axis=1, level=1) for side in ("lower", "upper"))
+            inside.append(((lower <= truth) & (truth <= upper)).to_numpy().mean())
+    return np.reshape(inside, (-1, len(COVERAGES))).mean(axis=0)
+
+
+def main(arguments=None):
+    options = parser(__doc__)
+    options.add_argument("--data", default="ETTh1", help="name of the csv file, without .csv")
+    options.add_argument("--horizon", type=int, default=96)
+    options = read(options, arguments)
+    horizon = 24 if options.quick else options.horizon
+    short = {"max_iter": 1} if options.quick else {}
+    table, start = get(options, lambda: load(options.data, options.data_home), stand_in)
+    step = max(1, pd.Timedelta(days=1) // (table.index[1] - table.index[0]))
+    report = Report("intervals", options, len(COVERAGES) * options.seeds)
+    for seed in range(options.seeds):
+        model = PETNNForecaster(
+            window_length=horizon, horizon=horizon, device=options.device, random_state=seed,
+            **{**TRAINING, **short},
+        )  # fmt: skip
+        begin = time.perf_counter()
+        model.fit(table[:start])
+        seconds = time.perf_counter() - begin
+        shares = shares_inside(model, table[start:], horizon, step)
+        for nominal, value in zip(COVERAGES, shares, strict=True):
+            report.add(
+                data=f"{options.data}, {horizon} ahead", model="PETNN", seed=seed,
+                metric=f"inside {nominal:.0%}", value=value, seconds=seconds,
+            )  # fmt: skip
+    report.summary()
+
+
+if __name__ == "__main__":
+    main()
