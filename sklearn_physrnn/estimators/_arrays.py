@@ -53,14 +53,17 @@ def real_numbers(values: Any, name: str) -> Any:
         with naming(f"{name} must be a rectangular array"):
             values = np.asarray(values)
     dtypes = getattr(values, "dtypes", getattr(values, "dtype", None))  # a frame has several
-    for dtype in np.atleast_1d(np.asarray(dtypes, dtype=object)):
+    columns = getattr(values, "columns", ())
+    for i, dtype in enumerate(np.atleast_1d(np.asarray(dtypes, dtype=object))):
+        got = f"{dtype} in column {columns[i]!r}" if len(columns) else str(dtype)
         if getattr(dtype, "kind", "O") == "c":
             raise ValueError(
-                f"{name} must hold real numbers, got {dtype}. Complex data not supported."
+                f"{name} must hold real numbers, got {got}. Complex data not supported."
             )
         text = getattr(dtype, "name", "") in ("string", "str")  # pandas calls its kind "O"
         if text or getattr(dtype, "kind", "O") in "mMSTUV":
-            raise ValueError(f"{name} must hold real numbers, got {dtype}.")
+            hint = " Encode categories first, with OneHotEncoder say." if name == "X" else ""
+            raise ValueError(f"{name} must hold real numbers, got {got}.{hint}")
     unmasked(values, name)
     return values
 

@@ -1,7 +1,8 @@
 """HSSM estimators for sequences."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from ..nn._hru import UnstableStepError
 from ..nn.hssm import HSSM
 from ._classification import _BaseClassifier
 from ._docstrings import documented
@@ -107,6 +109,29 @@ class _HSSMModel(_SequenceInputs):
         # The oscillators' step is stable for dt up to 1.
         return float(elapsed.max())
 
+    def _fit(self, *args, **kwargs):
+        with self._naming_gaps():
+            return super()._fit(*args, **kwargs)
+
+    def _run(self, X) -> np.ndarray:
+        with self._naming_gaps():
+            return super()._run(X)
+
+    @contextmanager
+    def _naming_gaps(self) -> Iterator[None]:
+        """Speak of time stamps where the module speaks of steps."""
+        try:
+            yield
+        except UnstableStepError as error:
+            unit = self._preparation.time_unit
+            raise ValueError(
+                f"Channel {self.time_channel} of X, or of X_val, holds an interval of "
+                f"{error.longest * unit:.4g}, and the longest in training was {unit:.4g}: over "
+                "so long a step the oscillators would be unstable. Cut series at such gaps, "
+                "insert steps into them, or fit to series that have them; PETNN takes gaps "
+                "of any length."
+            ) from error
+
 
 @documented(sequences=True, family=_FAMILY)
 class HSSMRegressor(_HSSMModel, _PerStepRegressor):
@@ -123,7 +148,8 @@ class HSSMRegressor(_HSSMModel, _PerStepRegressor):
         steps `every`, 2 `every` and so on.
     time_channel : int or None
         Channel of X that holds time stamps, for series sampled unevenly. They then scale
-        the oscillators' step, in units of the longest interval in training.
+        the oscillators' step, in units of the longest interval in training. Much
+        longer ones are refused: the oscillators would be unstable.
     {targets}
     {training}
 
@@ -228,7 +254,8 @@ class HSSMClassifier(_HSSMModel, _BaseClassifier):
         What the head sees: the mean over steps, or the last step.
     time_channel : int or None
         Channel of X that holds time stamps, for series sampled unevenly. They then scale
-        the oscillators' step, in units of the longest interval in training.
+        the oscillators' step, in units of the longest interval in training. Much
+        longer ones are refused: the oscillators would be unstable.
     {targets}
     {training}
 

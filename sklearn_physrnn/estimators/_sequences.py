@@ -76,7 +76,8 @@ def _stack(X: Sequence[Any], n_dims: int, what: str) -> tuple[np.ndarray, np.nda
             input_name=f"X[{i}]",
         )
         if x.ndim != n_dims:
-            raise ValueError(f"X[{i}] must be of shape {what}, got {x.shape}.")
+            hint = " For one channel give x[:, None]." if (x.ndim, n_dims) == (1, 2) else ""
+            raise ValueError(f"X[{i}] must be of shape {what}, got {x.shape}.{hint}")
         if len(x) == 0:
             raise ValueError(f"X[{i}] has no time steps; every sample needs at least one.")
         if x.shape[1:] != (arrays[0] if arrays else x).shape[1:]:

@@ -178,7 +178,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
             module = self._new_module(sizes, features, n_channels, seed)
             again = self._train(module, windows, None, seed, max_epochs=epochs)
             self._keep(module, again, resume=False)
-            self.validation_loss_curve_ = record.validation_loss_curve
+            self._keep_validation(record.validation_loss_curve, record.best_loss)
             self._model = replace(self._model, module=module)
 
     def _split(self, history: History, sizes: Sizes) -> tuple[np.ndarray, np.ndarray, int]:

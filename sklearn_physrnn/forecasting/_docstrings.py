@@ -69,8 +69,11 @@ n_iter_ : int
     Epochs trained.
 loss_curve_ : list of float
     Mean training loss of each epoch.
+learning_rate_curve_ : list of float
+    Learning rate of each epoch.
 validation_loss_curve_ : list of float or None
-    Loss on held-out windows after each epoch; None where nothing was held out.
+    Loss on held-out windows after each epoch of the first training, before what was held
+    out is trained on too; None where nothing was held out.
 best_loss_ : float
     Lowest validation loss, or training loss where nothing was validated.
 pretrained_ : object

@@ -53,6 +53,7 @@ class _WindowTraining(_TrainingMixin):
     early_stopping: bool
     update_max_iter: int
     validation_loss_curve_: list[float] | None
+    best_loss_: float
 
     def _check_parameters(self) -> None:
         validate_parameter_constraints(
@@ -157,6 +158,12 @@ class _WindowTraining(_TrainingMixin):
             learning_rate=self.learning_rate_init * _UPDATE_RATE,
             schedule="constant",
         )
-        validated = self.validation_loss_curve_
+        validated, best_loss = self.validation_loss_curve_, self.best_loss_
         self._keep(module, record, resume=True)
-        self.validation_loss_curve_ = validated
+        self._keep_validation(validated, best_loss)
+
+    def _keep_validation(self, curve: list[float] | None, best_loss: float) -> None:
+        """Put back what an earlier training's validation told; this one had none."""
+        self.validation_loss_curve_ = curve
+        if curve:
+            self.best_loss_ = best_loss

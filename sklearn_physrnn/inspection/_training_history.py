@@ -102,12 +102,19 @@ class TrainingHistoryDisplay:
                 "estimator must keep a loss_curve_, as this package's estimators do; "
                 f"{type(estimator).__name__} does not."
             )
-        n_epochs = len(estimator.loss_curve_)
         # scikit-learn's own networks keep some of them.
         curves = {name: getattr(estimator, curve, None) for name, curve in _CURVES.items()}
+        n_epochs = max(len(curve) for curve in curves.values() if curve)
+        # Of a warm start, the first epochs may have been without validation. A forecaster
+        # validates its first training, and trains on with what it had held out.
+        at_end = not hasattr(estimator, "horizon_")
+
+        def aligned(curve):
+            missing = [np.nan] * (n_epochs - len(curve))
+            return missing + list(curve) if at_end else list(curve) + missing
+
         history = pd.DataFrame(
-            # Of a warm start, some epochs may have been without validation.
-            {k: [np.nan] * (n_epochs - len(v)) + list(v) for k, v in curves.items() if v},
+            {name: aligned(curve) for name, curve in curves.items() if curve},
             index=pd.RangeIndex(1, n_epochs + 1, name="epoch"),
             dtype=float,
         )

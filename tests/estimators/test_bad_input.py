@@ -89,7 +89,7 @@ BAD_X = [
     (X.astype(str), "X must hold real numbers, got <U"),
     (_object("a"), "X.*could not convert string to float: 'a'"),
     (_object([1, 2]), "X.*setting an array element with a sequence"),
-    (pd.DataFrame(X).assign(name="a"), "X"),
+    (pd.DataFrame(X).assign(kind="a"), "X must hold real numbers.* in column 'kind'. Encode"),
     ([[1.0, 2.0]] * (N - 1) + [[1.0]], "X must be a rectangular array"),
     (X[:, 0], "X.*Expected 2D array, got 1D array"),
     (X.reshape(N, 3, 1), "X.*array with dim 3"),

@@ -100,3 +100,38 @@ def test_bad_epsilon(steps, epsilon):
 def test_classifier_has_no_sequence_readout(steps):
     with pytest.raises(ValueError, match="'readout' parameter"):
         HSSMClassifier(readout="sequence").fit(steps[0], steps[1][:, -1] > 0)
+
+
+@pytest.fixture
+def timed(steps):
+    X, y = steps
+    rng = np.random.default_rng(0)
+    stamps = rng.uniform(0.5, 1, size=(*X.shape[:2], 1)).cumsum(axis=1)
+    return np.concatenate((stamps, X), axis=2), y
+
+
+def with_gap(X, gap):
+    """Insert a gap before the last step of the first sample."""
+    X = X.copy()
+    X[0, -1, 0] = X[0, -2, 0] + gap
+    return X
+
+
+def test_a_little_longer_gap_is_followed(timed):
+    X, y = timed
+    model = regressor(time_channel=0).fit(X, y)
+    assert np.isfinite(model.predict(with_gap(X, 1.05))).all()
+
+
+@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+def test_a_gap_too_long_for_the_oscillators_is_named(timed, dynamics):
+    X, y = timed
+    far = with_gap(X, 80)
+    model = regressor(time_channel=0, dynamics=dynamics).fit(X, y)
+    longest = f"{np.diff(X[:, :, 0]).max():.4g}"
+    expected = f"Channel 0 of X, .* interval of 80, .* longest in training was {longest}"
+    with pytest.raises(ValueError, match=expected):
+        model.predict(far)
+    with pytest.raises(ValueError, match=expected):
+        regressor(time_channel=0, dynamics=dynamics).fit(X, y, X_val=far, y_val=y)
+    assert np.isfinite(model.fit(far, y).predict(far)).all()

@@ -8,7 +8,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 
+from sktime.datasets import load_airline
+
 from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor
+from sklearn_physrnn.forecasting import PETNNForecaster
 from sklearn_physrnn.inspection import TrainingHistoryDisplay
 
 
@@ -71,6 +74,27 @@ def test_training_alone_and_a_single_epoch(table, plt):
     line = display.lines_["train_loss"]
     np.testing.assert_allclose(line.get_ydata(), model.loss_curve_)
     assert line.get_marker() == "o"  # a line of one point would not be seen
+
+
+def test_forecasters_training_and_what_followed(plt):
+    y = load_airline()
+    model = PETNNForecaster(
+        8, max_iter=60, early_stopping=True, n_iter_no_change=3, random_state=0
+    ).fit(y[:-12])
+    history = TrainingHistoryDisplay.from_estimator(model).history
+    first, refit = model.validation_loss_curve_, model.loss_curve_
+    assert len(refit) < len(first)  # trained anew for as many epochs as were best
+    assert model.best_loss_ == min(first)
+    np.testing.assert_allclose(history["validation_loss"], first)
+    np.testing.assert_allclose(history["train_loss"][: len(refit)], refit)
+    assert history["train_loss"][len(refit) :].isna().all()
+
+    model.update(y[-12:])
+    history = TrainingHistoryDisplay.from_estimator(model).history
+    assert model.best_loss_ == min(first)
+    assert model.validation_loss_curve_ == first
+    np.testing.assert_allclose(history["validation_loss"][: len(first)], first)
+    np.testing.assert_allclose(history["train_loss"][: model.n_iter_], model.loss_curve_)
 
 
 def test_warm_start_that_began_without_validation(table, plt):
