@@ -15,7 +15,6 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.datasets import fetch_california_housing, load_breast_cancer, load_diabetes
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
@@ -32,6 +31,7 @@ from sklearn_physrnn import (
     HSSMClassifier,
     PETNNClassifier,
 )
+from sklearn_physrnn.inspection import PhasePortraitDisplay
 
 
 def california():
@@ -95,11 +95,11 @@ def accuracy(model, X, y):
     return model.score(X, y)
 
 
-def draw(results, regressor, X, y, path):
-    """Draw the scores beside a phase portrait of the fitted regressor's busiest neuron."""
+def draw(results, regressor, X, path):
+    """Draw the scores beside phase portraits of the fitted regressor's busiest neurons."""
     blue, grey = "#0072B2", "#999999"
     figure, (left, right) = plt.subplots(
-        1, 2, figsize=(11, 4.6), width_ratios=(1.15, 1), layout="constrained"
+        1, 2, figsize=(12, 5.2), width_ratios=(1, 1.15), layout="constrained"
     )
 
     # Errors relative to a constant prediction's, so that all sets share an axis.
@@ -120,40 +120,7 @@ def draw(results, regressor, X, y, path):
     left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     left.spines[["top", "right"]].set_visible(False)
 
-    # One layer's state along its integration, for the neuron with the largest head weight.
-    network = regressor.module_
-    layer = network.layers[0]
-    x = torch.as_tensor(regressor._preparation.transform(np.asarray(X, np.float32)))
-    with torch.no_grad():
-        state, drive = layer.start(x)
-        v0, w0 = state[..., 0], state[..., 1]
-        moved = layer(x).unflatten(1, (2, -1))[:, 0] - v0
-        neuron = int(moved.std(0).argmax())
-        path_v, path_w = [v0[:, neuron]], [w0[:, neuron]]
-        dt = layer.t_end / layer.n_steps
-        for _ in range(2 * layer.n_steps):
-            state = state + dt / 2 * layer.field(state, drive)
-            path_v.append(state[:, neuron, 0])
-            path_w.append(state[:, neuron, 1])
-    path_v, path_w = torch.stack(path_v), torch.stack(path_w)
-    color = plt.get_cmap("viridis")((y - y.min()) / (np.percentile(y, 98) - y.min()))
-    for k in range(x.shape[0]):
-        right.plot(path_v[:, k], path_w[:, k], color=color[k], lw=0.9, alpha=0.8)
-    right.scatter(path_v[-1], path_w[-1], c=color, s=14, zorder=3)
-    right.scatter([], [], color="0.3", s=14, label="state at $t_{end}$")
-    a, g = layer.field.a[neuron].item(), layer.field.g[neuron].item()
-    current = float(drive[:, neuron].mean())
-    v = np.linspace(float(path_v.min()) - 0.1, float(path_v.max()) + 0.1, 200)
-    right.plot(v, current - v * (v - a) * (v - 1), "k--", lw=1, label="$\\dot v=0$ (mean drive)")
-    right.plot(v, v / g, "k:", lw=1.2, label="$\\dot w=0$")
-    low, high = float(path_w.min()), float(path_w.max())
-    right.set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))
-    right.set_xlabel("membrane potential $v$")
-    right.set_ylabel("recovery $w$")
-    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
-    right.spines[["top", "right"]].set_visible(False)
-    scale = plt.cm.ScalarMappable(plt.Normalize(y.min(), np.percentile(y, 98)), "viridis")
-    figure.colorbar(scale, ax=right, label="target", pad=0.02)
+    PhasePortraitDisplay.from_estimator(regressor, X, ax=right)
     figure.savefig(path, dpi=130)
     print(f"\nFigure saved to {path}")
 
@@ -205,8 +172,7 @@ def main(path="quickstart.png"):
         }
         records += compare(name, panel(load), models, accuracy, "accuracy")
 
-    sample = slice(0, 60)
-    draw(pd.DataFrame(records), regressor, X[sample], np.asarray(y)[sample], path)
+    draw(pd.DataFrame(records), regressor, X, path)
 
 
 if __name__ == "__main__":
