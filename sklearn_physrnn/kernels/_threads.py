@@ -7,8 +7,9 @@ first use. Our kernels release the GIL, so plain threads are enough.
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -21,6 +22,7 @@ _MAX_SHARDS = 16
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
+_within = threading.local()
 
 
 def _forget_pool() -> None:
@@ -44,6 +46,22 @@ def _get_pool(size: int) -> ThreadPoolExecutor:
         return _pool
 
 
+@contextmanager
+def kernel_threads(number: int) -> Iterator[None]:
+    """Run the kernels that this thread calls on `number` threads, whatever torch is set to."""
+    before = getattr(_within, "number", None)
+    _within.number = number
+    try:
+        yield
+    finally:
+        _within.number = before
+
+
+def available() -> int:
+    """Threads for a kernel that this thread calls: torch's number, or `kernel_threads`'."""
+    return getattr(_within, "number", None) or torch.get_num_threads()
+
+
 def shards(n_rows: int, operations_per_row: float) -> list[tuple[int, int]]:
     """Cut `n_rows` into ranges ``(start, stop)`` worth a thread of their own.
 
@@ -59,11 +77,12 @@ def shards(n_rows: int, operations_per_row: float) -> list[tuple[int, int]]:
 def run(function: Callable[[int, int, int], None], pieces: list[tuple[int, int]]) -> None:
     """Call ``function(index, start, stop)`` for every piece, on several threads.
 
-    `function` has to release the GIL to gain anything. The number of threads is
-    ``torch.get_num_threads()``; the caller's own thread is one of them. The first
-    exception of a piece is raised here, after all have ended.
+    `function` has to release the GIL to gain anything. The caller's own thread is one of
+    the `available` ones. The first exception of a piece is raised here, after all have
+    ended.
     """
-    n_threads = min(torch.get_num_threads(), len(pieces))
+    size = available()
+    n_threads = min(size, len(pieces))
     if n_threads == 1:
         for index, (start, stop) in enumerate(pieces):
             function(index, start, stop)
@@ -81,7 +100,7 @@ def run(function: Callable[[int, int, int], None], pieces: list[tuple[int, int]]
             index, (start, stop) = item
             function(index, start, stop)
 
-    pool = _get_pool(torch.get_num_threads())
+    pool = _get_pool(size)
     helpers = [pool.submit(work) for _ in range(n_threads - 1)]
     try:
         work()

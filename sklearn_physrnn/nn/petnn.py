@@ -118,6 +118,9 @@ class PETNN(nn.Module):
     >>> output, state = layer(torch.randn(2, 10, 3), state)
     """
 
+    # Of a step's time: training gives the threads to it, and not to torch.
+    kernel_takes_most = True
+
     def __init__(
         self,
         input_size: int,

@@ -170,7 +170,9 @@ def train(
         amp_dtype=options.amp_dtype,
         stream_to=None if resident else device,
     )
-    with preserved_global_state(), sensible_threads(work):
+    parts = module.modules() if device.type == "cpu" else ()
+    to_kernels = any(getattr(part, "kernel_takes_most", False) for part in parts)
+    with preserved_global_state(), sensible_threads(work, to_kernels=to_kernels):
         for dropout in dropouts:
             dropout.generator = dropout_generator
         try:

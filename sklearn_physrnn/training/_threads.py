@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import nn
 
+from ..kernels._threads import kernel_threads
 from ._data import Batches
 
 # Multiply-adds of a batch's forward pass, roughly a millisecond of training step on one
@@ -39,14 +40,19 @@ def work_per_batch(module: nn.Module, samples: Batches, batch_size: int) -> int:
 
 
 @contextmanager
-def sensible_threads(work: int) -> Iterator[None]:
+def sensible_threads(work: int, *, to_kernels: bool = False) -> Iterator[None]:
     """One torch thread for small `work`, or in a forked process; then as many as before.
+
+    With `to_kernels`, large work has one torch thread too, and our kernels the others:
+    OpenMP's threads spin for milliseconds after each operation of torch, on the cores that
+    the kernels' threads want.
 
     Torch's number is each thread's own, but a thread takes over, when it first asks,
     what was last set anywhere. Asked while others are in here it would say 1.
     """
     global _users, _before
-    if getattr(_within, "one", False) or (work >= _WORTH_SHARING and not _forked):
+    shared = work >= _WORTH_SHARING and not _forked
+    if getattr(_within, "one", False) or (shared and not to_kernels):
         yield
         return
     with _lock:
@@ -59,7 +65,8 @@ def sensible_threads(work: int) -> Iterator[None]:
         torch.set_num_threads(1)
     _within.one = True
     try:
-        yield
+        with kernel_threads(own if shared else 1):
+            yield
     finally:
         _within.one = False
         with _lock:

@@ -7,7 +7,6 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
-
 from sktime.datasets import load_airline
 
 from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor

@@ -1,9 +1,10 @@
 import threading
+import time
 
 import pytest
 import torch
 
-from sklearn_physrnn.kernels._threads import run, shards
+from sklearn_physrnn.kernels._threads import kernel_threads, run, shards
 
 
 @pytest.fixture(params=[1, 2, 4])
@@ -46,6 +47,29 @@ def test_threads_really_work_at_once():
         run(lambda *_: meeting.wait(), [(0, 1), (1, 2)])
     finally:
         torch.set_num_threads(before)
+
+
+def callers(pieces):
+    """Threads that a kernel of these pieces runs on, each long enough to be shared."""
+    threads = set()
+
+    def piece(*_):
+        threads.add(threading.get_ident())
+        time.sleep(0.02)
+
+    run(piece, pieces)
+    return len(threads)
+
+
+def test_a_number_of_their_own(n_threads):
+    pieces = [(i, i + 1) for i in range(12)]
+    with kernel_threads(3):
+        assert callers(pieces) == 3
+        with kernel_threads(1):
+            assert callers(pieces) == 1
+        assert callers(pieces) == 3
+    assert callers(pieces) == n_threads
+    assert torch.get_num_threads() == n_threads
 
 
 def test_an_exception_is_raised_here_after_the_others_ended(n_threads):

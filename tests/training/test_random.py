@@ -1,8 +1,12 @@
 import threading
 
+import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 
+from sklearn_physrnn import PETNNRegressor
+from sklearn_physrnn.kernels import _threads
 from sklearn_physrnn.training._random import preserved_global_state, seeded
 from sklearn_physrnn.training._threads import sensible_threads
 
@@ -87,3 +91,20 @@ def test_small_work_takes_one_thread_and_gives_the_others_back():
     with pytest.raises(ZeroDivisionError), sensible_threads(1):
         raise ZeroDivisionError
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(
+    ("n_steps", "kernels"), [(4, 1), (60, 2)], ids=["small work", "large work"]
+)
+def test_petnn_trains_with_the_threads_in_its_kernels(n_steps, kernels):
+    seen = set()
+
+    class Look(Callback):
+        def on_batch_end(self, net, **_):
+            seen.add((torch.get_num_threads(), _threads.available()))
+
+    X = np.random.default_rng(0).normal(size=(32, n_steps, 3))
+    PETNNRegressor(max_iter=1, batch_size=32, callbacks=[Look()]).fit(X, X[:, 0, 0])
+    assert seen == {(1, kernels)}
+    assert torch.get_num_threads() == _threads.available() == 2
