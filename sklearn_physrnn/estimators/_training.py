@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from ..training._device import cpu_by_default
 from ..training._schedules import SCHEDULES
 from ..training._threads import one_thread_in_a_fork
 
@@ -67,7 +68,12 @@ class _TrainingMixin:
         """Fit in here: with gradients, wherever it is called, and all or nothing."""
         before = dict(self.__dict__)
         try:
-            with one_thread_in_a_fork(), torch.inference_mode(False), torch.enable_grad():
+            with (
+                one_thread_in_a_fork(),
+                cpu_by_default(),
+                torch.inference_mode(False),
+                torch.enable_grad(),
+            ):
                 yield
         except BaseException:
             self.__dict__.clear()

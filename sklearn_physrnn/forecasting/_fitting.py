@@ -3,7 +3,8 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
+from functools import wraps
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from ..estimators._training import DTYPES, _TrainingMixin
 from ..nn._forecast import WindowForecaster, make_forecaster
-from ..training._device import training_device
+from ..training._device import cpu_by_default, training_device
 from ..training._losses import PerWindow, regression_loss
 from ..training._random import seeded
 from ..training._windows import Windows
@@ -31,7 +32,13 @@ _UPDATE_RATE = 0.1
 
 def _with_gradients(method: _Method) -> _Method:
     """Let a method train whatever the caller has switched off in torch."""
-    return torch.inference_mode(False)(torch.enable_grad()(method))
+
+    @wraps(method)
+    def training(*args, **kwargs):
+        with cpu_by_default(), torch.inference_mode(False), torch.enable_grad():
+            return method(*args, **kwargs)
+
+    return cast(_Method, training)
 
 
 class _WindowTraining(_TrainingMixin):

@@ -126,7 +126,7 @@ class WindowModel:
         """Run the module on contexts whose features stand in one table, window after window."""
         inputs: dict[str, Any] = {"x": _as_tensor(contexts)}
         if features is not None:
-            table = torch.as_tensor(features).unfold(0, self.sizes.length, 1)
+            table = torch.from_numpy(features).unfold(0, self.sizes.length, 1)
             inputs["features"] = table[: len(contexts)].transpose(1, 2)
         outputs = module_outputs(
             self.module,
@@ -153,4 +153,4 @@ def _as_tensor(contexts: np.ndarray) -> torch.Tensor:
     """Share the memory of overlapping windows, which numpy marks as not to be written."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.as_tensor(contexts)
+        return torch.from_numpy(contexts)

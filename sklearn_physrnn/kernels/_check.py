@@ -7,10 +7,13 @@ Shapes and types are known at once, values on a GPU only after waiting for it.
 :func:`check_values` waits in inference mode, where the caller is about to wait for the
 outputs. Elsewhere it leaves an assertion on the device: what is wrong stops the GPU
 before a kernel reads it, as an index out of range does in torch, and raises at the next
-call that waits.
+call that waits. What can harm no kernel may wait for the end of an epoch, and ends with an
+error of its own (:func:`looking_later`).
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -107,7 +110,29 @@ def _looks_at(x: torch.Tensor) -> bool:
     return not x.is_cuda or torch.is_inference_mode_enabled()
 
 
-def check_values(holds: torch.Tensor, error: Callable[[], Exception]) -> None:
+_later = threading.local()
+
+
+@contextmanager
+def looking_later() -> Iterator[None]:
+    """Let checks that may wait do so until the end of this block, and raise there.
+
+    Elsewhere they are assertions on the device, which end all use of it by this process.
+    """
+    outer = getattr(_later, "found", None)
+    found: list[tuple[torch.Tensor, Callable[[], Exception]]] = []
+    _later.found = found
+    try:
+        yield
+    finally:
+        _later.found = outer
+    if found and not torch.stack([holds for holds, _ in found]).all():
+        raise next(error() for holds, error in found if not holds)
+
+
+def check_values(
+    holds: torch.Tensor, error: Callable[[], Exception], *, may_wait: bool = False
+) -> None:
     """Raise ``error()`` unless the scalar `holds` is true; on a GPU see the module.
 
     Parameters
@@ -115,8 +140,13 @@ def check_values(holds: torch.Tensor, error: Callable[[], Exception]) -> None:
     holds : bool Tensor of shape ()
     error : callable
         Called only where it is raised, so that it may look at values.
+    may_wait : bool
+        What is wrong makes results wrong, and lets no kernel read beyond its arrays.
     """
-    if not _looks_at(holds):
+    if _looks_at(holds):
+        if not holds:
+            raise error()
+    elif may_wait and getattr(_later, "found", None) is not None:
+        _later.found.append((holds, error))
+    else:
         torch._assert_async(holds)
-    elif not holds:
-        raise error()

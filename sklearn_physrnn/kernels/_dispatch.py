@@ -1,6 +1,7 @@
 """Which implementation of a recurrence serves a tensor."""
 
 import os
+import warnings
 from functools import cache
 from importlib.util import find_spec
 
@@ -14,6 +15,29 @@ _COMPILED_DTYPES = (torch.float32, torch.float64)
 def has_triton() -> bool:
     """Tell whether Triton, which PyTorch's CUDA builds bring along, can be imported."""
     return find_spec("triton") is not None
+
+
+@cache
+def triton_works() -> bool:
+    """Tell whether Triton can launch kernels; if it is there and cannot, warn.
+
+    It compiles a launcher when it is first used, and needs a C compiler, Python's headers
+    and a folder to keep the result in.
+    """
+    if not has_triton():
+        return False
+    try:
+        from triton.runtime import driver
+
+        driver.active.get_current_target()
+    except Exception as error:  # a missing compiler, or whatever it says of our headers
+        warnings.warn(
+            f"Triton cannot run here; recurrences run on the GPU step by step, slowly: {error}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 def interpreted() -> bool:
@@ -36,7 +60,7 @@ def choose_backend(tensor: torch.Tensor, backend: str | None) -> str:
     if backend is None:
         if tensor.dtype not in _COMPILED_DTYPES:
             return "reference"
-        if kind == "cuda" and has_triton():
+        if kind == "cuda" and triton_works():
             return "cuda"
         return "cpu" if kind == "cpu" else "reference"
     if backend not in BACKENDS:

@@ -113,6 +113,7 @@ class HRU(nn.Module):
         check_values(
             (smallest >= 0) & (largest < math.inf),
             lambda: ValueError("dt must be finite and not negative."),
+            may_wait=True,
         )
         with torch.no_grad():
             rate = (dynamics[-1] * self._curvature(*dynamics).sqrt()).max() * largest
@@ -124,4 +125,5 @@ class HRU(nn.Module):
                 "Divide dt by its maximum: with dt up to 1 every parameter is within the bound.",
                 float(largest),
             ),
+            may_wait=True,
         )

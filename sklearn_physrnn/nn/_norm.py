@@ -64,7 +64,8 @@ class SequenceNorm(nn.Module):
         centred = (wide - mean).masked_fill(~inside, 0)
         variance = centred.square().sum((0, 1)) / at_least_1
         with torch.no_grad():
-            unbiased = variance * (n / (n - 1).clamp(min=1))
+            # Divided in their type: integers are divided in float32.
+            unbiased = variance * (n.to(variance.dtype) / (n - 1).clamp(min=1))
             for average, new, enough in (
                 (self.running_mean, mean, n > 0),
                 (self.running_var, unbiased, n > 1),

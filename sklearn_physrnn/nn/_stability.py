@@ -71,7 +71,8 @@ def _growth(
     # Variable by variable, for all neurons of a block at once: a product of elementary
     # steps, no function of z alone. For each mode that does not decay, the nearest to
     # its exact factor is left out.
-    step = torch.eye(jacobian.shape[-1], dtype=jacobian.dtype).repeat(len(jacobian), 1, 1)
+    one = torch.eye(jacobian.shape[-1], dtype=jacobian.dtype, device=jacobian.device)
+    step = one.repeat(len(jacobian), 1, 1)
     for k in range(n_states):
         step[:, k::n_states] += dt * jacobian[:, k::n_states] @ step
     modes = torch.linalg.eigvals(step)

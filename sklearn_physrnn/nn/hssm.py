@@ -190,7 +190,8 @@ class HSSM(nn.Module):
         if lengths is not None:
             at_least_1 = (lengths >= 1).all()
             check_values(at_least_1, lambda: ValueError("lengths must be at least 1."))
-            lengths = lengths.to(torch.int64)  # torch takes an index of bytes for a mask
+            # torch takes an index of bytes for a mask
+            lengths = lengths.to(u.device, torch.int64)
         x = self.encoder(zero_past(u, lengths))
         for block in self.blocks:
             x = block(x, dt, lengths)

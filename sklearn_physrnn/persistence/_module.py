@@ -153,7 +153,9 @@ def make_optimizer_state(
     state: dict[int, dict[str, torch.Tensor]] = {}
     for place, parameter in enumerate(_seen(data).values()):
         index = numbers[parameter]
-        entry = {"step": torch.tensor(arrays["step"][place])} if "step" in arrays else {}
+        entry = (
+            {"step": torch.tensor(arrays["step"][place], device="cpu")} if "step" in arrays else {}
+        )
         for moment in _MOMENTS[data["name"]]:
             entry[moment] = torch.from_numpy(arrays[f"{moment}.{parameter}"])
         state[index] = entry

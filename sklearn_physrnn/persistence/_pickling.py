@@ -5,6 +5,7 @@ knows no tensors. Where a module cannot be made again from the estimator's param
 it or they are the user's own or were changed, it stays what it is.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -40,11 +41,13 @@ def with_torch(estimator: Any) -> None:
     if kept is None or isinstance(kept, nn.Module):
         return
     # Copies: arrays may be memory-mapped, and read-only.
-    weights = {name: torch.tensor(array) for name, array in kept["weights"].items()}
+    weights = {k: torch.tensor(array, device="cpu") for k, array in kept["weights"].items()}
     module = outline(estimator, kept["dtype"], max_layers=len(weights))
     module.load_state_dict(weights, assign=True)
     estimator.module_ = module.eval()
-    estimator._optimizer_state = _each(estimator._optimizer_state, torch.tensor)
+    estimator._optimizer_state = _each(
+        estimator._optimizer_state, partial(torch.tensor, device="cpu")
+    )
 
 
 def _each(optimizer_state: dict[str, Any], change: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import math
 import multiprocessing
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,6 +12,10 @@ from torch import nn
 # one core a millisecond of training step; a GPU's step is hundreds of launches, of some
 # microseconds each, however small the work.
 _WORTH_A_GPU = 10_000_000
+
+# Of a prediction in a process that has not used CUDA: to start it and to load kernels takes
+# seconds, and half a gigabyte.
+_WORTH_STARTING_A_GPU = 10_000_000_000
 
 # Of the free memory, for data; the rest is for the module and what a step keeps.
 _SHARE_FOR_DATA = 0.5
@@ -27,7 +33,7 @@ def training_device(name: str) -> torch.device:
         If torch does not know the device, or this machine does not have it.
     """
     if name == "auto":
-        return _own_gpu() if torch.cuda.is_available() else torch.device("cpu")
+        return _own_gpu() if _cuda_works() else torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -61,7 +67,19 @@ def inference_device(
     if name != "auto" or device.type == "cpu" or module is None:
         return device
     work = positions * sum(p.numel() for p in module.parameters())
-    return device if worth_a_gpu(work) else torch.device("cpu")
+    worth = worth_a_gpu(work) if torch.cuda.is_initialized() else work >= _WORTH_STARTING_A_GPU
+    return device if worth else torch.device("cpu")
+
+
+def _cuda_works() -> bool:
+    # Not in a process forked from one that has as much as asked for CUDA.
+    return torch.cuda.is_available() and not torch.cuda._is_in_bad_fork()
+
+
+def cpu_by_default() -> AbstractContextManager[Any]:
+    """New tensors on the CPU, whatever the caller has given ``torch.set_default_device``."""
+    default = torch.get_default_device()
+    return nullcontext() if default.type == "cpu" else torch.device("cpu")
 
 
 def _own_gpu() -> torch.device:
@@ -94,7 +112,7 @@ def _free_memory(device: torch.device) -> int | None:
 
 def _available(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+        return _cuda_works() and (device.index or 0) < torch.cuda.device_count()
     if device.type == "mps":
         return torch.backends.mps.is_available()
     return device.type == "cpu"

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ._data import join_outputs, run_module, trim_padding
+from ._device import cpu_by_default
 from ._threads import one_thread_in_a_fork
 
 # Numbers that a batch's layers hold at a time: near 100 MB.
@@ -102,10 +103,12 @@ def module_outputs(
     -------
     ndarray of shape (n_samples, ...)
     """
-    tensors = {name: torch.as_tensor(x) for name, x in inputs.items()}
-    n_samples = len(next(iter(tensors.values())))
+    if device.type == "cuda" and device.index is None:  # the copy stays where it is made
+        device = torch.device("cuda", torch.cuda.current_device())
     pieces = []
-    with one_thread_in_a_fork():
+    with one_thread_in_a_fork(), cpu_by_default():
+        tensors = {name: torch.as_tensor(x) for name, x in inputs.items()}
+        n_samples = len(next(iter(tensors.values())))
         module = _cast(module, dtype, device)
         with torch.inference_mode():
             for start in range(0, n_samples, batch_size):

@@ -8,6 +8,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
+from ..kernels._check import looking_later
 from ._callbacks import StopTraining
 from ._data import Batches, BatchIterator, join_outputs, run_module
 
@@ -120,13 +121,14 @@ class Net(NeuralNet):
         self._set_training(training)
         keep_outputs = not training and self.scorer is not None
         total, outputs = 0.0, []
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch)
-            total = total + step["loss"] * len(batch[1][0])
-            if keep_outputs:
-                outputs.append(step["y_pred"])
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+        with looking_later():
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch)
+                total = total + step["loss"] * len(batch[1][0])
+                if keep_outputs:
+                    outputs.append(step["y_pred"])
+                self.notify("on_batch_end", batch=batch, training=training, **step)
         self.history.record(f"{prefix}_loss", float(total) / len(iterator.samples))
         if keep_outputs:
             self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))

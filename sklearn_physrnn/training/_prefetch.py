@@ -1,9 +1,27 @@
 """Batches on their way to a device while the one before is learned from."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
+
+_own = threading.local()
+
+
+def _side_stream(device: torch.device) -> torch.cuda.Stream:
+    """Give the thread's stream for copies: the allocator keeps memory for each stream apart."""
+    index = torch.cuda.current_device() if device.index is None else device.index
+    streams = _own.__dict__.setdefault("streams", {})
+    if index not in streams:
+        streams[index] = torch.cuda.Stream(torch.device("cuda", index))
+    return streams[index]
+
+
+def _sent(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    # Dense, which a trimmed batch is not: torch copies no other layout straight from pinned
+    # memory. The caching allocator of pinned memory keeps it until the copy is done.
+    return torch.empty_like(x, pin_memory=True).copy_(x).to(device, non_blocking=True)
 
 
 def prefetched(batches: Iterable[Any], device: torch.device) -> Iterator[Any]:
@@ -22,12 +40,11 @@ def prefetched(batches: Iterable[Any], device: torch.device) -> Iterator[Any]:
         for batch in batches:
             yield _map(lambda x: x.to(device), batch)
         return
-    stream = torch.cuda.Stream(device)
+    stream = _side_stream(device)
     ahead = None
     for batch in batches:
-        # The caching allocator of pinned memory keeps it until the copy is done.
         with torch.cuda.stream(stream):
-            moved = _map(lambda x: x.pin_memory().to(device, non_blocking=True), batch)
+            moved = _map(lambda x: _sent(x, device), batch)
         arrived = stream.record_event()
         if ahead is not None:
             yield _received(*ahead, device)

@@ -55,5 +55,6 @@ def seeded(seed: int) -> Iterator[None]:
     ``torch.Generator`` of its own, so that fits in several threads do not mix.
     """
     with _lock, preserved_global_state():
-        torch.manual_seed(seed)
+        # torch.manual_seed would also seed CUDA's generators, once CUDA starts, after all this.
+        torch.default_generator.manual_seed(seed)
         yield

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_physrnn import HSSMClassifier, HSSMRegressor
+from sklearn_physrnn.kernels import _check
 
 
 def regressor(**params):
@@ -135,3 +136,21 @@ def test_a_gap_too_long_for_the_oscillators_is_named(timed, dynamics):
     with pytest.raises(ValueError, match=expected):
         regressor(time_channel=0, dynamics=dynamics).fit(X, y, X_val=far, y_val=y)
     assert np.isfinite(model.fit(far, y).predict(far)).all()
+
+
+@pytest.mark.parametrize("where", ["X_val", "partial_fit", "warm_start"])
+def test_such_a_gap_does_not_stop_a_gpu(timed, where, monkeypatch):
+    """There values are not looked at within an epoch, and a failed assertion ends CUDA."""
+    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+    X, y = timed
+    far = with_gap(X, 80)
+    model = regressor(time_channel=0, warm_start=where == "warm_start")
+    if where == "X_val":
+        with pytest.raises(ValueError, match="holds an interval of 80"):
+            model.fit(X, y, X_val=far, y_val=y)
+        return
+    goes_on = model.partial_fit if where == "partial_fit" else model.fit
+    before = goes_on(X, y).predict(X)
+    with pytest.raises(ValueError, match="holds an interval of 80"):
+        goes_on(far, y)
+    np.testing.assert_array_equal(model.predict(X), before)

@@ -48,6 +48,41 @@ def test_an_error_is_made_only_where_it_is_raised(monkeypatch):
         _check.check_values(torch.tensor(False), never)
 
 
+def test_what_harms_no_kernel_is_looked_at_later(monkeypatch):
+    true, false = torch.tensor(True), torch.tensor(False)
+    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+    reached = []
+
+    def epoch():
+        with _check.looking_later():
+            with _check.looking_later():  # of validation, say
+                _check.check_values(true, KeyError, may_wait=True)
+            _check.check_values(true, KeyError, may_wait=True)
+            _check.check_values(false, ZeroDivisionError, may_wait=True)
+            _check.check_values(false, KeyError, may_wait=True)
+            reached.append(True)
+
+    with pytest.raises(ZeroDivisionError):
+        epoch()
+    assert reached
+    with _check.looking_later(), pytest.raises(RuntimeError):
+        _check.check_values(false, KeyError)
+    with pytest.raises(RuntimeError):
+        _check.check_values(false, KeyError, may_wait=True)
+
+
+def test_another_error_comes_first(monkeypatch):
+    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+
+    def epoch():
+        with _check.looking_later():
+            _check.check_values(torch.tensor(False), KeyError, may_wait=True)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        epoch()
+
+
 X = torch.zeros(2)
 
 

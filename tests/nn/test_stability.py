@@ -9,7 +9,7 @@ from torch import nn
 
 from sklearn_physrnn.nn import DynPMNN, FitzHughNagumo, HodgkinHuxley, Kuramoto, StabilityWarning
 from sklearn_physrnn.nn._solvers import SOLVERS
-from sklearn_physrnn.nn._stability import step_stability
+from sklearn_physrnn.nn._stability import _growth, step_stability
 
 
 class Linear(nn.Module):
@@ -202,3 +202,12 @@ def test_large_layers_and_many_steps_stay_affordable():
     state = field.initial_state(torch.randn(32, 64, 4))
     report = step_stability(field, state, torch.zeros(32, 64), "rk4", 500, 5.0)
     assert report.stable
+
+
+@pytest.mark.parametrize("solver", ["euler", "semi_implicit_euler"])
+def test_growth_is_found_where_the_jacobian_is(solver):
+    jacobian = torch.randn(3, 4, 4, dtype=torch.float64)
+    modes = torch.linalg.eigvals(jacobian)
+    expected = _growth(jacobian, modes, 2, solver, 0.1)
+    with torch.device("meta"):  # what names no device would be made there
+        assert torch.equal(_growth(jacobian, modes, 2, solver, 0.1), expected)

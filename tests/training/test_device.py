@@ -3,7 +3,8 @@
 import importlib
 import os
 import pickle
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from sklearn_physrnn import (
     PETNNRegressor,
 )
 from sklearn_physrnn.estimators import _base
-from sklearn_physrnn.training import _device, _engine
+from sklearn_physrnn.training import _device, _engine, _prefetch
 from sklearn_physrnn.training._data import BatchIterator, Samples
 from sklearn_physrnn.training._engine import TrainingOptions, train
 from sklearn_physrnn.training._losses import PerWindow, SquaredError
@@ -156,12 +157,7 @@ class _Leaf:
     def __init__(self, name, log):
         self.name, self.log = name, log
 
-    def pin_memory(self):
-        self.log.append(f"pin {self.name}")
-        return self
-
-    def to(self, device, non_blocking):
-        assert non_blocking
+    def sent(self, device):
         self.log.append(f"copy {self.name}")
         return self
 
@@ -190,19 +186,55 @@ def test_a_copy_runs_ahead_on_a_stream_of_its_own(monkeypatch):
         entered.append(which.name)
         yield
 
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device: streams["side"])
+    monkeypatch.setattr(_prefetch, "_side_stream", lambda device: streams["side"])
+    monkeypatch.setattr(_prefetch, "_sent", _Leaf.sent)
     monkeypatch.setattr(torch.cuda, "stream", stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: streams["main"])
     for batch in prefetched((_Leaf(i, log) for i in "abc"), torch.device("cuda")):
         log.append(f"learn from {batch.name}")
     assert entered == ["side"] * 3
     assert log == [
-        "pin a", "copy a", "pin b", "copy b",
+        "copy a", "copy b",
         "main waits for 1 copies", "keep a for main", "learn from a",
-        "pin c", "copy c",
+        "copy c",
         "main waits for 2 copies", "keep b for main", "learn from b",
         "main waits for 3 copies", "keep c for main", "learn from c",
     ]  # fmt: skip
+
+
+def test_what_is_sent_is_dense(monkeypatch):
+    # Only that is copied straight from pinned memory, which there is none of without a GPU.
+    sent = []
+
+    def empty_like(x, *, pin_memory):
+        assert pin_memory
+        sent.append(torch.zeros_like(x))
+        return sent[-1]
+
+    monkeypatch.setattr(torch, "empty_like", empty_like)
+    trimmed = torch.randn(4, 10, 3)[:, :6]
+    window = torch.randn(60, 3).unfold(0, 7, 1)[torch.arange(5)].transpose(1, 2)[:, :5]
+    for x in (trimmed, window):
+        assert torch.equal(_prefetch._sent(x, CPU), x)
+        assert torch.ops.aten.is_non_overlapping_and_dense(sent[-1])
+
+
+def test_one_stream_for_all_epochs(monkeypatch):
+    # The allocator keeps what a stream has used for it alone.
+    made = []
+
+    def stream(device):
+        made.append(device)
+        return _Stream("side", [])
+
+    monkeypatch.setattr(_prefetch, "_own", threading.local())
+    monkeypatch.setattr(torch.cuda, "Stream", stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda which: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: _Stream("main", []))
+    for _ in range(3):
+        list(prefetched([None, None], torch.device("cuda")))
+    assert made == [torch.device("cuda:0")]
 
 
 def test_padding_is_trimmed_on_another_device():
@@ -257,6 +289,7 @@ def _device_in_a_worker(index):
 
     torch.cuda.is_available = lambda: True
     torch.cuda.device_count = lambda: 2
+    torch.cuda._is_in_bad_fork = lambda: False
     time.sleep(0.3)  # so that the other worker takes the next
     return str(_device.training_device("auto"))
 
@@ -267,6 +300,15 @@ def test_workers_of_multiprocessing_take_a_gpu_each():
         delayed(_device_in_a_worker)(i) for i in range(4)
     )
     assert sorted(set(found)) == ["cuda:0", "cuda:1"]
+
+
+@pytest.mark.usefixtures("four_gpus")
+def test_a_fork_that_cannot_use_cuda_has_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    assert _device.training_device("auto") == CPU
+    assert _device.inference_device("cuda") == CPU
+    with pytest.raises(ValueError, match="cuda"):
+        _device.training_device("cuda")
 
 
 def test_joblibs_own_workers_are_numbered_likewise():
@@ -284,13 +326,18 @@ def test_joblibs_own_workers_are_numbered_likewise():
 
 
 @pytest.mark.usefixtures("four_gpus")
-def test_small_predictions_stay_on_the_cpu():
+def test_small_predictions_stay_on_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     module = nn.Linear(10, 10, bias=False)  # 100 weights
     assert _device.inference_device("auto", module, 10**4) == CPU
     assert _device.inference_device("auto", module, 10**5) == torch.device("cuda")
     assert _device.inference_device("cuda:1", module, 1) == torch.device("cuda:1")
     assert _device.inference_device("auto") == torch.device("cuda")
     assert _device.inference_device("cuda:9", module, 10**9) == CPU
+    # Where CUDA was not used yet, to start it has to pay too.
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    assert _device.inference_device("auto", module, 10**7) == CPU
+    assert _device.inference_device("auto", module, 10**9) == torch.device("cuda")
 
 
 def test_small_work_is_trained_on_the_cpu():

@@ -70,6 +70,14 @@ def test_seeds_of_threads_do_not_mix():
     assert expected.shape == pieces.shape
 
 
+def test_a_seed_for_now_is_not_kept_for_cuda(monkeypatch):
+    # torch.manual_seed would, until CUDA starts, and put it in the place of the user's.
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("CUDA was seeded"))
+    with seeded(3):
+        drawn = torch.rand(3)
+    assert torch.equal(drawn, torch.rand(3, generator=torch.Generator().manual_seed(3)))
+
+
 @pytest.fixture
 def two_threads():
     before = torch.get_num_threads()

@@ -19,7 +19,7 @@ class _FitzHughNagumo(torch.autograd.Function):
     def forward(ctx, start, a, b, g, dt, n_steps, semi_implicit, backend):
         inputs = [x.detach().contiguous() for x in (start, a, b, g)]
         ctx.save_for_backward(*inputs)
-        ctx.scheme = (dt, n_steps, semi_implicit)
+        ctx.scheme = (float(dt), int(n_steps), semi_implicit)  # Triton knows no NumPy numbers
         ctx.backend = backend
         # Compiled code, only when it is first needed.
         if backend == "cuda":

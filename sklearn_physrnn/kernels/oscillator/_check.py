@@ -24,6 +24,17 @@ def check_arguments(
                 f"{name} must have shape (modes,) = {tuple(drive.shape[2:])}, "
                 f"got {tuple(parameter.shape)}."
             )
+    check_devices(drive, parameters)
+
+
+def check_devices(x: torch.Tensor, others: dict[str, torch.Tensor]) -> None:
+    """Check that kernels will find all tensors where `x` is."""
+    for name, other in others.items():
+        if other.device != x.device:
+            raise ValueError(
+                f"{name} is on {other.device}, and the sequences are on {x.device}; "
+                "move one of them."
+            )
 
 
 def check_sequence(
@@ -54,6 +65,8 @@ def check_unit(
     """Check the maps around the oscillators, and their parameters, one a mode."""
     if not (evidently_sound(*maps.values()) and evidently_sound(*parameters.values())):
         check_tensors(**maps, **parameters)
+    check_devices(u, maps)
+    check_devices(u, parameters)
     c_matrix, n_inputs = maps["c_matrix"], u.shape[2]
     if c_matrix.ndim != 2:
         raise ValueError(

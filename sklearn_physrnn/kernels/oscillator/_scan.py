@@ -19,7 +19,7 @@ def as_arrays(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`dt` and `lengths` as engines take them, for `like` of shape (B, T, ...)."""
     n_rows, n_steps = like.shape[:2]
-    steps = like.new_empty(0, 0) if dt is None else dt.detach().to(like.dtype).contiguous()
+    steps = like.new_empty(0, 0) if dt is None else dt.detach().to(like).contiguous()
     if lengths is None:
         lengths = torch.full((n_rows,), n_steps, device=like.device)
     return steps, lengths.to(like.device, torch.int64).contiguous()

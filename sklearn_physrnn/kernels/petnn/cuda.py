@@ -31,6 +31,7 @@ from .cuda_forward import forward_kernel
 
 MAX_HIDDEN = 256
 _TENSOR_CORE_ROWS = 16  # the least that Triton's dot takes
+_TENSOR_CORE_ROOM = 160 * 1024  # bytes of shared memory that 128 units take at most
 _INTERPRETED_PROCESSORS = 8  # few, so that small tests meet every tiling
 
 
@@ -99,7 +100,11 @@ def _plan(precision, n_batch, n_hidden, like):
     width = max(16, triton.next_power_of_2(n_hidden))
     n_processors = _INTERPRETED_PROCESSORS
     if like.is_cuda:
-        n_processors = torch.cuda.get_device_properties(like.device).multi_processor_count
+        card = torch.cuda.get_device_properties(like.device)
+        n_processors = card.multi_processor_count
+        room = getattr(card, "shared_memory_per_multiprocessor", _TENSOR_CORE_ROOM)
+        if width == 128 and room < _TENSOR_CORE_ROOM:  # of small cards
+            precision = "ieee"
     cut = tiling(precision, n_batch, width, n_processors, like.dtype == torch.float64)
     return width, cut, torch.bfloat16 if cut.precision == "bf16" else like.dtype
 
