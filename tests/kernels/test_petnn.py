@@ -66,6 +66,34 @@ def test_recurrence_is_the_published_one(backend, released_code):
             np.testing.assert_allclose(got[i], want, rtol=0, atol=1e-12)
 
 
+def test_a_gradient_that_fades_becomes_zero_and_not_subnormal():
+    # Arithmetic with subnormal numbers takes ten times as long, and rounding keeps them.
+    inputs, options = problem((2, 2000, 3, 8), Switches("soft", 0.7), seed=3)
+    gradients = {}
+    for dtype in (torch.float32, torch.float64):
+        x, *others = (value.to(dtype) for value in inputs)
+        x.requires_grad_()
+        output, _ = petnn(x, *others[:3], tuple(others[3:]), **options)
+        output[:, -1].sum().backward()
+        gradients[dtype] = x.grad
+    found, exact = gradients[torch.float32], gradients[torch.float64]
+    assert (exact[:, 0].abs() < 1e-40).all()
+    assert (found[:, 0] == 0).all()
+    tiny = torch.finfo(torch.float32).tiny
+    assert not ((found != 0) & (found.abs() < tiny)).any()
+    seen = exact.abs() > 1e-20  # what lies below counts for nothing beside it
+    torch.testing.assert_close(found[seen].double(), exact[seen], rtol=1e-2, atol=1e-20)
+
+
+def test_what_is_not_a_number_is_not_taken_for_faded():
+    inputs, options = problem((2, 30, 3, 8), Switches("soft", 0.7), seed=3)
+    x, *others = inputs
+    x.requires_grad_()
+    output, _ = petnn(x, *others[:3], tuple(others[3:]), **options)
+    output[:, -1].backward(torch.full((2, 8), torch.nan, dtype=torch.float64))
+    assert x.grad.isnan().all()
+
+
 # Rows and columns that fill no tile, and a batch of several shards.
 SHAPES = [(3, 6, 1, 4), (38, 5, 20, 17), (5, 14, 3, 33)]
 CASES = list(itertools.product((False, True), (False, True), (("S", "C", "T"), ())))

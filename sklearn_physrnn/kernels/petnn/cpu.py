@@ -13,6 +13,10 @@ from .cpu_forward import forward_shard
 from .cpu_gemm import ROWS, aligned_empty, lanes, pad_columns, padded
 from .cpu_layout import BLOCKS, CELL, STATE, STEP, as_flags, n_planes, room, shards
 
+# Of the least normal number. Over thousands of steps a gradient fades into subnormal ones,
+# which take ten times as long, and which rounding never lets become zero.
+_FADED = 2.0**40
+
 
 def _absent(array, n_axes, dtype):
     return np.empty((0,) * n_axes, dtype) if array is None else array
@@ -117,6 +121,7 @@ def backward(
     recurrent_weights = pad_columns(recurrent_weight.reshape(4, n_hidden, n_hidden))
     n_blocks, width = len(input_weights), recurrent_weights.shape[2]
 
+    least = dtype.type(np.finfo(dtype).tiny * _FADED)
     pieces = shards(n_batch)
     planes = n_planes(n_blocks, switches.increment == "tanh")
     parts = _cut(slots, pieces, max(2, n_steps + 1), planes, width)
@@ -128,7 +133,7 @@ def backward(
     def piece(index, start, stop):
         backward_shard(
             start, stop, room(start, stop), lanes(dtype), x, input_weights,
-            recurrent_weights, dt, lengths, *as_flags(switches, dtype), timed,
+            recurrent_weights, dt, lengths, *as_flags(switches, dtype), timed, least,
             parts[index].reshape(-1), grad_out, grad_x, *grad_state,
             grad_input[index], grad_recurrent[index],
         )  # fmt: skip

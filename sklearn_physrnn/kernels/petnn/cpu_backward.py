@@ -17,6 +17,7 @@ from .cpu_layout import (
     STATE,
     STEP,
 )
+from .cpu_math import drop
 
 # Weight gradients are one product over this many rows and steps at a time.
 _CHUNK_ROWS = 128
@@ -25,7 +26,7 @@ _CHUNK_ROWS = 128
 @jit
 def backward_shard(
     start, stop, n_room, n_lanes, x, input_weights, recurrent_weights, dt, lengths,
-    width, release, time_decay, ground_state, bounded, timed, slots, grad_out,
+    width, release, time_decay, ground_state, bounded, timed, least, slots, grad_out,
     grad_x, grad_s, grad_c, grad_t, grad_input_weights, grad_recurrent_weights,
 ):  # fmt: skip
     """Rows `start` to `stop` of the batch, from the last step to the first.
@@ -33,6 +34,7 @@ def backward_shard(
     As in forward_shard, but input_weights (G, H, padded I) and recurrent_weights
     (4, H, W) are transposed. timed: whether anything depends on T' in a
     differentiable way; without it the increment's and the decay's gradients are zero.
+    least: what is left of a gradient that counts as nothing.
     grad_out (B, T, H): gradient of the output. grad_x (B, T, I) is written, or (0, 0, 0).
     grad_s, grad_c, grad_t (B, H): on entry the gradients of the final state, on return
     those of the initial one. grad_input_weights (G, I + 1 as whole tiles, W) and
@@ -176,6 +178,9 @@ def backward_shard(
                 grads[g * G + at :], W, 1, n_room, n_hidden,
                 recurrent_blocks[g * recurrent_size :], W, dS, W, W, n_lanes, True,
             )  # fmt: skip
+        drop(dS, least)
+        drop(dC, least)
+        drop(dT, least)
         if len(lengths):
             for i in range(n_rows):
                 if t >= lengths[start + i]:

@@ -62,6 +62,14 @@ def sigmoid(x):
 
 
 @jit
+def drop(plane, least):
+    """Set to zero what is smaller in size than `least`, in place."""
+    zero = plane.dtype.type(0)
+    for j in range(len(plane)):
+        plane[j] = zero if abs(plane[j]) < least else plane[j]  # a NaN stays one
+
+
+@jit
 def squash(plane):
     """Sigmoid of every element, in place."""
     for j in range(len(plane)):
