@@ -11,6 +11,7 @@ import time
 from functools import partial
 
 import numpy as np
+from _coverage import add_shares, shares_inside
 from _report import Report, parser, read
 from sktime.datasets import load_airline
 from sktime.forecasting.ets import AutoETS
@@ -24,27 +25,7 @@ PEERS = {
     "seasonal naive": partial(NaiveForecaster, sp=12),
     "AutoETS": partial(AutoETS, auto=True, sp=12),
 }
-COVERAGES = (0.5, 0.8, 0.95)
 AHEAD = 36
-
-
-def inside(model, fh, truth):
-    """Tell whether each value lies in the interval of each coverage: (n_coverages, n_steps)."""
-    intervals = model.predict_interval(fh, coverage=list(COVERAGES))[truth.name]
-    lower, upper = (
-        np.array([intervals[c, side] for c in COVERAGES]) for side in ("lower", "upper")
-    )
-    return (lower <= truth.to_numpy()) & (truth.to_numpy() <= upper)
-
-
-def rolling(model, test, steps):
-    """Share inside over all origins, every value of `test` once the last one known."""
-    found = []
-    for origin in range(len(test) - steps + 1):
-        if origin:
-            model.update(test[origin - 1 : origin], update_params=False)
-        found.append(inside(model, range(1, steps + 1), test[origin : origin + steps]))
-    return np.mean(found, axis=(0, 2))
 
 
 def main(arguments=None):
@@ -73,16 +54,9 @@ def main(arguments=None):
         for seed in range(options.seeds):
             make = partial(forecaster, random_state=seed, device=options.device, **short)
             model = fit(name, make, seed)
-            shares = {
-                "36 months": inside(model, fh, test).mean(axis=1),
-                "12 months, rolling": rolling(model, test, 12),
-            }
-            for data, values in shares.items():
-                for nominal, value in zip(COVERAGES, values, strict=True):
-                    report.add(
-                        data=data, model=name, seed=seed, value=value,
-                        metric=f"inside {nominal:.0%}",
-                    )  # fmt: skip
+            for data, horizon in (("36 months", AHEAD), ("12 months, rolling", 12)):
+                shares = shares_inside(model, test, horizon)
+                add_shares(report, shares, data=data, model=name, seed=seed)
     report.summary()
 
 

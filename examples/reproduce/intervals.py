@@ -10,13 +10,13 @@ import time
 
 import numpy as np
 import pandas as pd
+from _coverage import COVERAGES, add_shares, shares_inside
 from _report import Report, get, parser, read
 from _series import ends_of
 
 from sklearn_physrnn.datasets import load_multivariate_series
 from sklearn_physrnn.forecasting import PETNNForecaster
 
-COVERAGES = (0.5, 0.8, 0.95)
 TRAINING = {"max_iter": 10, "batch_size": 32, "alpha": 0.0}
 
 
@@ -33,21 +33,6 @@ def stand_in():
     waves = np.sin(2 * np.pi * (np.arange(len(index))[:, None] / 24 + np.array([0, 0.2])))
     noise = np.random.default_rng(0).normal(scale=0.3, size=waves.shape)
     return pd.DataFrame(waves + noise, index, columns=["a", "b"]), 24 * 34
-
-
-def shares_inside(model, test, horizon, step):
-    """Share of values inside the intervals of each coverage, over origins, steps and channels."""
-    inside = []
-    for origin in range(0, len(test) - horizon + 1, step):
-        if origin:
-            model.update(test[origin - step : origin], update_params=False)
-        truth = test[origin : origin + horizon]
-        intervals = model.predict_interval(range(1, horizon + 1), coverage=list(COVERAGES))
-        for c in COVERAGES:
-            bounds = intervals.xs(c, axis=1, level=1)
-            lower, upper = (bounds.xs(side, axis=1, level=1) for side in ("lower", "upper"))
-            inside.append(((lower <= truth) & (truth <= upper)).to_numpy().mean())
-    return np.reshape(inside, (-1, len(COVERAGES))).mean(axis=0)
 
 
 def main(arguments=None):
@@ -69,11 +54,10 @@ def main(arguments=None):
         model.fit(table[:start])
         seconds = time.perf_counter() - begin
         shares = shares_inside(model, table[start:], horizon, step)
-        for nominal, value in zip(COVERAGES, shares, strict=True):
-            report.add(
-                data=f"{options.data}, {horizon} ahead", model="PETNN", seed=seed,
-                metric=f"inside {nominal:.0%}", value=value, seconds=seconds,
-            )  # fmt: skip
+        add_shares(
+            report, shares, data=f"{options.data}, {horizon} ahead", model="PETNN", seed=seed,
+            seconds=seconds,
+        )  # fmt: skip
     report.summary()
 
 

@@ -46,12 +46,13 @@ def noisy(X_train, X_test):
 def variants(configuration, options):
     """Give name, estimator class and parameters of each model, without repetitions."""
     defaults = MODELS["PETNN"](**configuration).get_params()
-    for name, switches in VARIANTS.items() if "PETNN" in options.models else ():
-        if name == "defaults" or any(defaults[key] != value for key, value in switches.items()):
-            yield name, MODELS["PETNN"], {**configuration, **switches}
-    for name in options.models:
-        if name != "PETNN":
-            yield name, MODELS[name], {**PEERS[name], **configuration}
+    for model in options.models:
+        if model != "PETNN":
+            yield model, MODELS[model], {**PEERS[model], **configuration}
+            continue
+        for name, switches in VARIANTS.items():
+            if name == "defaults" or any(defaults[key] != v for key, v in switches.items()):
+                yield name, MODELS[model], {**configuration, **switches}
 
 
 def run(report, name, data, configuration):

@@ -22,6 +22,13 @@ from ..training._threads import one_thread_in_a_fork
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 
+@contextmanager
+def ready_to_train() -> Iterator[None]:
+    """Have gradients, and new tensors on the CPU, whatever the caller has set in torch."""
+    with cpu_by_default(), torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
 class _TrainingMixin:
     """Parameters that say how to train, and the attributes that tell how it went."""
 
@@ -68,12 +75,7 @@ class _TrainingMixin:
         """Fit in here: with gradients, wherever it is called, and all or nothing."""
         before = dict(self.__dict__)
         try:
-            with (
-                one_thread_in_a_fork(),
-                cpu_by_default(),
-                torch.inference_mode(False),
-                torch.enable_grad(),
-            ):
+            with one_thread_in_a_fork(), ready_to_train():
                 yield
         except BaseException:
             self.__dict__.clear()

@@ -15,12 +15,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sktime.forecasting.base import BaseForecaster
 
 from ..estimators._scaling import Standard
-from ..estimators._training import _TrainingMixin
+from ..estimators._training import _TrainingMixin, ready_to_train
 from ..nn._forecast import NORMALIZATIONS
 from ._calendar import resolve_calendar
 from ._calibration import calibrated, updated
 from ._features import Features
-from ._fitting import _with_gradients
 from ._history import History, continued, read, step_of
 from ._horizon import steps_ahead
 from ._intervals import Scores, conformal_quantiles, learned_quantiles, spreads_of
@@ -127,7 +126,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
 
     # -- fitting -------------------------------------------------------------------
 
-    @_with_gradients
+    @ready_to_train()
     def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh) -> "_BaseForecaster":
         self._check_parameters()
         step = step_of(y.index)
@@ -254,7 +253,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         with self._unchanged_on_error():
             return super().update(y=y, X=X, update_params=update_params)
 
-    @_with_gradients
+    @ready_to_train()
     def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params=True):
         model, sizes = self._model, self._model.sizes
         new = read(y, X, model.features.columns)

@@ -3,8 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import wraps
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from ..estimators._training import DTYPES, _TrainingMixin
 from ..nn._forecast import WindowForecaster, make_forecaster
-from ..training._device import cpu_by_default, training_device
+from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
 from ..training._random import seeded
 from ..training._windows import Windows
@@ -22,23 +21,10 @@ from ._features import Features
 from ._intervals import QUANTILES
 from ._sizes import Sizes, choose_sizes
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
 _MAX_SEED = np.iinfo(np.int32).max
 
 # What `update` multiplies learning_rate_init by: fitting ended at a rate near zero.
 _UPDATE_RATE = 0.1
-
-
-def _with_gradients(method: _Method) -> _Method:
-    """Let a method train whatever the caller has switched off in torch."""
-
-    @wraps(method)
-    def training(*args, **kwargs):
-        with cpu_by_default(), torch.inference_mode(False), torch.enable_grad():
-            return method(*args, **kwargs)
-
-    return cast(_Method, training)
 
 
 class _WindowTraining(_TrainingMixin):

@@ -9,9 +9,10 @@ import pandas as pd
 from torch import nn
 
 from ..estimators._scaling import Standard
+from ..estimators._training import ready_to_train
 from ._calendar import resolve_calendar
 from ._features import Features
-from ._fitting import _WindowTraining, _with_gradients
+from ._fitting import _WindowTraining
 from ._history import History, read, step_of
 from ._sizes import Sizes, split_in_time
 
@@ -39,7 +40,7 @@ class _Pretraining(_WindowTraining):
     validation_fraction: float
     pretrained_: Pretrained
 
-    @_with_gradients
+    @ready_to_train()
     def _pretrain(self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh=None):
         self._check_parameters()
         before = getattr(self, "pretrained_", None)

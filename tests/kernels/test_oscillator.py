@@ -284,3 +284,10 @@ def test_bad_drive_and_parameters():
         oscillator(drive, stiffness[:2], step)
     with pytest.raises(ValueError, match="at least one sample and one step"):
         _check.check_sequence("u", drive[:, :0], None, None)
+
+
+def test_tensors_on_two_devices_are_refused():
+    drive, frequency = torch.zeros(2, 3, 4), torch.zeros(4, device="meta")
+    _check.check_devices(drive, {"frequency": frequency.new_zeros(4, device="cpu")})
+    with pytest.raises(ValueError, match="frequency is on meta, and the sequences are on cpu"):
+        _check.check_devices(drive, {"frequency": frequency})
