@@ -151,7 +151,9 @@ class BatchIterator:
     ----------
     samples : Samples or Windows
     batch_size : int
-        Rows in a batch; the last one holds what remains, and counts.
+        Most rows in a batch. There are as few batches as that allows, and their sizes
+        differ by one at most: a last batch of a few rows would be a full step in the
+        direction of their noise.
     generator : torch.Generator or None
         Draws a new order for each epoch; None keeps the order of the samples.
     device : torch.device or None
@@ -185,9 +187,9 @@ class BatchIterator:
             return
         # Drawn on the CPU, so that the order is the same whatever the device.
         order = torch.randperm(n, generator=self.generator)
-        indices = order.split(self.batch_size)
+        indices = order.tensor_split(len(self))
         if self.samples.device == order.device:
             yield from map(self.samples.take, indices)
         else:
-            there = order.to(self.samples.device).split(self.batch_size)
+            there = order.to(self.samples.device).tensor_split(len(self))
             yield from map(self.samples.take, indices, there)

@@ -26,6 +26,15 @@ def test_every_sample_comes_once(n, batch_size, n_batches, shuffled):
         assert torch.equal(w, y[:, 0])
 
 
+@pytest.mark.parametrize(("n", "batch_size"), [(1801, 226), (1801, 225), (33, 32), (7, 3)])
+def test_batches_differ_by_one_row_at_most(n, batch_size):
+    sizes = [len(y) for _, (y, _) in BatchIterator(_samples(n), batch_size, torch.Generator())]
+    assert sum(sizes) == n
+    assert max(sizes) <= batch_size
+    assert max(sizes) - min(sizes) <= 1
+    assert len(sizes) == -(-n // batch_size)
+
+
 def test_each_epoch_has_an_order_of_its_own_that_repeats_with_the_seed():
     def epochs(seed):
         iterator = BatchIterator(_samples(50), 7, torch.Generator().manual_seed(seed))
