@@ -22,7 +22,7 @@ from torch import nn
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import BATCH_VALUES, module_outputs
-from ..training._random import seeded
+from ..training._random import later_seed, seeded
 from ..training._threads import sensible_threads
 from ._arrays import check_finite, naming, real_numbers
 from ._checkpointing import open_checkpoint
@@ -189,6 +189,11 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
 
         rng = check_random_state(self.random_state)
         split_seed, seed = (int(s) for s in rng.randint(_MAX_SEED, size=2))
+        if resume:
+            # The rows that were held out stay so: training has seen all others. (Models of
+            # earlier versions do not know which.)
+            split_seed = getattr(self, "_split_seed", split_seed)
+            seed = later_seed(seed, self.n_iter_)
         device = training_device(self.device)
         dtype = DTYPES[self.dtype]
 
@@ -208,6 +213,7 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
             data = (X, y, weights), held_out
             checkpoint = open_checkpoint(self, data, (split_seed, seed), device, resume=resume)
             split_seed, seed = checkpoint.seeds
+        self._split_seed = split_seed
         if held_out is None and early_stopping:
             train_rows, valid_rows = self._split(y, split_seed)
             held_out = tuple(None if a is None else a[valid_rows] for a in (X, y, weights))
@@ -260,6 +266,7 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
                 seed=seed,
                 early_stopping=early_stopping,
                 max_epochs=max_iter,
+                earlier_losses=self.loss_curve_ if resume else (),
             ),
             validation=None if held_out is None else samples(*held_out),
             scorer=scorer,

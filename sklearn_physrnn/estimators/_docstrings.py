@@ -12,19 +12,24 @@ learning_rate_init : float
 learning_rate : {"constant", "cosine", "one_cycle"}
     Schedule over the whole training, batch by batch: constant; half a cosine down to
     zero; or up from 1/25 within the first 10 % and then down to zero.
-alpha : float
+alpha : float or "auto"
     Decoupled weight decay: in an epoch the weight matrices shrink by `alpha` times the
-    learning rate. Biases and physical constants do not.
+    learning rate. Biases and physical constants do not. "auto" follows the noise: 2 and,
+    added to it, 80 times the share of the first epoch's loss that the latest epoch left.
+    ``partial_fit`` counts 2,048 samples as an epoch, however the stream is cut.
 batch_size : int or "auto"
-    Samples in a batch; "auto" is an eighth of them, at least 16 and at most 256.
+    Most samples in a batch; all batches of an epoch are of the same size, or of one
+    sample more. "auto" is an eighth of all, at least 16 and at most 256.
 max_iter : int
     Epochs.
 max_grad_norm : float or None
     Largest norm of a step's gradient; None does not clip.
 early_stopping : bool
     Hold out a part of the training data (or use ``X_val``), stop when its loss has not
-    improved for `n_iter_no_change` epochs, and restore the best weights. Without it
-    training takes all data and all of `max_iter`, and keeps the last weights.
+    improved for `n_iter_no_change` epochs, and restore the best weights. A schedule that
+    ends at zero is brought there first, in as many epochs as it came: what the large steps
+    of a high rate hide is still to be learned. Without it training takes all data and all
+    of `max_iter`, and keeps the last weights.
 validation_fraction : float
     Share to hold out, stratified for classes.
 n_iter_no_change : int
@@ -37,7 +42,8 @@ scale_inputs : {"standard", "quantile"} or False
     the training part, with its weights.
 warm_start : bool
     Let ``fit`` go on from the fitted weights, with the scaling and the classes of the
-    first fit.
+    first fit. With early stopping the same rows are held out again, if the data are the
+    same.
 dtype : {"float32", "float64", "bfloat16"}
     Precision of training; "bfloat16" is mixed precision with float32 weights.
     Prediction has the precision of X.
@@ -56,7 +62,8 @@ checkpoint : str, path-like or None
     training in it, as a search needs that fits several at once. What `callbacks` remember
     is not kept, and ``partial_fit`` keeps nothing.
 random_state : int, RandomState instance or None
-    Seeds weights, batches and dropout. Torch's global generators are left alone.
+    Seeds weights, batches and dropout; a training that goes on from fitted weights draws
+    others than those before it. Torch's global generators are left alone.
 verbose : bool or int
     Print epoch, losses and the time left: every tenth epoch, or every one from 2 on.
 """

@@ -105,6 +105,9 @@ class Fields:
         self._left = dict(data)
         self._what = what
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
     def take(self, name: str, *kinds: type) -> Any:
         """Take the field `name`, of one of `kinds` exactly."""
         if name not in self._left:

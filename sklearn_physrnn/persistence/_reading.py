@@ -157,6 +157,8 @@ def _set_fitted(estimator: Any, fields: Fields) -> None:
             raise ValueError("its feature names are not one text a feature.")
         estimator.feature_names_in_ = np.array(names, dtype=object)
     estimator.n_iter_ = fields.integer("n_iter_", 0)
+    if "split_seed" in fields:  # which is younger than the first files
+        estimator._split_seed = fields.integer("split_seed", 0)
     estimator.best_loss_ = from_json(fields.take("best_loss_", float, dict))
     if type(estimator.best_loss_) is not float:
         raise ValueError("its best loss must be a number.")

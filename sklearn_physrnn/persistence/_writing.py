@@ -16,6 +16,7 @@ from ._reading import CLASSES, CURVES, NOT_SAVED, Arrays, check_finite, outline
 # All that fit sets. An attribute that is not here is refused, lest it be lost unnoticed.
 _KNOWN = {
     *("module_", "_optimizer_state", "_preparation", "_y_scaler", "_y_shape", "_n_outputs"),
+    "_split_seed",
     *("n_features_in_", "feature_names_in_", "_n_dims", "classes_", "release_rate_"),
     *CURVES,
     *("n_iter_", "best_loss_"),
@@ -118,6 +119,7 @@ def _fitted_fields(estimator: Any) -> dict[str, Any]:
         "n_features_in_": int(own["n_features_in_"]),
         "feature_names_in_": None if names is None else [str(name) for name in names],
         "n_iter_": int(own["n_iter_"]),
+        "split_seed": int(own["_split_seed"]),
         "best_loss_": to_json(float(own["best_loss_"])),
         "curves": [None if own[curve] is None else len(own[curve]) for curve in CURVES],
         "optimizer": _module.optimizer_fields(own["_optimizer_state"], estimator.module_),

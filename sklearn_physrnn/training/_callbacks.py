@@ -1,11 +1,13 @@
 """What happens between batches and epochs, one idea a class."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback
+
+from ._schedules import cosine
 
 
 class StopTraining(KeyboardInterrupt):
@@ -47,6 +49,10 @@ class KeepWeights(Callback):
         keeps its last weights.
     tol : float
         Smallest decrease of the validation loss that counts as an improvement.
+    schedule : Schedule or None
+        Of the learning rate. One that ends at zero is brought there, within `patience`
+        epochs, before training stops: at a high rate the loss stands still because the
+        steps are large, and most of what can be learned comes as they shrink.
 
     Attributes
     ----------
@@ -56,9 +62,12 @@ class KeepWeights(Callback):
         Epoch after which the loss or a weight was no longer finite.
     """
 
-    def __init__(self, patience: int | None = None, tol: float = 0.0) -> None:
+    def __init__(
+        self, patience: int | None = None, tol: float = 0.0, schedule: "Schedule | None" = None
+    ) -> None:
         self.patience = patience
         self.tol = tol
+        self.schedule = schedule
 
     def on_train_begin(self, net, **kwargs):
         # Buffers (running statistics) belong to a state as much as parameters do.
@@ -96,12 +105,19 @@ class KeepWeights(Callback):
             self.best_loss_ = loss
         if self.patience is None:
             return
+        if self.schedule is not None and self.schedule.shortened:
+            if self.schedule.ended:
+                raise StopTraining
+            return
         if loss < self._reference - self.tol:
             self._reference, self._waited = loss, 0
             return
         self._waited += 1
-        if self._waited >= self.patience:
+        if self._waited < self.patience:
+            return
+        if self.schedule is None or not self.schedule.ends_at_zero:
             raise StopTraining
+        self.schedule.shorten(max(self.patience, epoch["epoch"]))
 
     def _to_restore(self, interrupted: bool) -> list[torch.Tensor] | None:
         if self.diverged_at_ is not None:
@@ -162,38 +178,108 @@ class ClipGradients(Callback):
 
 
 class DecayWeights(Callback):
-    """Shrink `parameters` by `rate` times the learning rate before every step.
+    """Shrink parameters by a rate times the learning rate before every step.
 
     Decoupled from the gradient whatever the optimizer, which torch's own is in AdamW
     alone; and the optimizer has one group of parameters, and so one call, in place of two.
+
+    Parameters
+    ----------
+    parameters : sequence of Tensor
+    rate : float
+    noise_rate : float
+        What is added to `rate`, times the share of the first epoch's loss that the latest
+        epoch had left. For Gaussian errors of unknown variance the most probable weights
+        minimise :math:`n/2 \\log L + \\lambda/2\\, |w|^2`, where L is the mean squared
+        error: relative to the gradient of L, the prior counts as much as there is noise.
+    earlier_losses : sequence of float
+        Mean losses of epochs before this training, which goes on from them.
     """
 
-    def __init__(self, parameters: Sequence[torch.Tensor], rate: float) -> None:
+    def __init__(
+        self,
+        parameters: Sequence[torch.Tensor],
+        rate: float,
+        noise_rate: float = 0.0,
+        earlier_losses: Sequence[float] = (),
+    ) -> None:
         self.parameters = list(parameters)
         self.rate = rate
+        self.noise_rate = noise_rate
+        self.earlier_losses = earlier_losses
+
+    def on_epoch_begin(self, net, **kwargs):
+        losses = [*self.earlier_losses, *(epoch["train_loss"] for epoch in net.history[:-1])]
+        left = min(1.0, losses[-1] / losses[0]) if losses and losses[0] > 0 else 1.0
+        self._rate = self.rate + self.noise_rate * left
 
     @torch.no_grad()
     def on_grad_computed(self, net, **kwargs):
-        kept: float = 1 - net.optimizer_.param_groups[0]["lr"] * self.rate
-        torch._foreach_mul_(self.parameters, [kept] * len(self.parameters))
+        kept: float = 1 - net.optimizer_.param_groups[0]["lr"] * self._rate
+        # A rate at which one step would take all of them, or turn their signs, is none.
+        torch._foreach_mul_(self.parameters, [max(kept, 0.0)] * len(self.parameters))
 
 
 class Schedule(Callback):
-    """Set the learning rate before every batch from the progress of training."""
+    """Set the learning rate before every batch from the progress of training.
 
-    def __init__(self, factor, total_steps: int) -> None:
+    Parameters
+    ----------
+    factor : callable
+        Progress in [0, 1] to a factor of the rate.
+    epochs : int
+    steps_per_epoch : int
+
+    Attributes
+    ----------
+    shortened : bool
+        Whether it was told to come to its end earlier.
+    """
+
+    def __init__(
+        self, factor: Callable[[float], float], epochs: int, steps_per_epoch: int
+    ) -> None:
         self.factor = factor
-        self.total_steps = total_steps
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = epochs * steps_per_epoch
+        self._step = 0
+        self._descent: int | None = None  # step from which it comes down, if shortened
+        self._end = self.total_steps
+
+    @property
+    def shortened(self) -> bool:
+        return self._descent is not None
+
+    @property
+    def ends_at_zero(self) -> bool:
+        """Tell whether nothing is left to learn at its end."""
+        return self.factor(1.0) == 0
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether all steps were made."""
+        return self._step >= self._end
+
+    def shorten(self, epochs: int) -> None:
+        """Come down to zero within `epochs` from here, unless the end is as near already."""
+        self._descent = self._step
+        self._end = min(self.total_steps, self._step + epochs * self.steps_per_epoch)
+
+    def _factor(self) -> float:
+        # Reaches zero one step after the last, so that no batch is spent at rate zero.
+        planned = self.factor(self._step / self.total_steps)
+        if self._descent is None or self._end == self.total_steps:
+            return planned
+        start = self.factor(self._descent / self.total_steps)
+        return start * cosine((self._step - self._descent) / (self._end - self._descent))
 
     def on_train_begin(self, net, **kwargs):
-        self._step = 0
         self._base = [group["lr"] for group in net.optimizer_.param_groups]
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         if not training:
             return
-        # Reaches zero one step after the last, so that no batch is spent at rate zero.
-        factor = self.factor(self._step / self.total_steps)
+        factor = self._factor()
         for group, base in zip(net.optimizer_.param_groups, self._base, strict=True):
             group["lr"] = base * factor
         self._step += 1
@@ -206,10 +292,12 @@ class Schedule(Callback):
             group["lr"] = base
 
     def state_dict(self) -> dict[str, Any]:
-        return {"step": self._step}
+        return {"step": self._step, "descent": self._descent, "end": self._end}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._step = int(state["step"])
+        descent = state["descent"]
+        self._step, self._end = int(state["step"]), int(state["end"])
+        self._descent = None if descent is None else int(descent)
 
 
 class Progress(Callback):

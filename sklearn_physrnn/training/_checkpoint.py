@@ -18,7 +18,7 @@ from ._durable import sync_folder, write_durably
 
 # The number is that of the layout; files of another one are refused.
 _NAME = b"sklearn_physrnn checkpoint "
-_HEADER = _NAME + b"1\n"
+_HEADER = _NAME + b"2\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
 

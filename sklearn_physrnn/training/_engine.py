@@ -46,6 +46,8 @@ class TrainingOptions:
     optimizer: str = "adamw"
     schedule: str = "constant"
     weight_decay: float = 0.0  # an epoch, in units of the learning rate
+    noise_decay: float = 0.0  # added to it, times the share of the first loss that is left
+    earlier_losses: Sequence[float] = ()  # of the epochs that this training goes on from
     max_grad_norm: float | None = None
     patience: int | None = None
     tol: float = 0.0
@@ -128,13 +130,15 @@ def train(
 
     n_batches = -(-len(samples) // batch_size)
     decayed, others = decayed_and_others(module)
-    keeper = KeepWeights(options.patience if validation is not None else None, options.tol)
-    schedule = Schedule(SCHEDULES[options.schedule], options.max_epochs * n_batches)
+    schedule = Schedule(SCHEDULES[options.schedule], options.max_epochs, n_batches)
+    patience = options.patience if validation is not None else None
+    keeper = KeepWeights(patience, options.tol, schedule)
     callbacks = [schedule, *options.callbacks, keeper]
     if options.max_grad_norm is not None:
         callbacks.append(ClipGradients(options.max_grad_norm))
-    if options.weight_decay and decayed:
-        callbacks.append(DecayWeights(decayed, options.weight_decay / n_batches))
+    if decayed and (options.weight_decay or options.noise_decay):
+        rates = options.weight_decay / n_batches, options.noise_decay / n_batches
+        callbacks.append(DecayWeights(decayed, *rates, options.earlier_losses))
     if options.verbose:
         callbacks.insert(-1, Progress(every=1 if options.verbose > 1 else 10))
     batch_generator = torch.Generator().manual_seed(options.seed)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 _lock = threading.RLock()
@@ -58,3 +59,12 @@ def seeded(seed: int) -> Iterator[None]:
         # torch.manual_seed would also seed CUDA's generators, once CUDA starts, after all this.
         torch.default_generator.manual_seed(seed)
         yield
+
+
+def later_seed(seed: int, n_epochs: int) -> int:
+    """Give the seed of a training that goes on after `n_epochs`.
+
+    With the seed of the one before, it would draw the same batches and the same dropout
+    masks again, call after call.
+    """
+    return int(np.random.SeedSequence((seed, n_epochs)).generate_state(1)[0]) >> 1

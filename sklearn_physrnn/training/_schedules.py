@@ -11,18 +11,19 @@ def _constant(progress: float) -> float:
     return 1.0
 
 
-def _cosine(progress: float) -> float:
+def cosine(progress: float) -> float:
+    """Come down from 1 to 0 in half a cosine."""
     return (1 + math.cos(math.pi * progress)) / 2
 
 
 def _one_cycle(progress: float) -> float:
     if progress < _WARM_UP:
         return _START + (1 - _START) * (1 - math.cos(math.pi * progress / _WARM_UP)) / 2
-    return _cosine((progress - _WARM_UP) / (1 - _WARM_UP))
+    return cosine((progress - _WARM_UP) / (1 - _WARM_UP))
 
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": _constant,
-    "cosine": _cosine,
+    "cosine": cosine,
     "one_cycle": _one_cycle,
 }

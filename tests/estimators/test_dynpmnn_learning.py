@@ -264,3 +264,45 @@ def test_several_quantiles_of_several_targets():
     assert predicted[:, 0].max() < 50
     assert predicted[:, 1].min() > 0
     assert np.isfinite(model.score(X, y))
+
+
+def test_one_row_more_does_not_make_a_worse_model():
+    X, y = make_friedman1(1200, noise=0.3, random_state=0)
+
+    def error(n):  # with eight batches, and what remained of them
+        scores = [
+            DynPMNNRegressor(max_iter=25, random_state=seed)
+            .fit(X[:n], y[:n])
+            .score(X[600:], y[600:])
+            for seed in range(2)
+        ]
+        return 1 - np.mean(scores)
+
+    assert error(505) < 1.5 * error(504)
+
+
+def test_early_stopping_brings_the_rate_down_before_it_stops():
+    X, y = make_friedman1(300, noise=1.0, random_state=0)
+    model = DynPMNNRegressor(
+        max_iter=200, early_stopping=True, n_iter_no_change=2, random_state=0
+    ).fit(X, y)
+    rates = model.learning_rate_curve_
+    assert model.n_iter_ < 150
+    assert rates[-1] < 0.05 * max(rates)
+    assert max(rates) > 0.2 * model.learning_rate_init
+
+
+def test_weights_decay_with_the_noise():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 6))
+    signal = X[:, 0] + X[:, 1] * X[:, 2]
+    test = rng.normal(size=(400, 6))
+    truth = test[:, 0] + test[:, 1] * test[:, 2]
+    noisy = signal + 3 * rng.normal(size=200)
+
+    def score(y, alpha):
+        model = DynPMNNRegressor(alpha=alpha, random_state=0).fit(X, y)
+        return model.score(test, truth)
+
+    assert score(noisy, "auto") > score(noisy, 2.0) + 0.2
+    assert score(signal, "auto") > score(signal, 80.0)
