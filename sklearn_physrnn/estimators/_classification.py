@@ -26,6 +26,9 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
     class_weight: dict | str | None
     classes_: np.ndarray
 
+    # Where classes overlap, much of the cross-entropy is left however well they are learned.
+    _auto_alpha: ClassVar[tuple[float, float]] = (8.0, 24.0)
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseEstimator._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],

@@ -23,10 +23,6 @@ from ..training._threads import one_thread_in_a_fork
 # fewest that `batch_size` "auto" cuts into batches of its largest size.
 _STREAM = 2048
 
-# What alpha="auto" is for data without noise, and what pure noise adds: chosen by
-# cross-validation on many tables (docs/defaults.md).
-_AUTO_ALPHA = 2.0, 80.0
-
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 
@@ -57,6 +53,10 @@ class _TrainingMixin:
     module_: nn.Module
     loss_curve_: list[float]
     learning_rate_curve_: list[float]
+
+    # What alpha="auto" is without any loss left, and what is added with all of it left: by
+    # cross-validation on many tables (docs/defaults.md).
+    _auto_alpha: ClassVar[tuple[float, float]] = (2.0, 60.0)
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
@@ -114,7 +114,7 @@ class _TrainingMixin:
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import TrainingOptions
 
-        fixed, by_noise = _AUTO_ALPHA if self.alpha == "auto" else (float(self.alpha), 0.0)
+        fixed, by_noise = self._auto_alpha if self.alpha == "auto" else (float(self.alpha), 0.0)
         epochs = 1.0 if max_epochs is None else n_samples / _STREAM
         for callback in self.callbacks or ():
             if not callable(getattr(callback, "on_train_begin", None)):
