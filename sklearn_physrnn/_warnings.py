@@ -15,7 +15,9 @@ _BETWEEN = frozenset(
 
 
 def _lies_between(frame: FrameType) -> bool:
-    return frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN
+    spec = frame.f_globals.get("__spec__")  # "__main__" is what ``python -m`` runs, a worker say
+    name = getattr(spec, "name", None) or frame.f_globals.get("__name__") or ""
+    return name.partition(".")[0] in _BETWEEN
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

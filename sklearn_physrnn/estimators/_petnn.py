@@ -1,7 +1,6 @@
 """PETNN estimators for sequences."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -11,6 +10,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from .._warnings import warn
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn.petnn import PETNN
 from ._classification import _BaseClassifier
@@ -138,12 +138,10 @@ class _PETNNModel(_SequenceInputs):
         self.release_rate_ = rates.cpu().numpy()
         for extreme, what in ((1.0, "releases at every step"), (0.0, "never releases")):
             if np.all(self.release_rate_ == extreme):
-                warnings.warn(
+                warn(
                     f"Every neuron {what}: the timer is dead, and the memory it governs with "
                     "it. Try increment='linear', a smaller "
-                    "learning_rate_init, or inputs of unit scale.",
-                    UserWarning,
-                    stacklevel=5,
+                    "learning_rate_init, or inputs of unit scale."
                 )
 
 

@@ -1,12 +1,12 @@
 """DynPMNN: hidden layers that are ordinary differential equations."""
 
 import copy
-import warnings
 from collections.abc import Callable
 
 import torch
 from torch import nn
 
+from .._warnings import warn
 from ..kernels._check import check_tensors
 from ._check import check_at_least_one, check_dropout, check_names, check_numbers
 from ._dropout import Dropout
@@ -399,14 +399,13 @@ class DynPMNN(nn.Module):
             report = layer.stability(x)
             reports.append(report)
             if not report.stable:
-                warnings.warn(
+                warn(
                     f"Layer {index}: a step of {report.dt:.3g} with solver={layer.solver!r} is "
                     f"unstable. At {report.unstable_fraction:.1%} of the visited states a "
                     f"decaying mode grows, by up to {report.worst_growth:.3g} a step. Use "
                     f"n_steps >= {report.stable_n_steps} (now {layer.n_steps}) or a smaller "
                     f"t_end (now {layer.t_end:g}).",
                     StabilityWarning,
-                    stacklevel=2,
                 )
             with torch.no_grad():
                 x = self._advance(index, x)

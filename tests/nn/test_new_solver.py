@@ -62,11 +62,11 @@ def test_a_scheme_that_takes_variables_in_turn_has_the_stability_of_its_steps(mo
         assert report.worst_growth == pytest.approx(modes.item())
 
 
-@pytest.mark.parametrize(
-    ("solver", "terms"), [("euler", 2), ("heun", 3), ("rk4", 5)]
-)
+@pytest.mark.parametrize(("solver", "terms"), [("euler", 2), ("heun", 3), ("rk4", 5)])
 def test_stability_functions_are_the_textbook_s(solver, terms):
-    z = torch.complex(*torch.randn(2, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    z = torch.complex(
+        *torch.randn(2, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    )
     power, expected = torch.ones_like(z), torch.zeros_like(z)
     for k in range(terms):
         expected = expected + power
