@@ -75,6 +75,11 @@ frequency_scale : float
 class _DynPMNNModel(_TabularInputs):
     """What regressor and classifier share: the module, and a look at its step."""
 
+    _remedies = (
+        "a smaller learning_rate_init, max_grad_norm, t_end or frequency_scale, or with more "
+        "n_steps"
+    )
+
     num_layers: int
     dynamics: Any
     solver: str

@@ -50,6 +50,9 @@ class _TrainingMixin:
     loss_curve_: list[float]
     learning_rate_curve_: list[float]
 
+    # What helps where the trained network overflows; a family adds its own.
+    _remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -132,8 +135,8 @@ class _TrainingMixin:
             warn(
                 f"The loss was no longer finite after epoch {record.diverged_at}; training "
                 "stopped and kept the last good weights. Try a smaller learning_rate_init "
-                f"(now {self.learning_rate_init}), max_grad_norm=1.0, or inputs and targets "
-                "without extreme values.",
+                f"(now {self.learning_rate_init}) or max_grad_norm (now {self.max_grad_norm}), "
+                "or inputs and targets without extreme values.",
                 ConvergenceWarning,
             )
         if record.interrupted:
