@@ -16,7 +16,7 @@ from ..kernels.petnn import (
     petnn,
     trajectory,
 )
-from ._check import check_dropout, check_flags, check_names, check_numbers, check_sizes
+from ._check import check_at_least_one, check_dropout, check_flags, check_names, check_numbers
 from ._dropout import Dropout
 
 # Initial values; see PETNN.reset_parameters.
@@ -143,14 +143,11 @@ class PETNN(nn.Module):
     ) -> None:
         super().__init__()
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        check_sizes(**sizes)
+        check_at_least_one(**sizes)
         check_names(release=release, increment=increment)
         check_flags(time_decay=time_decay, ground_state=ground_state)
         check_dropout(dropout)
         check_numbers(release_width=release_width)
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
         if release not in RELEASES:
             raise ValueError(f"release must be one of {RELEASES}, got {release!r}.")
         if increment not in INCREMENTS:
