@@ -1,12 +1,14 @@
 """A scheme that is added to the one table is one everywhere."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 
 import sklearn_physrnn
 from sklearn_physrnn import DynPMNNRegressor
+from sklearn_physrnn.forecasting import DynPMNNForecaster
 from sklearn_physrnn.inspection import (
     PhasePortraitDisplay,
     StepStabilityDisplay,
@@ -102,6 +104,15 @@ def test_modules_estimators_and_displays_take_it(tmp_path):
     net = DynPMNN(3, 1, solver="midpoint", n_steps=1, t_end=20.0)
     with pytest.warns(StabilityWarning, match="solver='midpoint' is unstable"):
         net.check_stability(x)
+
+
+@pytest.mark.usefixtures("midpoint")
+def test_forecasters_take_it():
+    y = pd.Series(np.sin(np.arange(40.0)))
+    model = DynPMNNForecaster(
+        4, 1, solver="midpoint", window_length=6, horizon=2, interval=None, max_iter=1
+    )
+    assert np.isfinite(model.fit(y).predict([1, 2])).all()
 
 
 def test_a_name_that_is_in_no_table_is_refused_by_those_that_are(monkeypatch):

@@ -1,6 +1,7 @@
 """A warning names the user's line, whatever lies between it and the fit."""
 
 import signal
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -31,13 +32,20 @@ from sklearn_physrnn import (
 )
 from sklearn_physrnn.classification import HSSMSeriesClassifier, PETNNSeriesClassifier
 from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from sklearn_physrnn.kernels import _dispatch
 from sklearn_physrnn.nn import StabilityWarning
 from sklearn_physrnn.regression import HSSMSeriesRegressor, PETNNSeriesRegressor
+from sklearn_physrnn.training import _saving
+from sklearn_physrnn.training._checkpoint import Checkpoint
 
 
 class Interrupt(Callback):
     def on_epoch_end(self, net, **kwargs):
         signal.raise_signal(signal.SIGINT)
+
+
+class OnAGpu:
+    device, dtype = torch.device("cuda"), torch.float32
 
 
 RNG = np.random.default_rng(0)
@@ -168,6 +176,32 @@ def test_a_dead_timer(kind, monkeypatch):
     warned(lambda: kind(**QUICK).fit(X, y), UserWarning, "the timer is dead")
     pipeline = make_pipeline(FunctionTransformer(), kind(**QUICK))
     warned(lambda: pipeline.fit(X, y), UserWarning, "the timer is dead")
+
+
+def test_intervals_of_a_series_too_short():
+    model = PETNNForecaster(**QUICK, window_length=6, horizon=2).fit(Y[:9])
+    warned(lambda: model.predict_interval([1]), UserWarning, "too short to hold out")
+
+
+def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
+    def full(self, state):
+        raise OSError("No space left")
+
+    monkeypatch.setattr(_saving, "INTERVAL", 0.0)
+    monkeypatch.setattr(Checkpoint, "save", full)
+    X, y = ESTIMATORS[PETNNRegressor]
+    model = PETNNRegressor(**QUICK, checkpoint=tmp_path / "checkpoint")
+    warned(lambda: model.fit(X, y), UserWarning, "cannot be written")
+
+
+def test_a_gpu_without_a_working_triton(monkeypatch):
+    monkeypatch.setattr(_dispatch, "has_triton", lambda: True)
+    monkeypatch.setitem(sys.modules, "triton.runtime", None)
+    _dispatch.triton_works.cache_clear()
+    try:
+        warned(lambda: _dispatch.choose_backend(OnAGpu, None), RuntimeWarning, "Triton cannot")
+    finally:
+        _dispatch.triton_works.cache_clear()
 
 
 def test_a_second_fit_on_another_line_is_no_repetition():
