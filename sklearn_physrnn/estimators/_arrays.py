@@ -136,13 +136,30 @@ def checking_targets(estimator: Any, y: Any) -> Iterator[Any]:
         yield y
 
 
-def check_finite(outputs: np.ndarray) -> np.ndarray:
-    """Refuse to predict from outputs of a network that have overflowed."""
+def check_finite(
+    outputs: np.ndarray, remedies: str = "a smaller learning_rate_init"
+) -> np.ndarray:
+    """Refuse to predict from outputs of a network that have overflowed.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_samples, ...)
+    remedies : str
+        What an estimator of this family may be fitted anew with.
+
+    Returns
+    -------
+    `outputs`
+
+    Raises
+    ------
+    ValueError
+        If one is not finite.
+    """
     bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
     if bad.any():
         raise ValueError(
             f"The network's output is not finite for {bad.sum()} of {len(bad)} samples of X: its "
-            "dynamics or its weights are unstable. Fit it anew with a smaller "
-            "learning_rate_init, t_end or frequency_scale, or with more n_steps."
+            f"dynamics or its weights are unstable. Fit it anew with {remedies}."
         )
     return outputs

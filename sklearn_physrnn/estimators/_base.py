@@ -278,7 +278,7 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
         with sensible_threads(0):
             if record.diverged_at is not None:  # the weights kept may be no good either
                 with torch.no_grad():
-                    check_finite(run_module(module, few).numpy())
+                    check_finite(run_module(module, few).numpy(), self._remedies)
             self._examine(module, few)
         if checkpoint is not None and not record.interrupted:
             checkpoint.remove()

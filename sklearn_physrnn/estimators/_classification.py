@@ -143,7 +143,7 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``; float32 where X is, else float64.
         """
-        outputs = check_finite(self._outputs(X))
+        outputs = check_finite(self._outputs(X), self._remedies)
         with np.errstate(over="ignore", under="ignore"):
             odds = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return odds / odds.sum(axis=1, keepdims=True)
@@ -160,7 +160,7 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         y : ndarray of shape (n_samples,)
             Labels from ``classes_``.
         """
-        best = check_finite(self._outputs(X)).argmax(axis=1)
+        best = check_finite(self._outputs(X), self._remedies).argmax(axis=1)
         return self.classes_[best]
 
     def score(self, X, y, sample_weight=None):

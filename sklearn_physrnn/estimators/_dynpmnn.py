@@ -21,8 +21,9 @@ from ._tabular import _TabularInputs
 _OWN_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_size": [Interval(Integral, 1, None, closed="left")],
     "num_layers": [Interval(Integral, 1, None, closed="left")],
-    "dynamics": [StrOptions(set(VECTOR_FIELDS)), nn.Module, callable],
-    "solver": [StrOptions(set(SOLVERS))],
+    # The tables' own keys, so that what is added to them is an option, too.
+    "dynamics": [StrOptions(VECTOR_FIELDS.keys()), nn.Module, callable],
+    "solver": [StrOptions(SOLVERS.keys())],
     "n_steps": [Interval(Integral, 1, None, closed="left")],
     "t_end": [Interval(Real, 0, None, closed="neither")],
     "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -73,6 +74,11 @@ frequency_scale : float
 
 class _DynPMNNModel(_TabularInputs):
     """What regressor and classifier share: the module, and a look at its step."""
+
+    _remedies = (
+        "a smaller learning_rate_init, max_grad_norm, t_end or frequency_scale, or with more "
+        "n_steps"
+    )
 
     num_layers: int
     dynamics: Any

@@ -1,7 +1,6 @@
 """PETNN estimators for sequences."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -11,6 +10,8 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from .._warnings import warn
+from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn.petnn import PETNN
 from ._classification import _BaseClassifier
@@ -25,8 +26,8 @@ _EMBEDDING_DEVIATION = 0.1
 _OWN_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_size": [Interval(Integral, 1, None, closed="left")],
     "num_layers": [Interval(Integral, 1, None, closed="left")],
-    "release": [StrOptions({"hard", "surrogate", "soft"})],
-    "increment": [StrOptions({"linear", "tanh"})],
+    "release": [StrOptions(set(RELEASES))],
+    "increment": [StrOptions(set(INCREMENTS))],
     "time_decay": ["boolean"],
     "ground_state": ["boolean"],
     "readout": [StrOptions(set(READOUTS))],
@@ -58,7 +59,9 @@ num_layers : int
 release : {"soft", "surrogate", "hard"}
     How a release is differentiated: "soft" puts a sigmoid in its place, forward too;
     "surrogate" releases all or nothing, and goes back through that sigmoid; "hard", as in
-    the paper, has no gradient.
+    the paper, has no gradient. The default of the classifiers and regressors is the one
+    that won in cross-validation; forecasters have "surrogate", with which their other
+    defaults were chosen.
 increment : {"linear", "tanh"}
     Time increment; with "tanh" the timer dies at its first release.
 time_decay : bool
@@ -138,12 +141,10 @@ class _PETNNModel(_SequenceInputs):
         self.release_rate_ = rates.cpu().numpy()
         for extreme, what in ((1.0, "releases at every step"), (0.0, "never releases")):
             if np.all(self.release_rate_ == extreme):
-                warnings.warn(
+                warn(
                     f"Every neuron {what}: the timer is dead, and the memory it governs with "
                     "it. Try increment='linear', a smaller "
-                    "learning_rate_init, or inputs of unit scale.",
-                    UserWarning,
-                    stacklevel=5,
+                    "learning_rate_init, or inputs of unit scale."
                 )
 
 

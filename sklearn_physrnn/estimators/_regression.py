@@ -86,7 +86,7 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
         return int(np.prod(self._y_shape)) * n_quantiles
 
     def _decode(self, outputs: np.ndarray) -> np.ndarray:
-        check_finite(outputs)
+        check_finite(outputs, self._remedies)
         n_targets = int(np.prod(self._y_shape))
         if not self._several_quantiles():
             return self._y_scaler.inverse(outputs).reshape(-1, *self._y_shape)

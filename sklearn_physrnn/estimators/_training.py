@@ -4,7 +4,6 @@ The parameters of training with their constraints, the engine's options that fol
 them, and the attributes and warnings that a finished training leaves.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -15,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from .._warnings import warn
 from ..training._device import cpu_by_default
 from ..training._schedules import SCHEDULES
 from ..training._threads import one_thread_in_a_fork
@@ -57,6 +57,8 @@ class _TrainingMixin:
     # What alpha="auto" is without any loss left, and what is added with all of it left: by
     # cross-validation on many tables (docs/defaults.md).
     _auto_alpha: ClassVar[tuple[float, float]] = (2.0, 60.0)
+    # What helps where the trained network overflows; a family adds its own.
+    _remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
@@ -142,22 +144,20 @@ class _TrainingMixin:
     def _keep(self, module: nn.Module, record, *, resume: bool) -> None:
         """Take over a training's result, and warn where it did not end well."""
         if record.diverged_at is not None:
-            warnings.warn(
+            warn(
                 f"The loss was no longer finite after epoch {record.diverged_at}; training "
                 "stopped and kept the last good weights. Try a smaller learning_rate_init "
-                f"(now {self.learning_rate_init}), max_grad_norm=1.0, or inputs and targets "
-                "without extreme values.",
+                f"(now {self.learning_rate_init}) or max_grad_norm (now {self.max_grad_norm}), "
+                "or inputs and targets without extreme values.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         if record.interrupted:
             best = "best weights so far" if record.validation_loss_curve else "weights it had"
             resumable = getattr(self, "checkpoint", None) is not None
-            warnings.warn(
+            warn(
                 f"Training was interrupted in epoch {len(record.loss_curve) + 1}; the model "
                 f"keeps the {best}." + (" Fit it again to go on." if resumable else ""),
                 ConvergenceWarning,
-                stacklevel=5,
             )
         self.module_ = module
         self._optimizer_state = record.optimizer_state

@@ -4,7 +4,6 @@ A model family adds its name and what it hands to its module (``_family_options`
 """
 
 import copy
-import warnings
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
 from sktime.forecasting.base import BaseForecaster
 
+from .._warnings import warn
 from ..estimators._scaling import Standard
 from ..estimators._training import _TrainingMixin, ready_to_train
 from ..nn._forecast import NORMALIZATIONS
@@ -307,13 +307,11 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
                 f"to at least {sizes.window_length + 1} time steps, or update."
             )
         if not self._n_calibrated:
-            warnings.warn(
+            warn(
                 "The series is too short to hold out a part for calibration: intervals rest on "
                 "errors in training and will be too narrow. window_length="
                 f"{sizes.window_length} and horizon={sizes.horizon} need at least "
-                f"{sizes.length + sizes.horizon} time steps.",
-                UserWarning,
-                stacklevel=2,
+                f"{sizes.length + sizes.horizon} time steps."
             )
         window = self._model.scaler.transform(self._history.values[-sizes.window_length :])
         return conformal_quantiles(point, spreads_of(window[None])[0], self._scores, alphas)

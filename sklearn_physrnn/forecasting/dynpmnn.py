@@ -56,8 +56,8 @@ class DynPMNNForecaster(_BaseForecaster):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseForecaster._parameter_constraints,
-        "dynamics": [StrOptions(set(VECTOR_FIELDS)), nn.Module, callable],
-        "solver": [StrOptions(set(SOLVERS))],
+        "dynamics": [StrOptions(VECTOR_FIELDS.keys()), nn.Module, callable],
+        "solver": [StrOptions(SOLVERS.keys())],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "t_end": [Interval(Real, 0, None, closed="neither")],
     }

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..estimators._parameters import set_parameters
 from ..estimators._petnn import PETNNRegressor
+from ..kernels.petnn import INCREMENTS, RELEASES
 from ._base import _BaseForecaster
 from ._docstrings import documented
 from ._sizes import Sizes
@@ -55,8 +56,8 @@ class PETNNForecaster(_BaseForecaster):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseForecaster._parameter_constraints,
-        "release": [StrOptions({"hard", "surrogate", "soft"})],
-        "increment": [StrOptions({"linear", "tanh"})],
+        "release": [StrOptions(set(RELEASES))],
+        "increment": [StrOptions(set(INCREMENTS))],
         "time_decay": ["boolean"],
         "ground_state": ["boolean"],
     }

@@ -8,11 +8,9 @@ import torch
 from torch import nn
 
 from ..estimators._dynpmnn import _DynPMNNModel
-from ..nn._solvers import SOLVERS
-from ..nn._stability import _SLACK as SLACK
-from ..nn._stability import _Trial as Trial
-from ..nn.dynpmnn import DynPMNN, DynPMNNLayer
-from ..nn.vector_fields import FitzHughNagumo, HodgkinHuxley, Kuramoto, VanDerPol
+from ..nn._stability import SLACK, Trial
+from ..nn.dynpmnn import DynPMNN
+from ..nn.vector_fields import VECTOR_FIELDS, constants_of
 from ..training._random import seeded
 from ._models import check_family, exact_copy, exact_inputs
 
@@ -32,50 +30,18 @@ def network(estimator) -> DynPMNN:
     return cast(DynPMNN, exact_copy(estimator))
 
 
-@torch.no_grad()
 def layer_inputs(estimator, module: DynPMNN, X) -> list[torch.Tensor]:
     """What each layer is given for the rows of X."""
-    x = exact_inputs(estimator, estimator._validate_inputs(X, reset=False))["x"]
-    if module.embedding is not None:
-        x = module.embedding(x)
-    inputs = []
-    for index in range(len(module.layers)):
-        inputs.append(x)
-        x = module._advance(index, x)
-    return inputs
-
-
-@torch.no_grad()
-def integrate_layer(layer: DynPMNNLayer, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """States (rows, n_steps + 1, hidden, n_states) on the way, and the drive (rows, hidden).
-
-    A row is a sample, or a sample's member.
-    """
-    state, drive = layer.start(x)
-    dt = layer.t_end / layer.n_steps
-    states = [state]
-    for _ in range(layer.n_steps):
-        states.append(SOLVERS[layer.solver].step(layer.field, states[-1], drive, dt))
-    return torch.stack(states, 1), drive
-
-
-def _constants(field: nn.Module) -> dict[str, torch.Tensor]:
-    """Physical constants of a field by name, each (hidden,) or a single number."""
-    if isinstance(field, FitzHughNagumo):
-        return {"a": field.a, "b": field.b, "g": field.g}
-    if isinstance(field, VanDerPol):
-        return {"mu": field.mu}
-    if isinstance(field, HodgkinHuxley):
-        return {"g_Na": field._g_na(), "g_K": field._g_k(), "g_L": field._g_l()}
-    if isinstance(field, Kuramoto):
-        return {"omega": field.omega, "K": field.coupling}
-    # A user's own: its parameters as they are, where there is one a neuron or one for all.
-    return {name: p for name, p in field.named_parameters() if p.ndim < 2}
+    inputs = exact_inputs(estimator, estimator._validate_inputs(X, reset=False))
+    return module.layer_inputs(inputs["x"])
 
 
 @torch.no_grad()
 def _columns(field: nn.Module, hidden_size: int) -> dict[str, np.ndarray]:
-    constants = {name: value.detach().numpy() for name, value in _constants(field).items()}
+    constants = {
+        name: torch.as_tensor(value).detach().numpy()
+        for name, value in constants_of(field).items()
+    }
     return {
         name: np.broadcast_to(value, hidden_size).astype(float)
         for name, value in constants.items()
@@ -99,8 +65,9 @@ def physical_parameters(estimator, X=None) -> pd.DataFrame:
         A row a neuron with the columns "layer", "neuron", the constants (for
         FitzHugh-Nagumo "a", "b", "g", dimensionless; for Van der Pol "mu"; for
         Hodgkin-Huxley "g_Na", "g_K", "g_L" in mS/cm²; for Kuramoto "omega" and "K"; for
-        your own vector field its parameters by their names) and, with X, the mean and
-        standard deviation of the drive, "I_mean" and "I_std".
+        your own vector field what its method ``constants`` gives, by default its
+        parameters) and, with X, the mean and standard deviation of the drive, "I_mean"
+        and "I_std".
 
     Raises
     ------
@@ -136,13 +103,22 @@ def physical_parameters(estimator, X=None) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def _first_field(estimator) -> nn.Module:
+    return cast(Any, estimator.module_).layers[0].field
+
+
 def initial_constants(estimator) -> dict[str, np.ndarray]:
-    """Constants of many untrained neurons, where the field can be made anew by its name."""
-    field = cast(Any, estimator.module_).layers[0].field
-    if not isinstance(field, FitzHughNagumo | VanDerPol | HodgkinHuxley | Kuramoto):
+    """Constants of many untrained neurons, of a field that the package can make anew."""
+    kind: Any = type(_first_field(estimator))
+    if kind not in VECTOR_FIELDS.values():  # who knows what a user's own asks for
         return {}
     with seeded(0):
-        return _columns(type(field)(_N_INITIAL), _N_INITIAL)
+        return _columns(kind(_N_INITIAL), _N_INITIAL)
+
+
+def constant_names(estimator) -> dict[str, str]:
+    """How displays name the constants of the estimator's field, as far as it says."""
+    return getattr(_first_field(estimator), "constant_names", {})
 
 
 def _growth(trial: Trial, n_steps: int) -> tuple[float, float]:

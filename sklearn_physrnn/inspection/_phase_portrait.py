@@ -6,10 +6,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from ..nn._stability import _couples_neurons
-from ..nn.vector_fields import FitzHughNagumo, VanDerPol
+from ..nn._stability import couples_neurons
 from ._models import check_indices
-from ._neurons import integrate_layer, layer_inputs, network
+from ._neurons import layer_inputs, network
 from ._plotting import COLORS, SEQUENTIAL, import_pyplot, legend_across, panels
 
 _N_NEURONS, _N_SAMPLES = 4, 60  # drawn unless chosen
@@ -162,17 +161,16 @@ class PhasePortraitDisplay:
         response = outputs[samples] if classes is None else np.searchsorted(classes, outputs)
         response = response if classes is None else response[samples]
         x = layer_inputs(estimator, module, X)[layer]
-        states, drive = integrate_layer(part, x)
+        states, drive = part.path(x)
         # One row a sample and member, the members of a sample together.
         states, drive = (rows[member :: module.n_members] for rows in (states, drive))
         if neurons is None:
             neurons = _busiest(states)
         neurons = check_indices("neurons", neurons, part.hidden_size)
         states, drive = states[samples], drive[samples]
-        coupled = _couples_neurons(part.field, states[:1, 0], drive[:1])
+        coupled = couples_neurons(part.field, states[:1, 0], drive[:1])
         states = states[:, :, neurons]
         grids = None if coupled else _grids(part.field, states, drive, neurons)
-        variables = {FitzHughNagumo: ("v", "w"), VanDerPol: ("x", "y")}
         return cls(
             states=states.numpy(),
             drive=drive[:, neurons].numpy(),
@@ -180,7 +178,7 @@ class PhasePortraitDisplay:
             grids=grids,
             response=response.reshape(len(samples), -1)[:, 0],
             classes=classes,
-            variables=variables.get(type(part.field), ("s_0", "s_1")),
+            variables=tuple(getattr(part.field, "state_names", None) or ("s_0", "s_1")),
             layer=layer,
         ).plot(ax=ax)
 

@@ -6,24 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._neurons import initial_constants, physical_parameters
+from ._neurons import constant_names, initial_constants, physical_parameters
 from ._plotting import BLUE, import_pyplot, legend_across, panels
 
 _N_BINS = 20
-# What the axis of a constant says besides its name.
-_UNITS = {
-    "a": "threshold $a$",
-    "b": "recovery rate $b$",
-    "g": "recovery damping $g$",
-    "mu": r"damping $\mu$",
-    "g_Na": r"$g_\mathrm{Na}$ (mS/cm$^2$)",
-    "g_K": r"$g_\mathrm{K}$ (mS/cm$^2$)",
-    "g_L": r"$g_\mathrm{L}$ (mS/cm$^2$)",
-    "omega": r"frequency $\omega$",
-    "K": "coupling $K$",
-    "I_mean": "mean drive $I$",
-    "I_std": "deviation of drive $I$",
-}
+_DRIVE = {"I_mean": "mean drive $I$"}
 
 
 class PhysicalParametersDisplay:
@@ -39,6 +26,8 @@ class PhysicalParametersDisplay:
         What :func:`physical_parameters` returned.
     initial : mapping of str to ndarray, default=None
         Values of untrained neurons by the constant's name, as far as they are known.
+    names : mapping of str to str, default=None
+        What to write below a constant's histograms, where it is more than its name.
 
     Attributes
     ----------
@@ -67,10 +56,15 @@ class PhysicalParametersDisplay:
     edges_: np.ndarray
 
     def __init__(
-        self, parameters: pd.DataFrame, *, initial: Mapping[str, np.ndarray] | None = None
+        self,
+        parameters: pd.DataFrame,
+        *,
+        initial: Mapping[str, np.ndarray] | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         self.parameters = parameters
         self.initial = initial
+        self.names = names
 
     @classmethod
     def from_estimator(cls, estimator, X=None, *, ax=None) -> "PhysicalParametersDisplay":
@@ -98,7 +92,8 @@ class PhysicalParametersDisplay:
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         table = physical_parameters(estimator, X)
-        return cls(table, initial=initial_constants(estimator)).plot(ax=ax)
+        initial, names = initial_constants(estimator), constant_names(estimator)
+        return cls(table, initial=initial, names=names).plot(ax=ax)
 
     def plot(self, *, ax=None) -> "PhysicalParametersDisplay":
         """Draw the display.
@@ -126,6 +121,7 @@ class PhysicalParametersDisplay:
         names = [c for c in table.columns if c not in ("layer", "neuron", "I_std")]
         if not names:
             raise ValueError("The vector field has no physical constants to draw.")
+        labels = {**_DRIVE, **(self.names or {})}
         layers = sorted(table["layer"].unique())
         size = 0.6 + 1.95 * len(names), 0.9 + 1.45 * len(layers)
         legend = 1 if any(name in initial for name in names) else 0
@@ -149,7 +145,7 @@ class PhysicalParametersDisplay:
                     )
                 axes.tick_params(labelleft=j == 0)
                 axes.yaxis.get_major_locator().set_params(integer=True)
-            self.axes_[-1, j].set_xlabel(_UNITS.get(name, name))
+            self.axes_[-1, j].set_xlabel(labels.get(name, name))
         for i, layer in enumerate(layers):
             self.axes_[i, 0].set_ylabel(f"layer {layer}\nneurons")
         if frame is not None:

@@ -1,11 +1,12 @@
 """Which implementation of a recurrence serves a tensor."""
 
 import os
-import warnings
 from functools import cache
 from importlib.util import find_spec
 
 import torch
+
+from .._warnings import warn
 
 BACKENDS = ("cpu", "cuda", "reference")
 _COMPILED_DTYPES = (torch.float32, torch.float64)
@@ -31,10 +32,9 @@ def triton_works() -> bool:
 
         driver.active.get_current_target()
     except Exception as error:  # a missing compiler, or whatever it says of our headers
-        warnings.warn(
+        warn(
             f"Triton cannot run here; recurrences run on the GPU step by step, slowly: {error}",
             RuntimeWarning,
-            stacklevel=2,
         )
         return False
     return True

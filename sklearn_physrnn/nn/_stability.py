@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ._solvers import SOLVERS, Field
+from ._solvers import SOLVERS, Field, Solver
 
-_SLACK = 1e-6  # rounding of the eigenvalues of a step at the very edge
+SLACK = 1e-6  # rounding of the eigenvalues of a step at the very edge
 
 # A mode counts as decaying if its real part is at least this share of its modulus. One
 # that turns much faster than it decays gains a little from an explicit scheme at any
@@ -52,30 +52,21 @@ class StepStability:
 
     @property
     def stable(self) -> bool:
-        return self.worst_growth <= 1 + _SLACK
+        return self.worst_growth <= 1 + SLACK
 
 
 def _growth(
-    jacobian: torch.Tensor, eigenvalues: torch.Tensor, n_states: int, solver: str, dt: float
+    jacobian: torch.Tensor, eigenvalues: torch.Tensor, n_states: int, solver: Solver, dt: float
 ) -> torch.Tensor:
     """Largest factor (n_blocks,) by which the scheme changes a decaying mode in one step."""
     decaying = eigenvalues.real < -_DAMPING * eigenvalues.abs()
     z = dt * eigenvalues
-    if solver != "semi_implicit_euler":
-        factor = {
-            "euler": 1 + z,
-            "heun": 1 + z + z**2 / 2,
-            "rk4": 1 + z + z**2 / 2 + z**3 / 6 + z**4 / 24,
-        }[solver].abs()
+    if not solver.by_variable:
+        factor = solver.amplification(z).abs()
         return torch.where(decaying, factor, torch.zeros_like(factor)).amax(-1)
-    # Variable by variable, for all neurons of a block at once: a product of elementary
-    # steps, no function of z alone. For each mode that does not decay, the nearest to
-    # its exact factor is left out.
-    one = torch.eye(jacobian.shape[-1], dtype=jacobian.dtype, device=jacobian.device)
-    step = one.repeat(len(jacobian), 1, 1)
-    for k in range(n_states):
-        step[:, k::n_states] += dt * jacobian[:, k::n_states] @ step
-    modes = torch.linalg.eigvals(step)
+    # Known are the modes of the step as a whole. For each mode of the equation that does not
+    # decay, the nearest to its exact factor is left out.
+    modes = torch.linalg.eigvals(solver.matrix(jacobian, n_states, dt))
     left = torch.ones_like(decaying)
     for exact, other in zip(z.exp().unbind(-1), (~decaying).unbind(-1), strict=True):
         distance = (modes - exact.unsqueeze(-1)).abs().masked_fill(~left, torch.inf)
@@ -85,7 +76,7 @@ def _growth(
 
 
 @torch.no_grad()
-def _couples_neurons(field: Field, state: torch.Tensor, drive: torch.Tensor) -> bool:
+def couples_neurons(field: Field, state: torch.Tensor, drive: torch.Tensor) -> bool:
     """Tell whether one neuron's state enters another's derivative."""
     if state.shape[-2] == 1:
         return False
@@ -127,14 +118,14 @@ def _jacobians(
     return jacobian[torch.isfinite(jacobian).all(-1).all(-1)]
 
 
-class _Trial:
+class Trial:
     """What steps of any size do on the way from given initial states."""
 
     def __init__(
         self, field: Field, state: torch.Tensor, drive: torch.Tensor, solver: str, t_end: float
     ) -> None:
-        self.field, self.solver, self.t_end = field, solver, t_end
-        self.coupled = _couples_neurons(field, state, drive)
+        self.field, self.solver, self.t_end = field, SOLVERS[solver], t_end
+        self.coupled = couples_neurons(field, state, drive)
         self.state, self.drive = state, drive
         self.n_states = state.shape[-1]
         self.bound = _ESCAPED * (1 + float(state.abs().max()))
@@ -157,7 +148,7 @@ class _Trial:
                 visited.append(state)
                 drives.append(drive)
             if step < n_steps and len(state):
-                state = SOLVERS[self.solver].step(self.field, state, drive, self.t_end / n_steps)
+                state = self.solver.step(self.field, state, drive, self.t_end / n_steps)
         jacobian = _jacobians(self.field, torch.cat(visited), torch.cat(drives), self.coupled)
         return jacobian, torch.linalg.eigvals(jacobian), escaped
 
@@ -171,7 +162,7 @@ class _Trial:
     def enough(self, jacobian: torch.Tensor, eigenvalues: torch.Tensor, n_steps: int) -> int:
         """Steps, `n_steps` or more, that keep the decaying modes of all blocks from growing."""
         while n_steps < _MAX_SUGGESTED:
-            failing = self.growth(jacobian, eigenvalues, n_steps) > 1 + _SLACK
+            failing = self.growth(jacobian, eigenvalues, n_steps) > 1 + SLACK
             if not failing.any():
                 break
             jacobian, eigenvalues = jacobian[failing], eigenvalues[failing]
@@ -201,12 +192,12 @@ def step_stability(
     n_steps : int
     t_end : float
     """
-    trial = _Trial(field, state, drive, solver, t_end)
+    trial = Trial(field, state, drive, solver, t_end)
     jacobian, eigenvalues, escaped = trial.visit(n_steps)
     growth = trial.growth(jacobian, eigenvalues, n_steps)
     worst = float("inf") if escaped else float(growth.max()) if len(growth) else 0.0
     enough = n_steps
-    if worst > 1 + _SLACK:
+    if worst > 1 + SLACK:
         # States that a bad step leads to say little about a good one: start from the
         # initial states, and look again at those that each candidate passes.
         enough = trial.enough(*trial.visit(1)[:2], n_steps)
@@ -221,6 +212,6 @@ def step_stability(
     return StepStability(
         dt=t_end / n_steps,
         worst_growth=worst,
-        unstable_fraction=float((growth > 1 + _SLACK).double().mean()) if len(growth) else 1.0,
+        unstable_fraction=float((growth > 1 + SLACK).double().mean()) if len(growth) else 1.0,
         stable_n_steps=enough,
     )

@@ -1,20 +1,20 @@
 """DynPMNN: hidden layers that are ordinary differential equations."""
 
 import copy
-import warnings
 from collections.abc import Callable
 
 import torch
 from torch import nn
 
+from .._warnings import warn
 from ..kernels._check import check_tensors
 from ._check import check_at_least_one, check_dropout, check_names, check_numbers
 from ._dropout import Dropout
 from ._embedding import PeriodicEmbedding
 from ._members import MemberHead, MemberLinear
-from ._solvers import SOLVERS, integrate
+from ._solvers import SOLVERS, fused, integrate, path
 from ._stability import StabilityWarning, StepStability, step_stability
-from .vector_fields import FUSED, VECTOR_FIELDS, FitzHughNagumo
+from .vector_fields import VECTOR_FIELDS, maps_plainly
 
 __all__ = ["DynPMNN"]
 
@@ -153,18 +153,39 @@ class DynPMNNLayer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map x (batch, [n_members,] input_size) to features (batch, ..., output_size)."""
-        dt = self.t_end / self.n_steps
-        if isinstance(self.field, FitzHughNagumo) and self.solver in FUSED:
-            start = torch.tanh(self._raw(x))
-            final = self.field.integrate_packed(start, self.solver, self.n_steps, dt)
-            features = final.flatten(1)
+        # Without unpacking, where the field leaves all three parts to us.
+        run = fused(self.field, SOLVERS[self.solver]) if maps_plainly(self.field) else None
+        if run is not None:
+            features = run(torch.tanh(self._raw(x)), self.n_steps, self._dt).flatten(1)
         else:
             state, drive = self.start(x)
-            state = integrate(self.field, state, drive, self.solver, self.n_steps, dt)
+            state = integrate(self.field, state, drive, self.solver, self.n_steps, self._dt)
             features = self._observe(state)
         if self.n_members > 1:
             return features.unflatten(0, (-1, self.n_members))
         return features
+
+    @property
+    def _dt(self) -> float:
+        return self.t_end / self.n_steps
+
+    @torch.no_grad()
+    def path(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Every state on the way, step by step, for those who look at the layer.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, [n_members,] input_size)
+
+        Returns
+        -------
+        states : Tensor of shape (rows, n_steps + 1, hidden_size, n_states)
+            One row a sample and member.
+        drive : Tensor of shape (rows, hidden_size)
+        """
+        state, drive = self.start(x)
+        states = path(self.field, state, drive, self.solver, self.n_steps, self._dt)
+        return torch.stack(list(states), 1), drive
 
     def stability(self, x: torch.Tensor) -> StepStability:
         """What the step does at the states that x leads to."""
@@ -321,6 +342,17 @@ class DynPMNN(nn.Module):
         x = self.head(x)
         return x if self.training or self.n_members == 1 else x.mean(1)
 
+    @torch.no_grad()
+    def layer_inputs(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """What each layer is given for x (batch, input_size)."""
+        if self.embedding is not None:
+            x = self.embedding(x)
+        inputs = []
+        for index in range(len(self.layers)):
+            inputs.append(x)
+            x = self._advance(index, x)
+        return inputs
+
     def _check(self, x: torch.Tensor) -> None:
         check_tensors(x=x)
         if x.ndim != 2 or x.shape[1] != self.input_size:
@@ -367,14 +399,13 @@ class DynPMNN(nn.Module):
             report = layer.stability(x)
             reports.append(report)
             if not report.stable:
-                warnings.warn(
+                warn(
                     f"Layer {index}: a step of {report.dt:.3g} with solver={layer.solver!r} is "
                     f"unstable. At {report.unstable_fraction:.1%} of the visited states a "
                     f"decaying mode grows, by up to {report.worst_growth:.3g} a step. Use "
                     f"n_steps >= {report.stable_n_steps} (now {layer.n_steps}) or a smaller "
                     f"t_end (now {layer.t_end:g}).",
                     StabilityWarning,
-                    stacklevel=2,
                 )
             with torch.no_grad():
                 x = self._advance(index, x)

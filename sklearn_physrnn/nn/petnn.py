@@ -7,12 +7,17 @@ import torch
 from torch import nn
 
 from ..kernels._check import check_tensors, check_values
-from ..kernels.petnn import State, Switches, Trajectory, petnn, trajectory
-from ._check import check_dropout, check_flags, check_names, check_numbers, check_sizes
+from ..kernels.petnn import (
+    INCREMENTS,
+    RELEASES,
+    State,
+    Switches,
+    Trajectory,
+    petnn,
+    trajectory,
+)
+from ._check import check_at_least_one, check_dropout, check_flags, check_names, check_numbers
 from ._dropout import Dropout
-
-_RELEASES = ("hard", "surrogate", "soft")
-_INCREMENTS = ("linear", "tanh")
 
 # Initial values; see PETNN.reset_parameters.
 _GATE_GAIN = 0.1
@@ -72,7 +77,9 @@ class PETNN(nn.Module):
         How the release m is differentiated. "hard", as in the paper: not at all, so
         that W_t, b_t, W_R and b_R get a gradient of exactly zero and stay as they were
         initialised. "surrogate": m is 0 or 1, and its derivative is that of
-        ``sigmoid(-T' / release_width)``. "soft": m is that sigmoid.
+        ``sigmoid(-T' / release_width)``. "soft": m is that sigmoid. The default is the
+        paper's recurrence, with a gradient; the estimators' is "soft", which classifies
+        better.
     increment : {"linear", "tanh"}, default="linear"
         Whether Z_t is used as it is, or its tanh. With "tanh", the released code's
         choice, a neuron that has released once releases in all later steps (of length
@@ -136,18 +143,15 @@ class PETNN(nn.Module):
     ) -> None:
         super().__init__()
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        check_sizes(**sizes)
+        check_at_least_one(**sizes)
         check_names(release=release, increment=increment)
         check_flags(time_decay=time_decay, ground_state=ground_state)
         check_dropout(dropout)
         check_numbers(release_width=release_width)
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
-        if release not in _RELEASES:
-            raise ValueError(f"release must be one of {_RELEASES}, got {release!r}.")
-        if increment not in _INCREMENTS:
-            raise ValueError(f"increment must be one of {_INCREMENTS}, got {increment!r}.")
+        if release not in RELEASES:
+            raise ValueError(f"release must be one of {RELEASES}, got {release!r}.")
+        if increment not in INCREMENTS:
+            raise ValueError(f"increment must be one of {INCREMENTS}, got {increment!r}.")
         if not release_width > 0:
             raise ValueError(f"release_width must be positive, got {release_width!r}.")
         input_size, hidden_size, num_layers = (int(size) for size in sizes.values())

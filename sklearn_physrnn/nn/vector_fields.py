@@ -6,26 +6,32 @@ A vector field is an ``nn.Module`` with an attribute ``n_states`` and
     state of shape (..., hidden, n_states), drive of shape (..., hidden), and a
     derivative like the state.
 
-Any such module can be given to :class:`~sklearn_physrnn.nn.DynPMNN`. Two more methods
-are used where a field has them, else those of :class:`VectorField`:
-``initial_state(raw)``, which maps unbounded numbers to a physical state, and
-``observe(state)``, which maps the state to what the next layer sees.
+Any such module can be given to :class:`~sklearn_physrnn.nn.DynPMNN`. More methods are
+used where a field has them, else those of :class:`VectorField`: ``initial_state(raw)``,
+which maps unbounded numbers to a physical state; ``observe(state)``, which maps the state
+to what the next layer sees; ``constants()``, for those who look at what was learned; and
+``integrator(solver)``, a faster way to take a solver's steps.
 """
 
+import inspect
 import math
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.modules.module import _has_any_global_hook
 
 from ..kernels._check import check_tensors
-from ..kernels.neuron import fitzhugh_nagumo, fitzhugh_nagumo_packed
+from ..kernels.neuron import fitzhugh_nagumo_packed
 from ._check import check_at_least_one
+from ._solvers import EULER, SEMI_IMPLICIT_EULER, Integrator, Solver
 
 __all__ = ["FitzHughNagumo", "HodgkinHuxley", "Kuramoto", "VanDerPol", "VectorField"]
 
 
-FUSED = ("euler", "semi_implicit_euler")  # schemes that have a kernel
+# Schemes that have a kernel, and whether it is the semi-implicit one.
+_SEMI_IMPLICIT = {EULER.step: False, SEMI_IMPLICIT_EULER.step: True}
 
 
 def checked_size(hidden_size: int) -> int:
@@ -62,11 +68,18 @@ class VectorField(nn.Module):
         State variables a neuron.
     n_observed : int
         Features a neuron that ``observe`` gives.
+    state_names : tuple of str
+        What displays call the state variables, in TeX; they number those of a field
+        without.
+    constant_names : dict of str to str
+        What displays write beside the histogram of a constant, by its name.
     """
 
     n_states: int
     n_observed: int
     hidden_size: int
+    state_names: tuple[str, ...] = ()
+    constant_names: ClassVar[dict[str, str]] = {}
 
     def _check(self, state: torch.Tensor, drive: torch.Tensor) -> None:
         """Raise TypeError or ValueError for a state or a drive of the wrong kind."""
@@ -86,6 +99,58 @@ class VectorField(nn.Module):
     def observe(self, state: torch.Tensor) -> torch.Tensor:
         """Map a state to features (..., hidden, n_observed): the state itself."""
         return state
+
+    def constants(self) -> dict[str, Any]:
+        """Physical constants by name, each (hidden,) or a single number.
+
+        Here the parameters as they are. A field that stores them in another form, its
+        logarithm say, says here what it means by them.
+        """
+        return {name: p for name, p in self.named_parameters() if p.ndim < 2}
+
+    def integrator(self, solver: Solver) -> Integrator | None:
+        """Give a faster way to take all steps of `solver`, or None where there is none.
+
+        It must do what ``solver.step`` does with this very field. A subclass inherits it:
+        a field that has one gives None where ``forward`` is no longer its own.
+        """
+        return None
+
+
+def constants_of(field: nn.Module) -> dict[str, Any]:
+    """What ``constants`` gives, or would give of a field that does not have it."""
+    own = getattr(field, "constants", None)
+    return own() if inspect.ismethod(own) else VectorField.constants(field)  # type: ignore[arg-type]
+
+
+def _runs(field: nn.Module, name: str, function: Any) -> bool:
+    """Tell whether the method `name` of `field` is `function`.
+
+    It is not in a subclass that overrides it, and where the field was given its own.
+    """
+    method = getattr(field, name, None)
+    return getattr(method, "__func__", None) is function and method.__self__ is field  # type: ignore[union-attr]
+
+
+def _calls_forward_alone(field: nn.Module) -> bool:
+    """Tell whether calling `field` calls its ``forward`` and nothing else."""
+    hooks = (
+        field._forward_pre_hooks or field._forward_hooks or field._backward_pre_hooks
+        or field._backward_hooks or _has_any_global_hook()
+    )  # fmt: skip
+    return not hooks and type(field).__call__ is nn.Module.__call__
+
+
+# As they are when this module is read, whatever is put in their place later.
+_MAPS = {"initial_state": VectorField.initial_state, "observe": VectorField.observe}
+
+
+def maps_plainly(field: nn.Module) -> bool:
+    """Tell whether `field` starts from the tanh of what it is given and shows its state."""
+    return all(
+        not hasattr(field, name) or _runs(field, name, function)
+        for name, function in _MAPS.items()
+    )
 
 
 class FitzHughNagumo(VectorField):
@@ -118,6 +183,12 @@ class FitzHughNagumo(VectorField):
     """
 
     n_states = n_observed = 2
+    state_names = ("v", "w")
+    constant_names: ClassVar[dict[str, str]] = {
+        "a": "threshold $a$",
+        "b": "recovery rate $b$",
+        "g": "recovery damping $g$",
+    }
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -150,39 +221,35 @@ class FitzHughNagumo(VectorField):
         a = self.a
         return torch.stack((drive - v * (v - a) * (v - 1) - w, self.b * (v - self.g * w)), -1)
 
-    def integrate(
-        self, state: torch.Tensor, drive: torch.Tensor, solver: str, n_steps: int, dt: float
-    ) -> torch.Tensor | None:
-        """Run the fused kernel for the Euler schemes; None leaves it to the solver."""
-        if solver not in FUSED or state.ndim != 3:
-            return None
-        v, w = state.unbind(-1)
-        final = fitzhugh_nagumo(
-            v,
-            w,
-            drive,
-            self.a,
-            self.b,
-            self.g,
-            dt=dt,
-            n_steps=n_steps,
-            semi_implicit=solver == "semi_implicit_euler",
-        )
-        return torch.stack(final, -2).transpose(-1, -2)
+    def constants(self) -> dict[str, Any]:
+        """Threshold, recovery rate and recovery damping."""
+        return {"a": self.a, "b": self.b, "g": self.g}
 
-    def integrate_packed(
-        self, start: torch.Tensor, solver: str, n_steps: int, dt: float
-    ) -> torch.Tensor:
-        """Like `integrate`, from v, w and drive (batch, 3, hidden) to v and w, for Euler."""
-        return fitzhugh_nagumo_packed(
-            start,
-            self.a,
-            self.b,
-            self.g,
-            dt=dt,
-            n_steps=n_steps,
-            semi_implicit=solver == "semi_implicit_euler",
-        )
+    def integrator(self, solver: Solver) -> Integrator | None:
+        """Give the kernel for the Euler schemes, where it does what ``forward`` says."""
+        semi_implicit = _SEMI_IMPLICIT.get(solver.step)
+        if semi_implicit is None or not _runs(self, "forward", _FITZHUGH_NAGUMO):
+            return None
+        if not _calls_forward_alone(self):
+            return None
+        a, b, g = self.a, self.b, self.g
+        # `forward` takes any that broadcast; a subclass may have such.
+        if any(not isinstance(x, torch.Tensor) or x.ndim != 1 for x in (a, b, g)):
+            return None
+        if not (a.shape == b.shape == g.shape == (self.hidden_size,)):
+            return None
+        if not (a.dtype == b.dtype == g.dtype):
+            return None
+
+        def run(start: torch.Tensor, n_steps: int, dt: float) -> torch.Tensor:
+            return fitzhugh_nagumo_packed(
+                start, a, b, g, dt=dt, n_steps=n_steps, semi_implicit=semi_implicit
+            )
+
+        return run
+
+
+_FITZHUGH_NAGUMO = FitzHughNagumo.forward
 
 
 class VanDerPol(VectorField):
@@ -201,6 +268,8 @@ class VanDerPol(VectorField):
     """
 
     n_states = n_observed = 2
+    state_names = ("x", "y")
+    constant_names: ClassVar[dict[str, str]] = {"mu": r"damping $\mu$"}
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -215,6 +284,10 @@ class VanDerPol(VectorField):
     def initial_state(self, raw: torch.Tensor) -> torch.Tensor:
         """Map unbounded numbers to (-2, 2)."""
         return 2 * torch.tanh(raw)
+
+    def constants(self) -> dict[str, Any]:
+        """Damping."""
+        return {"mu": self.mu}
 
     def forward(self, state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
         """Time derivative of ``(x, y)``."""
@@ -250,6 +323,12 @@ class HodgkinHuxley(VectorField):
     """
 
     n_states = n_observed = 4
+    state_names = ("V", "m", "h", "n")
+    constant_names: ClassVar[dict[str, str]] = {
+        "g_Na": r"$g_\mathrm{Na}$ (mS/cm$^2$)",
+        "g_K": r"$g_\mathrm{K}$ (mS/cm$^2$)",
+        "g_L": r"$g_\mathrm{L}$ (mS/cm$^2$)",
+    }
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -266,6 +345,10 @@ class HodgkinHuxley(VectorField):
     def observe(self, state: torch.Tensor) -> torch.Tensor:
         """Potential about rest in units of 50 mV, and the gates."""
         return torch.cat(((state[..., :1] + 65) / 50, state[..., 1:]), -1)
+
+    def constants(self) -> dict[str, Any]:
+        """Conductances, in mS/cm²."""
+        return {"g_Na": self._g_na(), "g_K": self._g_k(), "g_L": self._g_l()}
 
     def forward(self, state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
         """Time derivative of ``(V, m, h, n)``, in mV/ms and 1/ms."""
@@ -310,6 +393,11 @@ class Kuramoto(VectorField):
 
     n_states = 1
     n_observed = 2
+    state_names = (r"\theta",)
+    constant_names: ClassVar[dict[str, str]] = {
+        "omega": r"frequency $\omega$",
+        "K": "coupling $K$",
+    }
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -324,6 +412,10 @@ class Kuramoto(VectorField):
     def observe(self, state: torch.Tensor) -> torch.Tensor:
         """Sine and cosine of the phase."""
         return torch.cat((state.sin(), state.cos()), -1)
+
+    def constants(self) -> dict[str, Any]:
+        """Frequencies and the coupling."""
+        return {"omega": self.omega, "K": self.coupling}
 
     def forward(self, state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
         """Time derivative of the phase."""

@@ -1,12 +1,12 @@
 """Saving an unfinished training between epochs, and going on from what was saved."""
 
 import time
-import warnings
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback
 
+from .._warnings import warn
 from ._callbacks import KeepWeights, Schedule, fill
 from ._checkpoint import Checkpoint
 
@@ -68,11 +68,9 @@ class SaveTraining(Callback):
             self.checkpoint.save(self._state(net))
         except OSError as error:  # a full disk is no reason to lose the training
             if not self._warned:
-                warnings.warn(
+                warn(
                     f"checkpoint: {self.checkpoint.path} cannot be written: {error}. Training "
-                    "goes on.",
-                    UserWarning,
-                    stacklevel=2,
+                    "goes on."
                 )
             self._warned = True
         self._saved_at = time.monotonic()

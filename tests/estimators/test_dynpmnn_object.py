@@ -121,7 +121,8 @@ def test_grid_search_in_a_pipeline_in_two_processes(kind):
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
     alone = GridSearchCV(pipeline, grid, cv=2, n_jobs=1).fit(X, _y(kind))
-    np.testing.assert_array_equal(alone.cv_results_["mean_test_score"], scores)
+    # Workers may have other numbers of threads, and with them other roundings.
+    np.testing.assert_allclose(alone.cv_results_["mean_test_score"], scores, rtol=1e-5, atol=1e-6)
 
 
 @BOTH
@@ -130,9 +131,10 @@ def test_same_seed_same_result_in_parallel(kind, backend):
     model = kind(**QUICK, dropout=0.3, batch_size=16)
     expected = cross_val_score(model, X, _y(kind), cv=4)
     with joblib.parallel_backend(backend, n_jobs=2):
-        np.testing.assert_array_equal(cross_val_score(model, X, _y(kind), cv=4), expected)
+        found = cross_val_score(model, X, _y(kind), cv=4)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     other = cross_val_score(clone(model).set_params(random_state=1), X, _y(kind), cv=4)
-    assert not np.array_equal(other, expected)
+    assert not np.allclose(other, expected, rtol=1e-3)
 
 
 @BOTH

@@ -1,16 +1,20 @@
 """DynPMNN's physical constants, and what its step does."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
 
 from sklearn_physrnn import DynPMNNRegressor
 from sklearn_physrnn.inspection import (
+    PhasePortraitDisplay,
     PhysicalParametersDisplay,
     StepStabilityDisplay,
     physical_parameters,
     step_stability,
 )
+from sklearn_physrnn.nn import FitzHughNagumo
 
 
 def test_constants_and_drives(dynpmnn, table):
@@ -69,6 +73,52 @@ def test_other_dynamics(table, dynamics, columns, plt):
     display = PhysicalParametersDisplay.from_estimator(model, X[:64])
     assert display.axes_.shape == (1, len(columns) + 1)
     assert set(display.initial) == (set() if dynamics is _Decay else set(columns))
+
+
+class _Named(_Decay):
+    constant_names: ClassVar = {"time": "time $1/r$ (s)"}
+
+    def constants(self):
+        return {"time": 1 / self.rate, "share": 0.5}
+
+
+class _Scaled(FitzHughNagumo):
+    """A subclass that asks for more than a size."""
+
+    def __init__(self, hidden_size, factor):
+        super().__init__(hidden_size)
+        self.factor = factor
+
+    @property
+    def a(self):
+        return self.factor * super().a
+
+
+def _fitted(dynamics, X, y):
+    return DynPMNNRegressor(3, 1, dynamics=dynamics, max_iter=1, random_state=0).fit(X, y)
+
+
+def test_a_field_says_what_its_constants_are(table, plt):
+    X, y = table
+    model = _fitted(_Named, X[:64], y[:64])
+    result = physical_parameters(model)
+    np.testing.assert_allclose(result["time"], 1 / model.module_.layers[0].field.rate.detach())
+    assert result["share"].tolist() == [0.5] * 3
+    display = PhysicalParametersDisplay.from_estimator(model)
+    assert [ax.get_xlabel() for ax in display.axes_[-1]] == ["time $1/r$ (s)", "share"]
+
+
+def test_a_subclass_of_a_field_shows_its_own_constants(table, plt):
+    X, y = table
+    model = _fitted(lambda hidden_size: _Scaled(hidden_size, 0.1), X[:64], y[:64])
+    result = physical_parameters(model)
+    inherited = torch.sigmoid(model.module_.layers[0].field._a).detach()
+    np.testing.assert_allclose(result["a"], 0.1 * inherited, rtol=1e-6)
+    display = PhysicalParametersDisplay.from_estimator(model)
+    assert not display.initial  # nobody knows how to draw another
+    assert display.axes_[-1, 0].get_xlabel() == "threshold $a$"
+    portrait = PhasePortraitDisplay.from_estimator(model, X[:20])
+    assert portrait.variables == ("v", "w")
 
 
 def test_display_counts_all_neurons(dynpmnn, table, plt):

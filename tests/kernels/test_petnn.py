@@ -158,6 +158,7 @@ def test_timer_learns_only_through_a_surrogate(backend):
 
 def test_results_do_not_depend_on_threads_nor_on_the_rest_of_the_batch():
     switches = Switches()
+    # To the bit: the products are our own, each sum over one sample in one order.
     inputs, options = problem((50, 30, 5, 40), switches, dtype=torch.float32)
     alone = run(inputs, **options)
     torch.set_num_threads(3)

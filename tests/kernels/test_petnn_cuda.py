@@ -145,10 +145,11 @@ def test_steps_beyond_a_length_are_as_if_they_were_not_there():
     actual = run([x, *inputs[1:]], dt=dt, lengths=lengths, switches=Switches(), **HERE)
     assert not actual["output"][:, 3:].any()
     assert not actual["dx"][:, 3:].any()
-    for name in ("S", "C", "T"):
-        assert torch.equal(actual[name], expected[name]), name
-    assert torch.equal(actual["output"][:, :3], expected["output"])
     assert all(torch.isfinite(x).all() for x in actual.values())
+    # Interpreted, products are a BLAS's, which orders their sums by its own lights.
+    actual["output"] = actual["output"][:, :3]
+    names = ("S", "C", "T", "output")
+    assert_close({n: actual[n] for n in names}, {n: expected[n] for n in names}, 1e-12)
 
 
 @pytest.mark.parametrize("position", [0, 6])
@@ -177,7 +178,7 @@ def test_strided_inputs():
     strided = [x.repeat_interleave(2, -1)[..., ::2] for x in inputs]
     strided[2] = inputs[2].T.contiguous().T
     output, _ = _apply(strided, **options)
-    assert torch.equal(output, expected)
+    assert_close({"output": output.cpu()}, {"output": expected.cpu()}, 1e-12)
 
 
 def test_same_input_same_result():

@@ -170,7 +170,7 @@ def test_autocast_and_no_grad():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hidden_size": 0}, "hidden_size must be an integer of at least 1, got 0"),
+        ({"hidden_size": 0}, "hidden_size must be at least 1, got 0"),
         ({"num_layers": 1.5}, "num_layers must be an integer"),
         ({"release": "never"}, "release must be one of .*'never'"),
         ({"increment": "relu"}, "increment must be one of .*'relu'"),

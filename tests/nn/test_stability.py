@@ -208,6 +208,6 @@ def test_large_layers_and_many_steps_stay_affordable():
 def test_growth_is_found_where_the_jacobian_is(solver):
     jacobian = torch.randn(3, 4, 4, dtype=torch.float64)
     modes = torch.linalg.eigvals(jacobian)
-    expected = _growth(jacobian, modes, 2, solver, 0.1)
+    expected = _growth(jacobian, modes, 2, SOLVERS[solver], 0.1)
     with torch.device("meta"):  # what names no device would be made there
-        assert torch.equal(_growth(jacobian, modes, 2, solver, 0.1), expected)
+        assert torch.equal(_growth(jacobian, modes, 2, SOLVERS[solver], 0.1), expected)

@@ -192,11 +192,14 @@ def _predictions():
     return DynPMNNRegressor(4, max_iter=2, random_state=0).fit(X, X[:, 0]).predict(X)
 
 
-def test_workers_fit_as_one_process_does():
+def test_workers_fit_as_one_process_does(monkeypatch):
+    # joblib divides the cores among its workers, but for what is set.
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
     # In here, it is sent by value: not everywhere can workers import this module.
     def fitted(model, X, y):
         model.fit(X, y)
-        return model.loss_curve_, model.predict(X).tobytes(), torch.get_num_threads(), os.getpid()
+        return model.loss_curve_, model.predict(X), torch.get_num_threads(), os.getpid()
 
     rng = np.random.default_rng(0)
     rows, series = rng.normal(size=(60, 4)), rng.normal(size=(60, 10, 2))
@@ -208,6 +211,9 @@ def test_workers_fit_as_one_process_does():
     alone = [fitted(*job) for job in jobs]
     with parallel_config(backend="loky"):
         together = Parallel(n_jobs=2, timeout=TIMEOUT)(delayed(fitted)(*job) for job in jobs)
-    assert [r[:2] for r in together] == [r[:2] for r in alone]
+    # On as many threads as they have, and so to a few roundings of float32.
+    for ours, theirs in zip(alone, together, strict=True):
+        np.testing.assert_allclose(theirs[0], ours[0], rtol=1e-5)
+        np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-5, atol=1e-5 * np.ptp(ours[1]))
     assert os.getpid() not in {r[3] for r in together}
     assert all(r[2] <= max(1, cpu_count() // 2) for r in together)

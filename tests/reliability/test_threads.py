@@ -72,6 +72,7 @@ def test_predictions_from_many_threads_are_those_from_one(model):
         x = X.astype(dtype)
         # Threads meet a model that has not predicted yet, and has to make its copies.
         fresh = pickle.loads(pickle.dumps(model))
+        # To the bit: the same work on the same number of torch's threads.
         found = at_once(lambda fresh=fresh, x=x: getattr(fresh, method)(x).tobytes())
         assert set(found) == {getattr(model, method)(x).tobytes()}
 

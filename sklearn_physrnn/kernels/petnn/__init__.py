@@ -11,6 +11,9 @@ from .._check import check_alike, check_lengths, check_shapes, check_tensors, ev
 from .._dispatch import choose_backend
 from . import reference
 
+RELEASES = ("hard", "surrogate", "soft")  # how a release is differentiated
+INCREMENTS = ("linear", "tanh")
+
 
 @dataclass(frozen=True)
 class Switches:

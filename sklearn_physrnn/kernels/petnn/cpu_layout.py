@@ -12,6 +12,7 @@ import itertools
 
 import numpy as np
 
+from . import RELEASES
 from .cpu_gemm import ROWS
 
 HARD, SURROGATE, SOFT = 0, 1, 2
@@ -22,7 +23,7 @@ STEP, INJECTION, MIXING, CANDIDATE, DECAY = range(5)
 # where T' takes the place of the increment; last, if it is bounded, the increment.
 STATE, CELL, BLOCKS = range(3)
 
-_RELEASE = {"hard": HARD, "surrogate": SURROGATE, "soft": SOFT}
+_RELEASE = dict(zip(RELEASES, (HARD, SURROGATE, SOFT), strict=True))
 _ROWS_PER_SHARD = 16  # fewer would read the weights from the cache too often
 _MAX_SHARDS = 16
 
