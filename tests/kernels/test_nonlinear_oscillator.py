@@ -6,15 +6,16 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from sklearn_physrnn.kernels.nonlinear_oscillator import (
-    cpu,
+from sklearn_physrnn.kernels.oscillators import (
     nonlinear_oscillator,
     nonlinear_oscillator_unit,
+    scan,
+    unit,
 )
-from sklearn_physrnn.kernels.nonlinear_oscillator._functions import atanh, tanh
-from sklearn_physrnn.kernels.nonlinear_oscillator.reference import log_cosh
-from sklearn_physrnn.kernels.oscillator import _scan, _unit
-from sklearn_physrnn.kernels.oscillator._strict import OPTIONS
+from sklearn_physrnn.kernels.oscillators.nonlinear import cpu
+from sklearn_physrnn.kernels.oscillators.nonlinear.functions import atanh, tanh
+from sklearn_physrnn.kernels.oscillators.nonlinear.reference import log_cosh
+from sklearn_physrnn.kernels.oscillators.strict import OPTIONS
 
 F64 = torch.float64
 CASES = [(), ("dt",), ("lengths",), ("dt", "lengths")]
@@ -118,9 +119,9 @@ def test_float32_echoes_over_long_series(n_steps, gap):
 
 def _free_run(drive, parameters, dt=None):
     """State and positions at the end, and what else an engine takes."""
-    steps, counts = _scan.as_arrays(drive, dt, None)
+    steps, counts = scan.as_arrays(drive, dt, None)
     coefs = cpu.coefficients(parameters, drive.dtype)
-    state, power = _scan.start(cpu, None, "auto", drive, drive.shape[2])
+    state, power = scan.start(cpu, None, "auto", drive, drive.shape[2])
     positions = torch.empty(1, *drive.shape, dtype=drive.dtype)
     cpu.advance(coefs, state, power, drive, steps, counts, 0, positions)
     return state, positions[0], coefs, steps, counts
@@ -133,7 +134,7 @@ def test_echo_without_nudge_returns_to_the_start(case, dtype, tolerance):
     drive, *parameters = _problem(3, 20_000, dtype=dtype, step=0.01)
     dt = _options(case, 3, 20_000).get("dt")
     state, positions, coefs, steps, counts = _free_run(drive, parameters, dt)
-    states = _scan.start_echoes(state)
+    states = scan.start_echoes(state)
     middle, grad_drive = torch.empty_like(drive), torch.empty_like(drive)
     nudge = torch.stack([torch.zeros_like(state[0]), torch.ones_like(state[0])])
     cpu.echo(
@@ -202,7 +203,7 @@ def test_nan_comes_through():
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(("gradient", "tolerance"), [("bptt", 1e-11), ("rhel", 1e-9)])
 def test_unit_is_the_composition(case, gradient, tolerance, monkeypatch):
-    monkeypatch.setattr(_unit, "_CHUNK", 200)  # several chunks, the last one shorter
+    monkeypatch.setattr(unit, "_CHUNK", 200)  # several chunks, the last one shorter
     generator = torch.Generator().manual_seed(3)
     rand = lambda *shape: torch.randn(*shape, generator=generator, dtype=F64)  # noqa: E731
     inputs = [rand(3, 37, 6), rand(5, 6), rand(5), rand(6, 5), rand(6), *_problem()[1:]]

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from sklearn_physrnn.kernels._dispatch import has_triton, interpreted
-from sklearn_physrnn.kernels.nonlinear_oscillator import (
+from sklearn_physrnn.kernels.oscillators import (
     nonlinear_oscillator,
     nonlinear_oscillator_unit,
+    scan,
+    unit,
 )
-from sklearn_physrnn.kernels.oscillator import _scan, _unit
 from tests.helpers.triton_compile import (
     compile_for_hopper,
     needs_compiler,
@@ -27,7 +28,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CU
 @pytest.fixture
 def small(monkeypatch):
     """Tiles of 4 steps: short series fill several."""
-    from sklearn_physrnn.kernels.nonlinear_oscillator import cuda
+    from sklearn_physrnn.kernels.oscillators.nonlinear import cuda
 
     # Half of it for float64.
     monkeypatch.setattr(cuda, "_STEPS", dict.fromkeys(cuda._STEPS, 8))
@@ -147,7 +148,7 @@ def test_large_arguments_do_not_overflow(dtype, small):
 @pytest.mark.parametrize("case", [(), ("dt", "lengths")])
 @pytest.mark.parametrize(("gradient", "tolerance"), [("bptt", 1e-11), ("rhel", 1e-9)])
 def test_unit_is_the_composition(case, gradient, tolerance, small, monkeypatch):
-    monkeypatch.setattr(_unit, "_CHUNK", 120)  # chunks of 8 and 3 steps
+    monkeypatch.setattr(unit, "_CHUNK", 120)  # chunks of 8 and 3 steps
     inputs, function = _unit_problem(), nonlinear_oscillator_unit
     truth = _run(function, inputs, backend="reference", **_options(case))
     result = _run(function, inputs, gradient=gradient, backend="cuda", **_options(case))
@@ -172,10 +173,10 @@ def test_what_is_kept_grows_with_time_as_promised(gradient, n_trajectories, smal
 @needs_interpreter
 @pytest.mark.parametrize("shape", [(0, 4, 3), (2, 0, 3), (2, 4, 0)])
 def test_nothing_to_do(shape):
-    from sklearn_physrnn.kernels.nonlinear_oscillator import cuda
+    from sklearn_physrnn.kernels.oscillators.nonlinear import cuda
 
     drive = torch.zeros(shape)
-    steps, counts = _scan.as_arrays(drive, None, None)
+    steps, counts = scan.as_arrays(drive, None, None)
     state = torch.ones(2, shape[0], shape[2])
     coefs = cuda.coefficients([torch.ones(shape[2])] * 4, drive.dtype)
     rows = drive, steps, counts, 0
@@ -191,7 +192,7 @@ if has_triton():
     import triton
     import triton.language as tl
 
-    from sklearn_physrnn.kernels.nonlinear_oscillator.cuda_kernels import atanh, tanh
+    from sklearn_physrnn.kernels.oscillators.nonlinear.cuda_kernels import atanh, tanh
 
     @triton.jit
     def _apply(x, out, N: tl.constexpr):
@@ -217,8 +218,8 @@ def test_functions_are_exact_near_zero_and_far_away(dtype, bound):
 
 def compile_all():
     """Resources of the kernels as they are launched; what the compiler is told varies."""
-    from sklearn_physrnn.kernels.nonlinear_oscillator import cuda
-    from sklearn_physrnn.kernels.nonlinear_oscillator.cuda_kernels import adjoint, echo, forward
+    from sklearn_physrnn.kernels.oscillators.nonlinear import cuda
+    from sklearn_physrnn.kernels.oscillators.nonlinear.cuda_kernels import adjoint, echo, forward
 
     counts = dict.fromkeys(("first", "n_steps", "n_total", "n_modes", "shift"), "i32")
     found = {}
@@ -293,7 +294,7 @@ def test_float32_echoes_over_long_series_on_the_gpu():
 @needs_gpu
 @pytest.mark.parametrize("gradient", ["bptt", "rhel"])
 def test_unit_in_chunks_on_the_gpu(gradient, monkeypatch):
-    monkeypatch.setattr(_unit, "_DEVICE_CHUNK", 2**12)
+    monkeypatch.setattr(unit, "_DEVICE_CHUNK", 2**12)
     inputs, options = _unit_problem(4, 100, 64, 16), _options(("dt", "lengths"), 4, 100)
     truth = _run(nonlinear_oscillator_unit, inputs, backend="cpu", **options)
     options = {name: x.cuda() for name, x in options.items()}

@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from sklearn_physrnn.kernels.oscillator import (
-    _check,
-    _nudge,
-    _scan,
-    _unit,
-    cpu,
+from sklearn_physrnn.kernels.oscillators import (
+    checks,
+    nudge,
     oscillator,
     oscillator_unit,
+    scan,
+    unit,
 )
+from sklearn_physrnn.kernels.oscillators.linear import cpu
 
 F64 = torch.float64
 
@@ -110,12 +110,12 @@ def test_no_loss_scale_is_needed(scale, epsilon):
 def test_echo_without_nudge_returns_to_the_start(case, dtype, tolerance):
     drive, *parameters = _problem(3, 20_000, 5, dtype)
     dt = 0.8 * _options(case, 3, 20_000)["dt"] if case else None
-    steps, counts = _scan.as_arrays(drive, dt, torch.tensor([20_000, 10_000, 0]))
+    steps, counts = scan.as_arrays(drive, dt, torch.tensor([20_000, 10_000, 0]))
     coefs = cpu.coefficients(parameters, dtype)
-    state, power = _scan.start(cpu, "rhel", "auto", drive, 5)
+    state, power = scan.start(cpu, "rhel", "auto", drive, 5)
     positions = torch.empty(1, *drive.shape, dtype=dtype)
     cpu.advance(coefs, state, power, drive, steps, counts, 0, positions)
-    states = _scan.start_echoes(state)
+    states = scan.start_echoes(state)
     middle, grad_drive = torch.empty_like(drive), torch.empty_like(drive)
     nudge = torch.stack([torch.zeros_like(state[0]), torch.ones_like(state[0])])
     sums = cpu.echo(
@@ -185,7 +185,7 @@ def _unit_problem(n_modes, dtype=F64):
 @pytest.mark.parametrize("n_modes", [4, 8])  # fewer and more than inputs
 @pytest.mark.parametrize("epsilon", ["auto", 0.3])
 def test_unit_is_the_composition(case, gradient, n_modes, epsilon, monkeypatch):
-    monkeypatch.setattr(_unit, "_CHUNK", 200)  # several chunks, the last one shorter
+    monkeypatch.setattr(unit, "_CHUNK", 200)  # several chunks, the last one shorter
     inputs = _unit_problem(n_modes)
     truth = _run(oscillator_unit, inputs, backend="reference", **_options(case))
     result = _run(oscillator_unit, inputs, gradient=gradient, epsilon=epsilon, **_options(case))
@@ -195,7 +195,7 @@ def test_unit_is_the_composition(case, gradient, n_modes, epsilon, monkeypatch):
 
 @pytest.mark.parametrize("grad", [True, False])
 def test_prediction_keeps_no_trajectory(grad, monkeypatch):
-    monkeypatch.setattr(_unit, "_CHUNK", 200)
+    monkeypatch.setattr(unit, "_CHUNK", 200)
     original, starts = cpu.advance, set()
 
     def advance(*arguments):
@@ -227,21 +227,21 @@ def test_same_bits_for_any_number_of_threads(gradient):
 
 @pytest.mark.parametrize("n_modes", [4, 8])
 def test_gradient_norm_without_the_gradient(n_modes, monkeypatch):
-    monkeypatch.setattr(_unit, "_CHUNK", 200)
+    monkeypatch.setattr(unit, "_CHUNK", 200)
     grad, _, c = (x.float() for x in _unit_problem(n_modes)[:3])
     lengths = torch.tensor([37, 20, 1])
-    chunks = _unit._Chunks(grad, n_modes)
+    chunks = unit._Chunks(grad, n_modes)
     running = torch.arange(37) < lengths[:, None]
     truth = ((grad * running[:, :, None]) @ c).double().norm(dim=1)
     for scale in (1.0, 1e-25):
-        norm = _unit._position_gradient_norm(grad * scale, c, lengths, chunks) / scale
+        norm = unit._position_gradient_norm(grad * scale, c, lengths, chunks) / scale
         torch.testing.assert_close(norm.double(), truth, rtol=1e-5, atol=0)
 
 
 def test_automatic_nudge_is_finite_and_positive():
     power = torch.tensor([[0.0, 0.0, 4.0, 4.0, torch.nan]])
     norm = torch.tensor([[0.0, 2.0, 0.0, 0.5, 1.0]])
-    sizes = _nudge.nudge_sizes("auto", 1.0, power, torch.tensor([4]), norm)
+    sizes = nudge.nudge_sizes("auto", 1.0, power, torch.tensor([4]), norm)
     assert sizes[0, :4].tolist() == [1.0, 0.5, 1.0, 2.0]
     assert sizes[0, 4].isnan()
 
@@ -283,11 +283,11 @@ def test_bad_drive_and_parameters():
     with pytest.raises(ValueError, match="stiffness must have shape"):
         oscillator(drive, stiffness[:2], step)
     with pytest.raises(ValueError, match="at least one sample and one step"):
-        _check.check_sequence("u", drive[:, :0], None, None)
+        checks.check_sequence("u", drive[:, :0], None, None)
 
 
 def test_tensors_on_two_devices_are_refused():
     drive, frequency = torch.zeros(2, 3, 4), torch.zeros(4, device="meta")
-    _check.check_devices(drive, {"frequency": frequency.new_zeros(4, device="cpu")})
+    checks.check_devices(drive, {"frequency": frequency.new_zeros(4, device="cpu")})
     with pytest.raises(ValueError, match="frequency is on meta, and the sequences are on cpu"):
-        _check.check_devices(drive, {"frequency": frequency})
+        checks.check_devices(drive, {"frequency": frequency})

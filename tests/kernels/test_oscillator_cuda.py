@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sklearn_physrnn.kernels._dispatch import has_triton, interpreted
-from sklearn_physrnn.kernels.oscillator import _scan, _unit, oscillator, oscillator_unit
+from sklearn_physrnn.kernels.oscillators import oscillator, oscillator_unit, scan, unit
 from tests.helpers.triton_compile import (
     compile_for_hopper,
     needs_compiler,
@@ -22,7 +22,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CU
 @pytest.fixture
 def small(monkeypatch):
     """Tiles of 2 sub-chunks of 4 steps: short series fill several."""
-    from sklearn_physrnn.kernels.oscillator import cuda
+    from sklearn_physrnn.kernels.oscillators.linear import cuda
 
     monkeypatch.setattr(cuda, "_LANES", 16)
     monkeypatch.setattr(cuda, "_STEPS", 4)
@@ -135,7 +135,7 @@ def test_steps_past_the_length_are_neither_read_nor_written(small):
 @pytest.mark.parametrize("case", [(), ("dt", "lengths")])
 @pytest.mark.parametrize("gradient", ["bptt", "rhel"])
 def test_unit_is_the_composition(case, gradient, small, monkeypatch):
-    monkeypatch.setattr(_unit, "_CHUNK", 150)  # chunks of 10, 10 and 1 steps
+    monkeypatch.setattr(unit, "_CHUNK", 150)  # chunks of 10, 10 and 1 steps
     inputs = _unit_problem()
     truth = _run(oscillator_unit, inputs, backend="reference", **_options(case))
     result = _run(oscillator_unit, inputs, gradient=gradient, backend="cuda", **_options(case))
@@ -181,10 +181,10 @@ def test_a_second_derivative_is_refused(small):
 @needs_interpreter
 @pytest.mark.parametrize("shape", [(0, 4, 3), (2, 0, 3), (2, 4, 0)])
 def test_nothing_to_do(shape):
-    from sklearn_physrnn.kernels.oscillator import cuda
+    from sklearn_physrnn.kernels.oscillators.linear import cuda
 
     drive = torch.zeros(shape)
-    steps, counts = _scan.as_arrays(drive, None, None)
+    steps, counts = scan.as_arrays(drive, None, None)
     state = torch.ones(2, shape[0], shape[2])
     coefs = cuda.coefficients([torch.ones(shape[2])] * 2, drive.dtype)
     rows = drive, steps, counts, 0
@@ -198,8 +198,8 @@ def test_nothing_to_do(shape):
 
 def compile_all():
     """Resources of the kernels as they are launched; what the compiler is told varies."""
-    from sklearn_physrnn.kernels.oscillator import cuda
-    from sklearn_physrnn.kernels.oscillator.cuda_kernels import backward, forward
+    from sklearn_physrnn.kernels.oscillators.linear import cuda
+    from sklearn_physrnn.kernels.oscillators.linear.cuda_kernels import backward, forward
 
     counts = dict.fromkeys(("first", "n_steps", "n_total", "n_modes"), "i32")
     found = {}
@@ -288,7 +288,7 @@ def test_float32_stays_exact_over_long_series_on_the_gpu(gradient, varying):
 @needs_gpu
 @pytest.mark.parametrize("gradient", ["bptt", "rhel"])
 def test_unit_in_chunks_on_the_gpu(gradient, monkeypatch):
-    monkeypatch.setattr(_unit, "_DEVICE_CHUNK", 2**14)
+    monkeypatch.setattr(unit, "_DEVICE_CHUNK", 2**14)
     inputs, options = _unit_problem(4, 1500, 64, 16), _options(("dt", "lengths"), 4, 1500)
     truth = _run(oscillator_unit, inputs, backend="cpu", **options)
     options = {name: x.cuda() for name, x in options.items()}

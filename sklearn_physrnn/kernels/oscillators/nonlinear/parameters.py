@@ -1,6 +1,6 @@
 """What the kernels take for w, c, alpha and d, and gradients on the way back.
 
-As for linear oscillators (see their ``_parameters.py``), Z = d z takes the momentum's
+As for linear oscillators (see their ``parameters.py``), Z = d z takes the momentum's
 place and a step with factor s reads
 
     y_half = y + s/2 Z

@@ -1,7 +1,7 @@
 """Nonlinear oscillators on a GPU: the free run, its adjoint and the two echoes, in Triton.
 
 Functions and arguments are those of :mod:`.cpu`, the step and the echoes' pair of
-coordinates stand in ``_parameters.py``. Shape letters: B batch, T time, P modes.
+coordinates stand in ``parameters.py``. Shape letters: B batch, T time, P modes.
 
 Grid. One warp for 32 modes of one sample; these steps cannot be put together beforehand,
 so time stays in sequence, a lane a mode, and the multiprocessors are filled by batch and
@@ -28,11 +28,11 @@ served. Nothing waits for the device.
 
 import torch
 
-from ..oscillator.cuda import coefficients as coefficients
-from ..oscillator.cuda import launch
+from ..linear.cuda import coefficients as coefficients
+from ..linear.cuda import launch
 from . import cuda_kernels as kernels
-from ._parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
-from ._parameters import chain
+from .parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
+from .parameters import chain
 
 N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
 _N_SUMS = 3  # gradients of w, pull and stiff

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from .._dispatch import choose_backend
+from ..._dispatch import choose_backend
+from ..checks import check_arguments, check_unit, wanted, widened
+from ..nudge import check_epsilon
+from ..scan import ReferenceEcho, Scan
+from ..unit import Unit
 from . import reference
-from ._check import check_arguments, check_unit, wanted, widened
-from ._nudge import check_epsilon
-from ._scan import ReferenceEcho, Scan
-from ._unit import Unit
 
 
 def _engine(backend: str) -> ModuleType:
@@ -93,7 +93,7 @@ def oscillator(
     Examples
     --------
     >>> import torch
-    >>> from sklearn_physrnn.kernels.oscillator import oscillator
+    >>> from sklearn_physrnn.kernels.oscillators import oscillator
     >>> drive = torch.zeros(1, 4, 1)
     >>> drive[0, 0] = 1.0
     >>> oscillator(drive, torch.ones(1), torch.ones(1)).flatten()

@@ -15,7 +15,7 @@ from types import ModuleType
 import torch
 
 from .._autograd import compiled_backward, compiled_forward
-from ._scan import (
+from .scan import (
     as_arrays,
     coefficients,
     nudges,
@@ -72,6 +72,7 @@ class Unit(torch.autograd.Function):
         ctx, engine: ModuleType, gradient, epsilon, u, b_matrix, bias, c_matrix, skip,
         dt, lengths, *parameters,
     ):  # fmt: skip
+        """Outputs (B, T, H) of inputs `u` (B, T, H)."""
         u = u.detach().contiguous()
         width = u.shape[2]
         n_modes = len(b_matrix)
@@ -108,6 +109,7 @@ class Unit(torch.autograd.Function):
     @staticmethod
     @compiled_backward
     def backward(ctx, grad):
+        """Gradients of the inputs, the maps and the parameters."""
         engine, gradient, epsilon = ctx.options
         u, b_matrix, bias, c_matrix, skip, dt, lengths, *rest = ctx.saved_tensors
         n_rows, _, width = u.shape

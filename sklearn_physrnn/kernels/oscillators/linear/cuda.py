@@ -1,7 +1,7 @@
 """Linear oscillators on a GPU: the free run, its adjoint and the two echoes, in Triton.
 
 Functions and arguments are those of :mod:`.cpu`, the step in the kernels' own variables
-stands in ``_parameters.py``. Shape letters: B batch, T time, P modes.
+stands in ``parameters.py``. Shape letters: B batch, T time, P modes.
 
 Grid. One program for 8 to 32 modes of one sample, whose 256 lanes are modes times
 sub-chunks of time. A step is affine in (z, y), so that of a tile of 32 steps a lane every
@@ -42,7 +42,7 @@ import torch
 import triton
 
 from . import cuda_kernels as kernels
-from ._parameters import chain
+from .parameters import chain
 
 N_KEPT = 1  # trajectories the adjoint needs: the positions
 RELATIVE_NUDGE = None  # its size cancels

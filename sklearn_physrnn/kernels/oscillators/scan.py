@@ -11,7 +11,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from .._autograd import compiled_backward, compiled_forward
-from ._nudge import nudge_sizes
+from .nudge import nudge_sizes
 
 
 def as_arrays(
@@ -69,6 +69,7 @@ class Scan(torch.autograd.Function):
     @staticmethod
     @compiled_forward
     def forward(ctx, engine: ModuleType, gradient, epsilon, drive, dt, lengths, *parameters):
+        """Positions (B, T, P) under `drive` (B, T, P)."""
         drive = drive.detach().contiguous()
         gradient = gradient if any(ctx.needs_input_grad) else None
         keep = gradient == "bptt"
@@ -85,6 +86,7 @@ class Scan(torch.autograd.Function):
     @staticmethod
     @compiled_backward
     def backward(ctx, grad):
+        """Gradients of the drive and the parameters."""
         engine, gradient, epsilon = ctx.options
         drive, dt, lengths, *rest = ctx.saved_tensors
         grad = grad.to(drive.dtype).contiguous()
@@ -114,6 +116,7 @@ class ReferenceEcho(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, reference: ModuleType, epsilon, drive, dt, lengths, *parameters):
+        """Positions (B, T, P) under `drive` (B, T, P)."""
         y, *state = reference.oscillator(drive, *parameters, dt, lengths)
         ctx.options = reference, epsilon
         ctx.save_for_backward(drive, dt, lengths, y.square().sum(1), *state, *parameters)
@@ -122,6 +125,7 @@ class ReferenceEcho(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
+        """Gradients of the drive and the parameters."""
         reference, epsilon = ctx.options
         drive, dt, lengths, power, z, y, *parameters = ctx.saved_tensors
         counts = lengths

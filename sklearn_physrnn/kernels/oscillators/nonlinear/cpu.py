@@ -2,18 +2,18 @@
 
 Shape letters: B batch, T time steps of the arrays at hand (a chunk, perhaps), P modes.
 
-The step and the echoes' pair of coordinates stand in ``_parameters.py``; what the
+The step and the echoes' pair of coordinates stand in ``parameters.py``; what the
 arguments are, in the linear oscillators' ``cpu.py``.
 """
 
 import numpy as np
 import torch
 
-from .._threads import run, shards
-from ..oscillator._strict import jit
-from ._functions import atanh, tanh
-from ._parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
-from ._parameters import chain
+from ..._threads import run, shards
+from ..strict import jit
+from .functions import atanh, tanh
+from .parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
+from .parameters import chain
 
 N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
 _N_SUMS = 3  # gradients of w, pull and stiff

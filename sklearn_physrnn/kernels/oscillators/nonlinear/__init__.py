@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
-from .._dispatch import choose_backend
-from ..oscillator._check import check_arguments, check_unit, wanted, widened
-from ..oscillator._nudge import check_epsilon
-from ..oscillator._scan import ReferenceEcho, Scan
-from ..oscillator._unit import Unit
+from ..._dispatch import choose_backend
+from ..checks import check_arguments, check_unit, wanted, widened
+from ..nudge import check_epsilon
+from ..scan import ReferenceEcho, Scan
+from ..unit import Unit
 from . import reference
 
 
@@ -53,7 +53,7 @@ def nonlinear_oscillator(
 
     Differentiable once with respect to `drive` and the parameters, by
     back-propagation through time, or by recurrent Hamiltonian echo learning (RHEL; see
-    :func:`sklearn_physrnn.kernels.oscillator.oscillator`), whose central difference has
+    :func:`sklearn_physrnn.kernels.oscillators.oscillator`), whose central difference has
     an error of the order of the nudge squared.
 
     Parameters
@@ -94,7 +94,7 @@ def nonlinear_oscillator(
     Examples
     --------
     >>> import torch
-    >>> from sklearn_physrnn.kernels.nonlinear_oscillator import nonlinear_oscillator
+    >>> from sklearn_physrnn.kernels.oscillators import nonlinear_oscillator
     >>> one = torch.ones(1)
     >>> y = nonlinear_oscillator(-torch.ones(1, 3, 1), one, one, one, 0.1 * one)
     >>> bool((y > 0).all())

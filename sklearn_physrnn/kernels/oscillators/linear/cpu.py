@@ -2,7 +2,7 @@
 
 Shape letters: B batch, T time steps of the arrays at hand (a chunk, perhaps), P modes.
 
-The step in the kernels' own variables stands in ``_parameters.py``.
+The step in the kernels' own variables stands in ``parameters.py``.
 
 The two echoes run as their mean and half difference, the same pair of runs in other
 coordinates. Kept apart, they would have to be subtracted, and at a nudge of one size
@@ -19,9 +19,9 @@ The functions that others call take and give torch tensors, contiguous, of one d
 import numpy as np
 import torch
 
-from .._threads import run, shards
-from ._parameters import chain
-from ._strict import jit
+from ..._threads import run, shards
+from ..strict import jit
+from .parameters import chain
 
 N_KEPT = 1  # trajectories the adjoint needs: the positions
 RELATIVE_NUDGE = None  # its size cancels
