@@ -1,9 +1,11 @@
 """Driven oscillators, stepped by leapfrog: linear ones and nonlinear ones.
 
-What both kinds share stands here: the checks of their arguments (``checks.py``), the
-nudge of their echoes (``nudge.py``), and the seams to torch, for a drive as it comes
-(``scan.py``) and for oscillators between two linear maps (``unit.py``). Each kind has a
-folder with its step, written three times.
+What both kinds share stands here. A call passes ``seam.py``, which checks it
+(``checks.py``) and chooses the code; then a ``torch.autograd.Function``, of a drive as it
+comes (``scan.py``) or of oscillators between two linear maps (``unit.py``), which runs the
+code and nudges the echoes (``nudge.py``). What it asks of that code says ``engine.py``.
+Each kind has a folder with its step, written three times around the pieces in
+``reference.py``, ``cpu.py`` and ``cuda.py``.
 """
 
 from .checks import check_sequence

@@ -10,7 +10,7 @@ vectors may: it would give a lane four modes, and spread the steps over lanes. H
 import triton
 import triton.language as tl
 
-from ..linear.cuda_kernels import clear, where_am_i
+from ..cuda_kernels import clear, where_am_i
 from .parameters import TANH_LIMIT, TANH_P, TANH_Q
 
 _LIMIT = tl.constexpr(TANH_LIMIT)

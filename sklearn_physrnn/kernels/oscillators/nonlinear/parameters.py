@@ -22,7 +22,7 @@ gradient of a two-block model by up to 2e-3 of its cosine. With 1e-6 and less, 3
 was left of it in float64.
 """
 
-RELATIVE_NUDGE = 1e-8  # the smaller, the less bias, and float32 does not mind
+RELATIVE_NUDGE: float | None = 1e-8  # the smaller, the less bias, and float32 does not mind
 
 # tanh x = x P(x^2) / Q(x^2) on [-8.5, 8.5], beyond which tanh is one in float32. A
 # minimax fit of the relative error (1.2e-8); with float32's rounding, 3.4e-7 at worst.

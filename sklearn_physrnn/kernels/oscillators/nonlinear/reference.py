@@ -1,40 +1,29 @@
 """Nonlinear oscillators in plain torch: the truth the compiled kernels are held to."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch.nn.functional import softplus
 
+from ..reference import Force, echoes, leapfrog
+
 RELATIVE_NUDGE = 1e-3  # smaller, and the echoes cancel in float32; larger, and they bend
+
+
+def _force(w: torch.Tensor, c: torch.Tensor, alpha: torch.Tensor) -> Force:
+    return lambda y, u: alpha * y + c * torch.tanh(w * y + u)
 
 
 def oscillator(
     drive: torch.Tensor,
-    w: torch.Tensor,
-    c: torch.Tensor,
-    alpha: torch.Tensor,
-    step: torch.Tensor,
+    parameters: Sequence[torch.Tensor],
     dt: torch.Tensor | None,
     lengths: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Positions (B, T, P), and the final momentum and position (B, P)."""
-    z = drive.new_zeros(drive.shape[0], drive.shape[2])
-    y = torch.zeros_like(z)
-    outputs = []
-    for t in range(drive.shape[1]):
-        d = step if dt is None else step * dt[:, t, None]
-        y_half = y + d / 2 * z
-        z_next = z - d * (alpha * y_half + c * torch.tanh(w * y_half + drive[:, t]))
-        y_next = y_half + d / 2 * z_next
-        output = y_next
-        if lengths is not None:
-            running = (t < lengths)[:, None]
-            z_next = torch.where(running, z_next, z)
-            y_next = torch.where(running, y_next, y)
-            output = torch.where(running, y_next, torch.zeros_like(y))
-        z, y = z_next, y_next
-        outputs.append(output)
-    return torch.stack(outputs, 1), z, y
+    *shape, step = parameters
+    return leapfrog(_force(*shape), drive, step, dt, lengths)
 
 
 def log_cosh(x: torch.Tensor) -> torch.Tensor:
@@ -45,10 +34,7 @@ def log_cosh(x: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def echo(
     drive: torch.Tensor,
-    w: torch.Tensor,
-    c: torch.Tensor,
-    alpha: torch.Tensor,
-    step: torch.Tensor,
+    parameters: Sequence[torch.Tensor],
     dt: torch.Tensor | None,
     lengths: torch.Tensor | None,
     z: torch.Tensor,
@@ -56,34 +42,22 @@ def echo(
     grad: torch.Tensor,
     epsilon: torch.Tensor,
 ) -> tuple[torch.Tensor, ...]:
-    r"""Gradients of (drive, w, c, alpha, step) by two echoes, and where they end.
+    """Gradients of (drive, w, c, alpha, step) by two echoes, and where they end.
 
-    ``(z, y)`` is the end of the free run, `grad` the loss gradient of every position
-    and `epsilon` (B, P) the size of the nudges. Every sub-step's Hamiltonian is read
-    at that sub-step's own state. The last result stacks the two echoes' (z, y).
+    As :class:`..engine.Reference` says.
     """
-    sign = torch.tensor([1.0, -1.0], dtype=drive.dtype, device=drive.device)[:, None, None]
-    z, y = -z.expand(2, *z.shape), y.expand(2, *y.shape)
+    w, c, alpha, step = parameters
     grad_drive = torch.zeros_like(drive)
-    grads = [torch.zeros_like(z[0]) for _ in range(4)]
-    for t in range(drive.shape[1] - 1, -1, -1):
-        scale = torch.ones_like(z[0]) if dt is None else dt[:, t, None].expand_as(z[0])
-        if lengths is not None:
-            scale = torch.where((t < lengths)[:, None], scale, 0.0)
-        d, u = step * scale, drive[:, t]
-        z = z + sign * torch.where(scale != 0, epsilon * grad[:, t], 0.0)
-        y_half = y + d / 2 * z
-        x = w * y_half + u
-        z_next = z - d * (alpha * y_half + c * torch.tanh(x))
-        y = y_half + d / 2 * z_next
-        wells = log_cosh(x) / w
-        energy = (z**2 + z_next**2) / 4 + alpha * y_half**2 / 2 + c * wells
-        z = z_next
-        slope = torch.tanh(x) / w
-        factor = -1 / (2 * epsilon)
-        grad_drive[:, t] = factor * d * (c * (slope[0] - slope[1]))
+    grads = [torch.zeros_like(z) for _ in range(4)]
+    contrast = -1 / (2 * epsilon)
+    for now in echoes(_force(w, c, alpha), drive, step, dt, lengths, z, y, grad, epsilon):
+        y_half = now.y_half
+        x = w * y_half + drive[:, now.t]
+        wells, slope = log_cosh(x) / w, torch.tanh(x) / w
+        energy = now.kinetic + alpha * y_half**2 / 2 + c * wells
+        grad_drive[:, now.t] = contrast * now.d * (c * (slope[0] - slope[1]))
         readings = (c * (slope * y_half - wells / w), wells, y_half**2 / 2)
         for total, reading in zip(grads, readings, strict=False):
-            total += factor * d * (reading[0] - reading[1])
-        grads[3] += factor * scale * (energy[0] - energy[1])
-    return grad_drive, *(total.sum(0) for total in grads), torch.stack([z, y])
+            total += contrast * now.d * (reading[0] - reading[1])
+        grads[3] += contrast * now.scale * (energy[0] - energy[1])
+    return grad_drive, *(total.sum(0) for total in grads), now.state
