@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from ..estimators._hssm import _HSSMModel
-from ..kernels.nonlinear_oscillator.reference import log_cosh
+from ..kernels.oscillators.nonlinear.reference import log_cosh
 from ..nn.hssm import HSSM
 from ..nn.linear_hru import LinearHRU
 from ..nn.nonlinear_hru import NonlinearHRU

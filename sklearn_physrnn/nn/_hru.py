@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from ..kernels._check import check_values
-from ..kernels.oscillator._check import check_sequence
-from ..kernels.oscillator._nudge import check_epsilon
+from ..kernels.oscillators import check_epsilon, check_sequence
 from ._check import check_names, check_sizes
 
 # d^2 a < 4 is the edge of stability. At 3.96 leapfrog magnifies an oscillation ten

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import gelu, glu
 
 from ..kernels._check import check_values
-from ..kernels.oscillator._check import check_sequence
+from ..kernels.oscillators import check_sequence
 from ._check import check_dropout, check_names, check_sizes
 from ._dropout import Dropout
 from ._hru import HRU, zero_past

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ..kernels.oscillator import oscillator_unit
+from ..kernels.oscillators import oscillator_unit
 from ._check import check_flags
 from ._hru import HRU, STABLE, bounded, unbounded, uniform, zero_past
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from ..kernels.nonlinear_oscillator import nonlinear_oscillator_unit
+from ..kernels.oscillators import nonlinear_oscillator_unit
 from ._check import check_numbers
 from ._hru import HRU, STABLE, bounded, unbounded, uniform, zero_past
 

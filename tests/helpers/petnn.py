@@ -47,6 +47,22 @@ def run(inputs, *, use_final=("S", "C", "T"), device="cpu", **options):
     return dict(zip(NAMES, results, strict=True))
 
 
+def apply(inputs, place, **options):
+    """Output and final state, with the graph that leads there."""
+    arguments = [x.to(place.device) for x in inputs]
+    return petnn(*arguments[:4], tuple(arguments[4:]), backend=place.backend, **options)
+
+
+def error(actual, expected):
+    """Largest difference in each result, beside one and the largest entry there."""
+    errors = {}
+    for name in actual:
+        x, y = actual[name].double(), expected[name].double()
+        assert x.shape == y.shape, name
+        errors[name] = float((x - y).abs().max() / (1 + y.abs().max())) if y.numel() else 0.0
+    return errors
+
+
 def assert_close(actual, expected, tolerance):
     for name in actual:
         x, y = actual[name].double(), expected[name].double()

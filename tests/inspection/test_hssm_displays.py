@@ -13,8 +13,7 @@ from sklearn_physrnn.inspection import (
     ModesDisplay,
     mode_frequencies,
 )
-from sklearn_physrnn.kernels.nonlinear_oscillator import nonlinear_oscillator
-from sklearn_physrnn.kernels.oscillator import oscillator
+from sklearn_physrnn.kernels.oscillators import nonlinear_oscillator, oscillator
 
 
 def _drive(model, scaled, block, dt=None):

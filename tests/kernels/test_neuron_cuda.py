@@ -1,48 +1,16 @@
-"""The GPU's neuron kernels: interpreted, compiled ahead of time, and on a GPU."""
+"""How the GPU's neurons are cut into programs, and what their compiled code needs."""
 
 import pytest
 import torch
 
-from sklearn_physrnn.kernels._dispatch import has_triton, interpreted
 from sklearn_physrnn.kernels.neuron import fitzhugh_nagumo, fitzhugh_nagumo_packed
+from tests.helpers.backends import needs_interpreter, on_the_gpu
+from tests.helpers.neuron import problem, run, truth_of
 from tests.helpers.triton_compile import (
     compile_for_hopper,
     needs_compiler,
     without_interpreter,
 )
-
-
-def _inputs(n_rows, n_hidden, dtype=torch.float64, device="cpu"):
-    generator = torch.Generator().manual_seed(0)
-    start = torch.rand(n_rows, 3, n_hidden, generator=generator, dtype=torch.float64) * 2 - 1
-    constants = torch.rand(3, n_hidden, generator=generator, dtype=torch.float64) + 0.1
-    return [x.to(device, dtype).requires_grad_() for x in (start, *constants)]
-
-
-def _run(backend, inputs, dt, n_steps, semi_implicit):
-    start, *constants = inputs
-    v, w = fitzhugh_nagumo(
-        *start.unbind(1),
-        *constants,
-        dt=dt,
-        n_steps=n_steps,
-        semi_implicit=semi_implicit,
-        backend=backend,
-    )
-    grad = torch.linspace(-1, 1, v.numel(), dtype=v.dtype, device=v.device).view_as(v)
-    grads = torch.autograd.grad((v, w), inputs, (grad, grad.flip(0)), materialize_grads=True)
-    return v.detach(), w.detach(), *grads
-
-
-def _truth(inputs, dt, n_steps, semi_implicit):
-    exact = [x.detach().double().cpu().requires_grad_() for x in inputs]
-    return _run("reference", exact, dt, n_steps, semi_implicit)
-
-
-needs_interpreter = pytest.mark.skipif(
-    not (has_triton() and interpreted()), reason="needs Triton's interpreter"
-)
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 @needs_interpreter
@@ -52,9 +20,10 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CU
 )
 def test_any_number_of_steps(n_steps, semi_implicit):
     # Segments of 8, 4, 2 and 1: each of them, and every way in which they follow.
-    inputs = _inputs(3, 5)
-    actual = _run("cuda", inputs, 0.11, n_steps, semi_implicit)
-    for x, truth in zip(actual, _truth(inputs, 0.11, n_steps, semi_implicit), strict=True):
+    inputs = problem(3, 5)
+    options = {"dt": 0.11, "n_steps": n_steps, "semi_implicit": semi_implicit}
+    actual = run(inputs, backend="cuda", **options)
+    for x, truth in zip(actual, truth_of(inputs, **options), strict=True):
         torch.testing.assert_close(x, truth, rtol=1e-12, atol=1e-13)
 
 
@@ -62,11 +31,11 @@ def test_any_number_of_steps(n_steps, semi_implicit):
 def test_programs_that_take_several_tiles(monkeypatch):
     from sklearn_physrnn.kernels.neuron import cuda
 
-    inputs = _inputs(23, 130)  # twelve tiles of two rows, in two columns of tiles
-    expected = _run("cuda", inputs, 0.1, 3, True)
+    inputs = problem(23, 130)  # twelve tiles of two rows, in two columns of tiles
+    expected = run(inputs, backend="cuda", dt=0.1, n_steps=3, semi_implicit=True)
     monkeypatch.setattr(cuda, "_MAX_PROGRAMS", 10)
-    actual = _run("cuda", inputs, 0.1, 3, True)
-    truth = _truth(inputs, 0.1, 3, True)
+    actual = run(inputs, backend="cuda", dt=0.1, n_steps=3, semi_implicit=True)
+    truth = truth_of(inputs, dt=0.1, n_steps=3, semi_implicit=True)
     for x, y, exact in zip(actual, expected, truth, strict=True):
         torch.testing.assert_close(x, exact, rtol=1e-12, atol=1e-13)
         torch.testing.assert_close(x, y, rtol=1e-13, atol=1e-14)
@@ -76,20 +45,13 @@ def test_programs_that_take_several_tiles(monkeypatch):
 
 @needs_interpreter
 def test_a_double_step_is_not_rounded_to_float32():
-    inputs = _inputs(1, 1)
+    inputs = problem(1, 1)
     dt = 1 / 3
-    actual = _run("cuda", inputs, dt, 1, False)
-    rounded = _truth(inputs, torch.tensor(dt).item(), 1, False)
-    truth = _truth(inputs, dt, 1, False)
+    actual = run(inputs, backend="cuda", dt=dt, n_steps=1, semi_implicit=False)
+    rounded = truth_of(inputs, dt=torch.tensor(dt).item(), n_steps=1, semi_implicit=False)
+    truth = truth_of(inputs, dt=dt, n_steps=1, semi_implicit=False)
     assert (actual[0] - truth[0]).abs() < 1e-14
     assert (rounded[0] - truth[0]).abs() > 1e-10
-
-
-@needs_interpreter
-def test_same_inputs_same_bits():
-    inputs = _inputs(9, 33, torch.float32)
-    first, second = (_run("cuda", inputs, 0.1, 5, True) for _ in range(2))
-    assert all(torch.equal(x, y) for x, y in zip(first, second, strict=True))
 
 
 def compile_all():
@@ -145,44 +107,11 @@ def test_every_kernel_compiles_and_stays_on_the_chip():
             assert used["registers"] <= 128, name
 
 
-# On a GPU multiplications and additions are contracted, and sums over rows are cut
-# otherwise: errors are those of the CPU's float32, ten times for bfloat16's inputs.
-TOLERANCE = {
-    torch.float32: {"rtol": 2e-5, "atol": 2e-5},
-    torch.float64: {"rtol": 1e-11, "atol": 1e-12},
-}
-SHAPES = [
-    (1, 1, 1),
-    (33, 26, 8),
-    (4, 129, 5),
-    (300, 60, 16),
-    (4096, 128, 16),
-    (0, 4, 3),
-    (3, 4, 0),
-]
-
-
-@pytest.mark.gpu
-@needs_gpu
-@pytest.mark.parametrize("semi_implicit", [False, True])
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_on_the_gpu(shape, dtype, semi_implicit):
-    *sizes, n_steps = shape
-    inputs = _inputs(*sizes, dtype, "cuda")
-    actual = _run(None, inputs, 0.09, n_steps, semi_implicit)
-    truth = _truth(inputs, 0.09, n_steps, semi_implicit)
-    again = _run(None, inputs, 0.09, n_steps, semi_implicit)
-    for x, exact, y in zip(actual, truth, again, strict=True):
-        torch.testing.assert_close(x.cpu().double(), exact, **TOLERANCE[dtype])
-        assert torch.equal(x, y)
-
-
-@pytest.mark.gpu
-@needs_gpu
+@on_the_gpu
 def test_autocast_on_the_gpu_runs_the_kernel_in_float32():
-    start, *constants = _inputs(64, 24, torch.float32, "cuda")
-    half = start.detach().bfloat16().requires_grad_()
+    *start, a, b, g = problem(64, 24, torch.float32, device="cuda")
+    constants = a, b, g
+    half = torch.stack(start, 1).detach().bfloat16().requires_grad_()
     with torch.autocast("cuda", dtype=torch.bfloat16):
         out = fitzhugh_nagumo_packed(half, *constants, dt=0.1, n_steps=8)
         assert out.dtype == torch.float32
@@ -193,15 +122,19 @@ def test_autocast_on_the_gpu_runs_the_kernel_in_float32():
     assert torch.isfinite(half.grad).all()
 
 
-@pytest.mark.gpu
-@needs_gpu
+@on_the_gpu
 def test_nothing_waits_for_the_gpu():
-    inputs = _inputs(64, 24, torch.float32, "cuda")
-    _run(None, inputs, 0.1, 8, True)  # compiles
+    inputs = problem(64, 24, torch.float32, device="cuda")
+
+    def step():
+        v, w = fitzhugh_nagumo(*inputs, dt=0.1, n_steps=8, semi_implicit=True)
+        torch.autograd.grad((v, w), inputs, (w.detach(), v.detach()))
+
+    step()  # compiles
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        _run(None, inputs, 0.1, 8, True)
+        step()
     finally:
         torch.cuda.set_sync_debug_mode(before)
 
@@ -222,13 +155,3 @@ def test_a_network_trains_on_it(monkeypatch):
     monkeypatch.setattr(neuron, "choose_backend", lambda tensor, backend: "cuda")
     for a, b in zip(step(), expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
-
-
-def test_packed_neurons_are_those_given_one_by_one():
-    start, *constants = _inputs(4, 6)
-    packed = fitzhugh_nagumo_packed(start, *constants, dt=0.1, n_steps=3)
-    parts = fitzhugh_nagumo(*start.unbind(1), *constants, dt=0.1, n_steps=3)
-    assert torch.equal(packed, torch.stack(parts, 1))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        half = fitzhugh_nagumo_packed(start.float().bfloat16(), *constants, dt=0.1, n_steps=3)
-    assert half.dtype == torch.float32

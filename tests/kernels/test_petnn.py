@@ -1,5 +1,10 @@
-"""Energy-transition neurons: the compiled recurrence against the reference, and that
-against plain NumPy loops written from the papers' equations."""
+"""Energy-transition neurons: every backend against the reference, and that against plain
+NumPy loops written from the papers' equations.
+
+Without a GPU Triton's interpreter runs the GPU's kernels: as they are written, not as they
+are compiled. For that, and for the precisions that only a GPU has, see
+``test_petnn_cuda.py``.
+"""
 
 import itertools
 
@@ -9,7 +14,11 @@ import torch
 from torch.autograd import gradcheck
 
 from sklearn_physrnn.kernels.petnn import Switches, petnn, trajectory
-from tests.helpers.petnn import VARIANTS, assert_close, problem, run
+from tests.helpers.backends import CPU, CUDA, REFERENCE
+from tests.helpers.petnn import VARIANTS, apply, assert_close, problem, run
+
+everywhere = pytest.mark.parametrize("place", [REFERENCE, CPU, CUDA])
+compiled = pytest.mark.parametrize("place", [CPU, CUDA])
 
 
 @pytest.fixture(autouse=True)
@@ -94,36 +103,43 @@ def test_what_is_not_a_number_is_not_taken_for_faded():
     assert x.grad.isnan().all()
 
 
-# Rows and columns that fill no tile, and a batch of several shards.
-SHAPES = [(3, 6, 1, 4), (38, 5, 20, 17), (5, 14, 3, 33)]
+# Rows and columns that fill no tile, and a batch of several shards. Interpreted, a step takes
+# a millisecond, and a batch of up to 8 rows gets a program for each, a larger one shares them.
+SHAPES = {
+    "cpu": [(3, 6, 1, 4), (38, 5, 20, 17), (5, 14, 3, 33)],
+    "cuda": [(2, 4, 1, 4), (9, 2, 2, 17)],
+}
 CASES = list(itertools.product((False, True), (False, True), (("S", "C", "T"), ())))
 
 
 @pytest.mark.parametrize("number", range(len(VARIANTS)))
-def test_values_and_gradients_are_those_of_the_reference(number):
+@compiled
+def test_values_and_gradients_are_those_of_the_reference(place, number):
     release, *others = VARIANTS[number]
     switches = Switches(release, 0.7, *others)
-    for seed in (number, number + 11):  # all cases and shapes come in turn
-        dt, lengths, use_final = CASES[seed % 8]
-        shape = SHAPES[seed % 3]
+    shapes = SHAPES[place.name]
+    for seed in (number, number + 11) if place.name == "cpu" else (number,):
+        dt, lengths, use_final = CASES[seed % 8]  # all cases and shapes come in turn
+        shape = shapes[seed % len(shapes)]
         inputs, options = problem(shape, switches, dt=dt, lengths=lengths, seed=seed)
         expected = run(inputs, use_final=use_final, backend="reference", **options)
-        actual = run(inputs, use_final=use_final, backend="cpu", **options)
+        actual = run(inputs, use_final=use_final, **place.options, **options)
         assert_close(actual, expected, 1e-12)
 
 
 @pytest.mark.parametrize("release", ["hard", "surrogate", "soft"])
-def test_float32_is_the_float64_result_to_rounding(release):
+@compiled
+def test_float32_is_the_float64_result_to_rounding(place, release):
     # tanh is good to 4e-7 there; 20 steps of a contracting recurrence and sums over
     # 9 * 20 rows for the weights leave some 20 times that. Seeds at which a T' lies so
     # near 0 that rounding decides over a release would differ at all scales.
-    switches = Switches(release, 1.0)
-    inputs, options = problem((9, 20, 5, 32), switches, dt=True, lengths=True, seed=3)
+    shape = (9, 20, 5, 32) if place.name == "cpu" else (9, 6, 5, 16)
+    inputs, options = problem(shape, Switches(release, 1.0), dt=True, lengths=True, seed=3)
     expected = run(inputs, backend="reference", **options)
     inputs, options = problem(
-        (9, 20, 5, 32), switches, dt=True, lengths=True, seed=3, dtype=torch.float32
+        shape, Switches(release, 1.0), dt=True, lengths=True, seed=3, dtype=torch.float32
     )
-    actual = run(inputs, backend="cpu", **options)
+    actual = run(inputs, **place.options, **options)
     assert actual["output"].dtype == torch.float32
     assert_close(actual, expected, 1e-5)
 
@@ -144,12 +160,13 @@ def test_gradcheck(release):
     assert gradcheck(function, [x.requires_grad_() for x in inputs], eps=1e-7, atol=1e-5)
 
 
-@pytest.mark.parametrize("backend", ["reference", "cpu"])
-def test_timer_learns_only_through_a_surrogate(backend):
+@everywhere
+def test_timer_learns_only_through_a_surrogate(place):
     H = 6
+    shape = (3, 4, 3, H) if place.name == "cuda" else (4, 12, 3, H)
     for release in ("hard", "surrogate"):
-        inputs, options = problem((4, 12, 3, H), Switches(release))
-        grads = run(inputs, use_final=("S", "C"), backend=backend, **options)
+        inputs, options = problem(shape, Switches(release))
+        grads = run(inputs, use_final=("S", "C"), **place.options, **options)
         timer = [grads["dW"][:H], grads["dW"][4 * H : 5 * H], grads["dU"][:H], grads["db"][:H]]
         for grad in timer:
             assert bool((grad != 0).any()) == (release == "surrogate")
@@ -169,37 +186,42 @@ def test_results_do_not_depend_on_threads_nor_on_the_rest_of_the_batch():
     assert torch.equal(run(some, **options)["output"], alone["output"][7:12])
 
 
-def test_steps_beyond_a_length_are_as_if_they_were_not_there():
-    inputs, options = problem((2, 9, 3, 5), Switches(), dt=True, seed=4)
-    short = [inputs[0][:, :6], *inputs[1:]]
-    expected = run(short, dt=options["dt"][:, :6], switches=options["switches"])
+@compiled
+def test_steps_beyond_a_length_are_as_if_they_were_not_there(place):
+    n_steps, length = (9, 6) if place.name == "cpu" else (5, 3)
+    inputs, options = problem((2, n_steps, 3, 5), Switches(), dt=True, seed=4)
+    short = [inputs[0][:, :length], *inputs[1:]]
+    switches = options["switches"]
+    expected = run(short, dt=options["dt"][:, :length], switches=switches, **place.options)
     x, dt = inputs[0].clone(), options["dt"].clone()
-    x[:, 6:], dt[:, 6:] = np.nan, np.nan
-    actual = run([x, *inputs[1:]], dt=dt, lengths=torch.tensor([6, 6]), switches=Switches())
-    assert not actual["output"][:, 6:].any()
-    assert not actual["dx"][:, 6:].any()
-    for name in ("S", "C", "T"):
-        assert torch.equal(actual[name], expected[name]), name
-    assert torch.equal(actual["output"][:, :6], expected["output"])
+    x[:, length:], dt[:, length:] = np.nan, np.nan
+    lengths = torch.tensor([length, length], dtype=torch.int32)
+    actual = run([x, *inputs[1:]], dt=dt, lengths=lengths, switches=switches, **place.options)
+    assert not actual["output"][:, length:].any()
+    assert not actual["dx"][:, length:].any()
     assert all(torch.isfinite(x).all() for x in actual.values())
+    # Interpreted, the GPU's products are a BLAS's, which orders their sums by its own lights.
+    actual["output"] = actual["output"][:, :length]
+    names = ("S", "C", "T", "output")
+    assert_close({n: actual[n] for n in names}, {n: expected[n] for n in names}, 1e-12)
 
 
-@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@everywhere
 @pytest.mark.parametrize("position", [0, 6])
-def test_a_nan_comes_through(backend, position):
+def test_a_nan_comes_through(place, position):
     # Through the bias of the timer's increment (0), where a comparison could lose it.
-    H = 3
-    inputs, options = problem((1, 4, 2, H), Switches("hard"))
+    inputs, options = problem((1, 4, 2, 3), Switches("hard"))
     inputs[3][position] = np.nan
-    result = run(inputs, backend=backend, **options)
+    result = run(inputs, **place.options, **options)
     assert result["output"][:, -1].isnan().any()
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 2, 3), (2, 0, 2, 3), (2, 1, 2, 3)])
-def test_empty_and_single(shape):
+@compiled
+def test_empty_and_single(place, shape):
     inputs, options = problem(shape, Switches())
     expected = run(inputs, backend="reference", **options)
-    assert_close(run(inputs, backend="cpu", **options), expected, 1e-12)
+    assert_close(run(inputs, **place.options, **options), expected, 1e-12)
 
 
 @pytest.mark.parametrize("release", ["surrogate", "soft"])
@@ -213,6 +235,62 @@ def test_trajectory(release):
     assert torch.equal(actual.state, petnn(*arguments, **options)[0])
 
 
+@compiled
+def test_strided_inputs(place):
+    inputs, options = problem((3, 4, 2, 5), Switches())
+    expected, _ = apply(inputs, place, **options)
+    strided = [x.repeat_interleave(2, -1)[..., ::2] for x in inputs]
+    strided[2] = inputs[2].T.contiguous().T
+    output, _ = apply(strided, place, **options)
+    assert_close({"output": output.cpu()}, {"output": expected.cpu()}, 1e-12)
+
+
+@compiled
+def test_same_input_same_result(place):
+    inputs, options = problem((9, 3, 2, 5), Switches(), dtype=torch.float32)
+    first, second = (run(inputs, **place.options, **options) for _ in range(2))
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+@compiled
+def test_results_may_be_changed_in_place_and_the_graph_used_twice(place):
+    inputs, options = problem((2, 4, 2, 3), Switches())
+    inputs[0].requires_grad_()
+    expected = torch.autograd.grad(apply(inputs, place, **options)[0].sum(), inputs[0])[0]
+    output, final = apply(inputs, place, **options)
+    with torch.no_grad():
+        for x in (output, *final):
+            x.mul_(2)
+    first, second = (
+        torch.autograd.grad(output.sum(), inputs[0], retain_graph=True)[0] for _ in range(2)
+    )
+    assert torch.equal(first, expected)
+    assert torch.equal(first, second)
+
+
+@compiled
+def test_a_weight_that_was_changed_in_place_is_noticed(place):
+    inputs, options = problem((2, 4, 2, 3), Switches())
+    arguments = [x.to(place.device) for x in inputs]
+    arguments[1].requires_grad_()
+    output, _ = apply(arguments, place, **options)
+    with torch.no_grad():
+        arguments[1].add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace"):
+        output.sum().backward()
+
+
+@compiled
+def test_a_second_derivative_is_refused(place):
+    inputs, options = problem((2, 3, 2, 3), Switches())
+    x = inputs[0].requires_grad_()
+    output, _ = apply(inputs, place, **options)
+    (grad,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+
+
 def test_output_may_be_changed_in_place_and_the_graph_used_twice():
     inputs, options = problem((2, 5, 2, 3), Switches())
     inputs[0].requires_grad_()
@@ -222,9 +300,3 @@ def test_output_may_be_changed_in_place_and_the_graph_used_twice():
         torch.autograd.grad(output.sum(), inputs[0], retain_graph=True)[0] for _ in range(2)
     )
     assert torch.equal(first, second)
-    inputs[1].requires_grad_()
-    output, _ = petnn(*inputs[:4], tuple(inputs[4:]), **options)
-    with torch.no_grad():
-        inputs[1].add_(1)
-    with pytest.raises(RuntimeError, match="modified by an inplace"):
-        output.sum().backward()

@@ -1,27 +1,20 @@
-"""Energy-transition neurons on a GPU, against the reference.
-
-Without a GPU Triton's interpreter runs the kernels: as they are written, not as they are
-compiled. So they are also compiled, for a GPU that need not be there.
+"""Energy-transition neurons on a GPU: how loops are cut, the precisions only a GPU has, and
+what compiled code needs, for a GPU that need not be there.
 """
 
 import numpy as np
 import pytest
 import torch
 
-from sklearn_physrnn.kernels._dispatch import has_triton, interpreted
 from sklearn_physrnn.kernels.petnn import Switches, petnn, trajectory
-from tests.helpers.petnn import VARIANTS, assert_close, problem, run
+from tests.helpers.backends import CUDA, HAS_GPU, needs_triton, on_the_gpu
+from tests.helpers.petnn import apply, assert_close, error, problem, run
 from tests.helpers.triton_compile import compile_for_hopper, needs_compiler, without_interpreter
 
-GPU = torch.cuda.is_available()
-DEVICE = "cuda" if GPU else "cpu"
-HERE = {"device": DEVICE, "backend": "cuda"}
+PLACE = CUDA.values[0]
+HERE, DEVICE = PLACE.options, PLACE.device
 
-pytestmark = pytest.mark.skipif(
-    not (has_triton() and (GPU or interpreted())),
-    reason="needs Triton, and a CUDA device or TRITON_INTERPRET=1",
-)
-needs_gpu = pytest.mark.skipif(not GPU, reason="needs a CUDA device")
+pytestmark = needs_triton
 
 
 @pytest.fixture
@@ -30,20 +23,6 @@ def tf32():
     torch.set_float32_matmul_precision("high")
     yield
     torch.set_float32_matmul_precision(before)
-
-
-# Interpreted, a batch of up to 8 rows gets a program for each, a larger one shares them.
-@pytest.mark.parametrize("number", range(len(VARIANTS)))
-def test_values_and_gradients_are_those_of_the_reference(number):
-    release, *others = VARIANTS[number]
-    shape = ((2, 4, 1, 4), (9, 2, 2, 17))[number % 2]
-    inputs, options = problem(
-        shape, Switches(release, 0.7, *others), dt=number % 3 == 0, lengths=number % 5 < 3,
-        seed=number,
-    )  # fmt: skip
-    options["use_final"] = ("S", "C", "T") if number % 4 < 2 else ()
-    expected = run(inputs, backend="reference", **options)
-    assert_close(run(inputs, **HERE, **options), expected, 1e-12)
 
 
 @pytest.mark.parametrize(
@@ -59,18 +38,6 @@ def test_weights_that_do_not_fit_on_the_chip(switches):
     assert_close(run(inputs, use_final=(), **HERE, **options), expected, 1e-12)
 
 
-@pytest.mark.parametrize("release", ["hard", "surrogate", "soft"])
-def test_float32_is_the_float64_result_to_rounding(release):
-    # As on the CPU: tanh is good to some 1e-7, and errors add up over steps and rows.
-    problem_ = (9, 6, 5, 16), Switches(release, 1.0)
-    inputs, options = problem(*problem_, dt=True, lengths=True, seed=3)
-    expected = run(inputs, backend="reference", **options)
-    inputs, options = problem(*problem_, dt=True, lengths=True, seed=3, dtype=torch.float32)
-    actual = run(inputs, **HERE, **options)
-    assert actual["output"].dtype == torch.float32
-    assert_close(actual, expected, 1e-5)
-
-
 # Many rows, so that tensor cores pay, with weights that fit on the chip or do not.
 @pytest.mark.parametrize("shape", [(40, 3, 2, 20), (20, 2, 2, 70)])
 def test_tf32(shape, tf32):
@@ -78,7 +45,7 @@ def test_tf32(shape, tf32):
     inputs, options = problem(shape, Switches("soft"), lengths=True)
     expected = run(inputs, backend="reference", **options)
     inputs, options = problem(shape, Switches("soft"), lengths=True, dtype=torch.float32)
-    assert_close(run(inputs, **HERE, **options), expected, 5e-3 if GPU else 1e-5)
+    assert_close(run(inputs, **HERE, **options), expected, 5e-3 if HAS_GPU else 1e-5)
 
 
 @pytest.mark.parametrize("shape", [(40, 3, 2, 20), (3, 3, 2, 70), (3, 2, 2, 130)])
@@ -124,112 +91,17 @@ def test_precision_is_the_one_that_torch_is_told(tf32):
         assert precision_of(x) == "bf16"
 
 
-def test_timer_learns_only_through_a_surrogate():
-    H = 6
-    for release in ("hard", "surrogate"):
-        inputs, options = problem((3, 4, 3, H), Switches(release))
-        grads = run(inputs, use_final=("S", "C"), **HERE, **options)
-        timer = [grads["dW"][:H], grads["dW"][4 * H : 5 * H], grads["dU"][:H], grads["db"][:H]]
-        for grad in timer:
-            assert bool((grad != 0).any()) == (release == "surrogate")
-        assert (grads["dW"][H : 4 * H] != 0).any()
-
-
-def test_steps_beyond_a_length_are_as_if_they_were_not_there():
-    inputs, options = problem((2, 5, 3, 5), Switches(), dt=True, seed=4)
-    short = [inputs[0][:, :3], *inputs[1:]]
-    expected = run(short, dt=options["dt"][:, :3], switches=options["switches"], **HERE)
-    x, dt = inputs[0].clone(), options["dt"].clone()
-    x[:, 3:], dt[:, 3:] = np.nan, np.nan
-    lengths = torch.tensor([3, 3], dtype=torch.int32)
-    actual = run([x, *inputs[1:]], dt=dt, lengths=lengths, switches=Switches(), **HERE)
-    assert not actual["output"][:, 3:].any()
-    assert not actual["dx"][:, 3:].any()
-    assert all(torch.isfinite(x).all() for x in actual.values())
-    # Interpreted, products are a BLAS's, which orders their sums by its own lights.
-    actual["output"] = actual["output"][:, :3]
-    names = ("S", "C", "T", "output")
-    assert_close({n: actual[n] for n in names}, {n: expected[n] for n in names}, 1e-12)
-
-
-@pytest.mark.parametrize("position", [0, 6])
-def test_a_nan_comes_through(position):
-    inputs, options = problem((1, 4, 2, 3), Switches("hard"))
-    inputs[3][position] = np.nan
-    result = run(inputs, **HERE, **options)
-    assert result["output"][:, -1].isnan().any()
-
-
-@pytest.mark.parametrize("shape", [(0, 4, 2, 3), (2, 0, 2, 3), (2, 1, 2, 3)])
-def test_empty_and_single(shape):
-    inputs, options = problem(shape, Switches())
-    expected = run(inputs, backend="reference", **options)
-    assert_close(run(inputs, **HERE, **options), expected, 1e-12)
-
-
-def _apply(inputs, **options):
-    arguments = [x.to(DEVICE) for x in inputs]
-    return petnn(*arguments[:4], tuple(arguments[4:]), backend="cuda", **options)
-
-
-def test_strided_inputs():
-    inputs, options = problem((3, 4, 2, 5), Switches())
-    expected, _ = _apply(inputs, **options)
-    strided = [x.repeat_interleave(2, -1)[..., ::2] for x in inputs]
-    strided[2] = inputs[2].T.contiguous().T
-    output, _ = _apply(strided, **options)
-    assert_close({"output": output.cpu()}, {"output": expected.cpu()}, 1e-12)
-
-
-def test_same_input_same_result():
-    inputs, options = problem((9, 3, 2, 5), Switches(), dtype=torch.float32)
-    first, second = (run(inputs, **HERE, **options) for _ in range(2))
-    for name in first:
-        assert torch.equal(first[name], second[name]), name
-
-
-def test_results_may_be_changed_in_place_and_the_graph_used_twice():
-    inputs, options = problem((2, 4, 2, 3), Switches())
-    inputs[0].requires_grad_()
-    expected = torch.autograd.grad(_apply(inputs, **options)[0].sum(), inputs[0])[0]
-    output, final = _apply(inputs, **options)
-    with torch.no_grad():
-        for x in (output, *final):
-            x.mul_(2)
-    first, second = (
-        torch.autograd.grad(output.sum(), inputs[0], retain_graph=True)[0] for _ in range(2)
-    )
-    assert torch.equal(first, expected)
-    assert torch.equal(first, second)
-    inputs[1].requires_grad_()
-    arguments = [x.to(DEVICE) for x in inputs]
-    output, _ = petnn(*arguments[:4], tuple(arguments[4:]), backend="cuda", **options)
-    with torch.no_grad():
-        arguments[1].add_(1)
-    with pytest.raises(RuntimeError, match="modified by an inplace"):
-        output.sum().backward()
-
-
-def test_a_second_derivative_is_refused():
-    inputs, options = problem((2, 3, 2, 3), Switches())
-    x = inputs[0].requires_grad_()
-    output, _ = _apply(inputs, **options)
-    (grad,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
-
-
 def test_trajectory_and_large_hidden_sizes_are_the_references(monkeypatch):
     from sklearn_physrnn.kernels.petnn import cuda
 
     inputs, options = problem((3, 4, 2, 5), Switches())
     arguments = [x.to(DEVICE) for x in inputs]
     seen = trajectory(*arguments[:4], tuple(arguments[4:]), backend="cuda", **options)
-    output, _ = _apply(inputs, **options)
+    output, _ = apply(inputs, PLACE, **options)
     np.testing.assert_allclose(seen.state.cpu(), output.cpu(), rtol=0, atol=1e-12)
     monkeypatch.setattr(cuda, "MAX_HIDDEN", 4)
     monkeypatch.setattr(cuda, "forward", None)
-    large, _ = _apply(inputs, **options)
+    large, _ = apply(inputs, PLACE, **options)
     assert torch.equal(large, seen.state)
 
 
@@ -308,8 +180,7 @@ def test_kernels_compile_for_a_gpu_and_fit_onto_it():
             assert usage["shared_bytes"] <= room, (cut, usage)
 
 
-@pytest.mark.gpu
-@needs_gpu
+@on_the_gpu
 @pytest.mark.parametrize(
     "shape", [(70, 50, 16, 64), (600, 20, 8, 48), (300, 40, 20, 100), (33, 20, 8, 200)]
 )
@@ -333,11 +204,18 @@ def test_real_sizes(shape, precision, release, request):
     options["dt"] = options["dt"].to(dtype)
     with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"):
         actual = run([x.to(dtype) for x in inputs], **HERE, **options)
+        if precision == "bfloat16":
+            # Some problems magnify rounding more: of (300, 40, 20, 100) plain torch, which
+            # rounds the same factors of the same products, has dU off by 8e-2. Where a
+            # kernel rounds is its own affair, so that it may be off half as much again.
+            plain = run(
+                [x.to(dtype) for x in inputs], device="cuda", backend="reference", **options
+            )
+            tolerance = max(tolerance, 1.5 * max(error(plain, expected).values()))
     assert_close(actual, expected, tolerance)
 
 
-@pytest.mark.gpu
-@needs_gpu
+@on_the_gpu
 def test_nothing_waits_for_the_gpu():
     inputs, _ = problem((64, 20, 8, 32), Switches(), dtype=torch.float32)
     arguments = [x.cuda().requires_grad_() for x in inputs]

@@ -23,8 +23,7 @@ from torch import nn
 from sklearn_physrnn import DynPMNNRegressor
 from sklearn_physrnn.kernels._dispatch import choose_backend
 from sklearn_physrnn.kernels.neuron import fitzhugh_nagumo, fitzhugh_nagumo_packed
-from sklearn_physrnn.kernels.nonlinear_oscillator import nonlinear_oscillator
-from sklearn_physrnn.kernels.oscillator import oscillator
+from sklearn_physrnn.kernels.oscillators import nonlinear_oscillator, oscillator
 from sklearn_physrnn.kernels.petnn import Switches, petnn
 from sklearn_physrnn.nn.hssm import HSSM
 from sklearn_physrnn.nn.petnn import PETNN

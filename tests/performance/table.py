@@ -27,8 +27,7 @@ from test_petnn_speed import MODELS, SHAPES
 from torch import nn
 
 from sklearn_physrnn import DynPMNNRegressor
-from sklearn_physrnn.kernels.nonlinear_oscillator import nonlinear_oscillator
-from sklearn_physrnn.kernels.oscillator import oscillator
+from sklearn_physrnn.kernels.oscillators import nonlinear_oscillator, oscillator
 
 
 def spent(call):

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from sklearn_physrnn import nn
 from sklearn_physrnn.kernels.neuron import fitzhugh_nagumo, fitzhugh_nagumo_packed
-from sklearn_physrnn.kernels.nonlinear_oscillator import (
+from sklearn_physrnn.kernels.oscillators import (
     nonlinear_oscillator,
     nonlinear_oscillator_unit,
+    oscillator,
+    oscillator_unit,
 )
-from sklearn_physrnn.kernels.oscillator import oscillator, oscillator_unit
 from sklearn_physrnn.kernels.petnn import petnn, trajectory
 
 from ._labels import PARAMETERS

@@ -6,7 +6,7 @@ import torch
 
 from sklearn_physrnn import nn
 from sklearn_physrnn.kernels.neuron import fitzhugh_nagumo_packed
-from sklearn_physrnn.kernels.oscillator import oscillator_unit
+from sklearn_physrnn.kernels.oscillators import oscillator_unit
 from sklearn_physrnn.kernels.petnn import petnn
 
 

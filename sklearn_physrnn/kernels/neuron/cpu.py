@@ -108,7 +108,10 @@ def _backward(
             sums[2, first + j] = s[DG + j]
 
 
-def forward(start, a, b, g, dt, n_steps, semi_implicit):
+def forward(
+    start: np.ndarray, a: np.ndarray, b: np.ndarray, g: np.ndarray, dt: float, n_steps: int,
+    semi_implicit: bool,
+) -> np.ndarray:  # fmt: skip
     """`start` to `final`, under the constants a, b, g of shape (H,)."""
     n_rows, _, n_hidden = start.shape
     final = np.empty((n_rows, 2, n_hidden), start.dtype)
@@ -120,7 +123,10 @@ def forward(start, a, b, g, dt, n_steps, semi_implicit):
     return final
 
 
-def backward(grad_final, start, a, b, g, dt, n_steps, semi_implicit):
+def backward(
+    grad_final: np.ndarray, start: np.ndarray, a: np.ndarray, b: np.ndarray, g: np.ndarray,
+    dt: float, n_steps: int, semi_implicit: bool,
+) -> tuple[np.ndarray, ...]:  # fmt: skip
     """Gradients of ``(start, a, b, g)``."""
     n_rows, _, n_hidden = start.shape
     grad_start = np.empty_like(start)

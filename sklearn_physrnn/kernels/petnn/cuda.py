@@ -21,13 +21,16 @@ to powers of two; above MAX_HIDDEN a program's rows no longer fit into registers
 reference runs. Nothing is added up by atomics: the same input gives the same result.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import triton
 
 from .cuda_backward import backward_kernel
 from .cuda_forward import forward_kernel
+
+if TYPE_CHECKING:
+    from . import Switches
 
 MAX_HIDDEN = 256
 _TENSOR_CORE_ROWS = 16  # the least that Triton's dot takes
@@ -96,7 +99,9 @@ def tiling(precision: str, n_batch: int, width: int, n_processors: int, wide: bo
     return Tiling("ieee", False, n_rows, max(1, 1024 // width), 1, 8)
 
 
-def _plan(precision, n_batch, n_hidden, like):
+def _plan(
+    precision: str, n_batch: int, n_hidden: int, like: torch.Tensor
+) -> tuple[int, Tiling, torch.dtype]:
     width = max(16, triton.next_power_of_2(n_hidden))
     n_processors = _INTERPRETED_PROCESSORS
     if like.is_cuda:
@@ -109,7 +114,7 @@ def _plan(precision, n_batch, n_hidden, like):
     return width, cut, torch.bfloat16 if cut.precision == "bf16" else like.dtype
 
 
-def _options(switches, n_hidden, width, cut):
+def _options(switches: "Switches", n_hidden: int, width: int, cut: Tiling) -> dict[str, Any]:
     """Arguments that both kernels are compiled for."""
     return {
         "H": n_hidden,
@@ -129,7 +134,9 @@ def _options(switches, n_hidden, width, cut):
     }
 
 
-def _padded_weights(recurrent_weight, width, kind, by_giver):
+def _padded_weights(
+    recurrent_weight: torch.Tensor, width: int, kind: torch.dtype, by_giver: bool
+) -> torch.Tensor:
     """Recurrent weights as ``weight_tile`` reads them, (4, width, width)."""
     n_hidden = recurrent_weight.shape[1]
     blocks = recurrent_weight.detach().view(4, n_hidden, n_hidden)
@@ -142,13 +149,15 @@ def _padded_weights(recurrent_weight, width, kind, by_giver):
     return out
 
 
-def _whole(*tensors):
+def _whole(*tensors: torch.Tensor | None) -> list[Any]:
     return [None if x is None else x.detach().contiguous() for x in tensors]
 
 
 def forward(
-    switches, keep, precision, x, input_weight, recurrent_weight, bias, s0, c0, t0, dt, lengths
-):
+    switches: "Switches", keep: bool, precision: str, x: torch.Tensor, input_weight: torch.Tensor,
+    recurrent_weight: torch.Tensor, bias: torch.Tensor, s0: torch.Tensor, c0: torch.Tensor,
+    t0: torch.Tensor, dt: torch.Tensor | None, lengths: torch.Tensor | None,
+) -> tuple[Any, ...]:  # fmt: skip
     """Output (B, T, H); final S, C, T (B, H); what :func:`backward` reads, if `keep`."""
     n_batch, n_steps, _ = x.shape
     n_hidden = s0.shape[1]
@@ -178,9 +187,12 @@ def forward(
 
 
 def backward(
-    switches, precision, needs_grad_x, x, input_weight, recurrent_weight,
-    gates, kept, last_s, dt, lengths, grad_out, grad_s, grad_c, grad_t,
-):  # fmt: skip
+    switches: "Switches", precision: str, needs_grad_x: bool, x: torch.Tensor,
+    input_weight: torch.Tensor, recurrent_weight: torch.Tensor, gates: torch.Tensor,
+    kept: torch.Tensor, last_s: torch.Tensor, dt: torch.Tensor | None,
+    lengths: torch.Tensor | None, grad_out: torch.Tensor | None, grad_s: torch.Tensor | None,
+    grad_c: torch.Tensor | None, grad_t: torch.Tensor | None,
+) -> tuple[torch.Tensor | None, ...]:  # fmt: skip
     """Gradients of x, input_weight, recurrent_weight, bias and the first S, C, T.
 
     `gates` to `lengths`: what :func:`forward` returned last. Gradients that come in as None

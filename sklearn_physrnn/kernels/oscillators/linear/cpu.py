@@ -2,7 +2,7 @@
 
 Shape letters: B batch, T time steps of the arrays at hand (a chunk, perhaps), P modes.
 
-The step in the kernels' own variables stands in ``_parameters.py``.
+The step in the kernels' own variables stands in ``parameters.py``.
 
 The two echoes run as their mean and half difference, the same pair of runs in other
 coordinates. Kept apart, they would have to be subtracted, and at a nudge of one size
@@ -10,28 +10,24 @@ lose digits in a mode that answers weakly, at another in one that answers strong
 float32 gradient of a two-block model over 50,000 steps was then 1e-6 from the exact
 one's cosine, 20 times as far as back-propagation's. As it is the nudge's size cancels.
 
-Tensors may be a chunk of a longer series: `first` is the time of their first step, and
-the state passes from one call to the next. `dt` (B, T of the whole series) is empty
-where every step has the same size; `lengths` (B,) counts the steps of each sample.
-The functions that others call take and give torch tensors, contiguous, of one dtype.
+Power and a second trajectory, which nonlinear oscillators have, are not for these.
 """
 
 import numpy as np
 import torch
 
-from .._threads import run, shards
-from ._parameters import chain
-from ._strict import jit
+from ..cpu import Drivers, Loop, numpy_dtype
+from ..strict import jit
+from .parameters import chain
 
 N_KEPT = 1  # trajectories the adjoint needs: the positions
-RELATIVE_NUDGE = None  # its size cancels
-_N_SUMS = 2  # gradients of kappa and gain
+RELATIVE_NUDGE: float | None = None  # its size cancels
 
 
 def coefficients(parameters: list[torch.Tensor], dtype: torch.dtype) -> np.ndarray:
     """Rows kappa, what kappa lost in rounding, gain."""
     stiffness, step = (x.double().numpy() for x in parameters)
-    kind = torch.empty(0, dtype=dtype).numpy().dtype
+    kind = numpy_dtype(dtype)
     with np.errstate(all="ignore"):  # parameters may be zero or not finite
         gain = step * step
         kappa = gain * stiffness
@@ -46,7 +42,7 @@ def parameter_gradients(sums: np.ndarray, parameters: list[torch.Tensor]) -> lis
 
 
 @jit
-def _advance(coefs, momentum, position, drive, dt, lengths, first, out):
+def _advance(coefs, momentum, position, power, drive, dt, lengths, first, out, rest):
     n_rows, n_steps, n_modes = drive.shape
     kappa, kappa_low, gain = coefs[0], coefs[1], coefs[2]
     half = drive.dtype.type(0.5)
@@ -151,70 +147,5 @@ def _echo(
         middle[row, n_run:] = 0
 
 
-def advance(coefs, state, power, drive, dt, lengths, first, kept):
-    """Run freely through `drive` (B, T, P), from and to `state` (2, B, P), in place.
-
-    ``kept[0]`` (B, T, P) receives the positions. `power` stays empty: nobody needs it.
-    """
-    z, y = state.numpy()
-    out = kept[0].numpy()
-    drive, dt, lengths = drive.numpy(), dt.numpy(), lengths.numpy()
-
-    def piece(_, start, stop):
-        rows = slice(start, stop)
-        _advance(coefs, z[rows], y[rows], drive[rows], dt[rows], lengths[rows], first, out[rows])
-
-    run(piece, shards(len(drive), drive[0].size))
-
-
-def adjoint(coefs, grad_state, drive, kept, before, dt, lengths, first, grad, grad_drive):
-    """Back-propagate `grad` (B, T, P), the gradient of the positions.
-
-    `grad_state` (2, B, P) is updated in place, `grad_drive` written. `before` (B, P)
-    is the position before the first step. Returns the gradients of kappa and gain.
-    """
-    p, q = grad_state.numpy()
-    positions = kept[0].numpy()
-    drive, before, dt, lengths, grad, grad_drive = (
-        x.numpy() for x in (drive, before, dt, lengths, grad, grad_drive)
-    )
-    pieces = shards(len(drive), 2 * drive[0].size)
-    sums = np.zeros((len(pieces), _N_SUMS, drive.shape[2]), drive.dtype)
-
-    def piece(index, start, stop):
-        rows = slice(start, stop)
-        _adjoint(
-            coefs, p[rows], q[rows], drive[rows], positions[rows], before[rows], dt[rows],
-            lengths[rows], first, grad[rows], grad_drive[rows], sums[index],
-        )  # fmt: skip
-
-    run(piece, pieces)
-    return sums.sum(axis=0, dtype=np.float64)
-
-
-def echo(coefs, states, nudge, drive, dt, lengths, first, grad, grad_drive, middle):
-    """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
-
-    `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
-    the factor of the contrasts of half differences. `middle` (B, T, P), or None,
-    receives the mean of the two echoes' positions, that is the free run's. Returns the
-    gradients of kappa and gain.
-    """
-    if middle is None:
-        middle = torch.empty_like(drive)
-    states, (nudge, contrast) = states.numpy(), nudge.numpy()
-    drive, dt, lengths, grad, grad_drive, middle = (
-        x.numpy() for x in (drive, dt, lengths, grad, grad_drive, middle)
-    )
-    pieces = shards(len(drive), 3 * drive[0].size)
-    sums = np.zeros((len(pieces), _N_SUMS, drive.shape[2]), drive.dtype)
-
-    def piece(index, start, stop):
-        rows = slice(start, stop)
-        _echo(
-            coefs, *states[:, rows], nudge[rows], contrast[rows], drive[rows], dt[rows],
-            lengths[rows], first, grad[rows], grad_drive[rows], middle[rows], sums[index],
-        )  # fmt: skip
-
-    run(piece, pieces)
-    return sums.sum(axis=0, dtype=np.float64)
+_drivers = Drivers(Loop(_advance, 1), Loop(_adjoint, 2), Loop(_echo, 3), n_sums=2)
+advance, adjoint, echo = _drivers.advance, _drivers.adjoint, _drivers.echo

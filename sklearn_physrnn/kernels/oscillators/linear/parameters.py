@@ -11,8 +11,10 @@ echoes need to contrast nothing but the kick's potential. kappa alone sets the
 frequency, and an error in it grows with time, so float32 carries it in two parts.
 """
 
+from typing import Any
 
-def chain(sums, stiffness, step):
+
+def chain(sums: Any, stiffness: Any, step: Any) -> tuple[Any, Any]:
     """Chain gradients of (kappa, gain) to those of (stiffness, step), arrays or tensors."""
     kappa, gain = sums
     return step * step * kappa, 2 * step * (stiffness * kappa + gain)

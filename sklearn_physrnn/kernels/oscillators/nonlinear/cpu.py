@@ -2,27 +2,26 @@
 
 Shape letters: B batch, T time steps of the arrays at hand (a chunk, perhaps), P modes.
 
-The step and the echoes' pair of coordinates stand in ``_parameters.py``; what the
-arguments are, in the linear oscillators' ``cpu.py``.
+The step and the echoes' pair of coordinates stand in ``parameters.py``. The adjoint does
+not need the position before its first step.
 """
 
 import numpy as np
 import torch
 
-from .._threads import run, shards
-from ..oscillator._strict import jit
-from ._functions import atanh, tanh
-from ._parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
-from ._parameters import chain
+from ..cpu import Drivers, Loop, numpy_dtype
+from ..strict import jit
+from .functions import atanh, tanh
+from .parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
+from .parameters import chain
 
 N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
-_N_SUMS = 3  # gradients of w, pull and stiff
 
 
 def coefficients(parameters: list[torch.Tensor], dtype: torch.dtype) -> np.ndarray:
     """Rows stiff, what stiff lost in rounding, pull, w, 1 / w."""
     w, c, alpha, step = (x.double().numpy() for x in parameters)
-    kind = torch.empty(0, dtype=dtype).numpy().dtype
+    kind = numpy_dtype(dtype)
     with np.errstate(all="ignore"):  # parameters may be zero or not finite
         gain = step * step
         stiff = gain * alpha
@@ -38,9 +37,7 @@ def parameter_gradients(sums: np.ndarray, parameters: list[torch.Tensor]) -> lis
 
 
 @jit
-def _advance(
-    coefs, momentum, position, power, drive, dt, lengths, first, out, keep_half, half_out
-):  # fmt: skip
+def _advance(coefs, momentum, position, power, drive, dt, lengths, first, out, half_out):
     n_rows, n_steps, n_modes = drive.shape
     stiff, stiff_low, pull, w = coefs[0], coefs[1], coefs[2], coefs[3]
     half = drive.dtype.type(0.5)
@@ -61,7 +58,7 @@ def _advance(
                 y[j] = y_half + h * z_next
                 z[j] = z_next
                 o[j] = y_half
-            if keep_half:
+            if half_out.size > 0:
                 half_out[row, t] = o
             for j in range(n_modes):
                 o[j] = y[j]
@@ -74,7 +71,7 @@ def _advance(
 
 @jit
 def _adjoint(
-    coefs, grad_momentum, grad_position, drive, y_halves, dt, lengths, first,
+    coefs, grad_momentum, grad_position, drive, y_halves, before, dt, lengths, first,
     grad, grad_drive, sums,
 ):  # fmt: skip
     n_rows, n_steps, n_modes = drive.shape
@@ -169,74 +166,5 @@ def _echo(
         middle[row, n_run:] = 0
 
 
-def advance(coefs, state, power, drive, dt, lengths, first, kept):
-    """Run freely through `drive` (B, T, P), from and to `state` (2, B, P), in place.
-
-    ``kept[0]`` (B, T, P) receives the positions, ``kept[1]``, where there is one, those
-    at the kick. `power` (B, P), unless it is empty, gains the positions' squares.
-    """
-    (z, y), kept = state.numpy(), kept.numpy()
-    power, drive, dt, lengths = (x.numpy() for x in (power, drive, dt, lengths))
-    keep_half = len(kept) > 1
-
-    def piece(_, start, stop):
-        rows = slice(start, stop)
-        _advance(
-            coefs, z[rows], y[rows], power[rows], drive[rows], dt[rows], lengths[rows],
-            first, kept[0, rows], keep_half, kept[-1, rows],
-        )  # fmt: skip
-
-    run(piece, shards(len(drive), 2 * drive[0].size))
-
-
-def adjoint(coefs, grad_state, drive, kept, before, dt, lengths, first, grad, grad_drive):
-    """Back-propagate `grad` (B, T, P), the gradient of the positions.
-
-    `grad_state` (2, B, P) is updated in place, `grad_drive` written; `before` is not
-    needed. Returns the gradients of w, pull and stiff.
-    """
-    p, q = grad_state.numpy()
-    y_halves = kept[1].numpy()
-    drive, dt, lengths, grad, grad_drive = (
-        x.numpy() for x in (drive, dt, lengths, grad, grad_drive)
-    )
-    pieces = shards(len(drive), 3 * drive[0].size)
-    sums = np.zeros((len(pieces), _N_SUMS, drive.shape[2]), drive.dtype)
-
-    def piece(index, start, stop):
-        rows = slice(start, stop)
-        _adjoint(
-            coefs, p[rows], q[rows], drive[rows], y_halves[rows], dt[rows], lengths[rows],
-            first, grad[rows], grad_drive[rows], sums[index],
-        )  # fmt: skip
-
-    run(piece, pieces)
-    return sums.sum(axis=0, dtype=np.float64)
-
-
-def echo(coefs, states, nudge, drive, dt, lengths, first, grad, grad_drive, middle):
-    """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
-
-    `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
-    the factor of the contrasts of half differences. `middle` (B, T, P), or None,
-    receives the mean of the two echoes' positions. Returns the gradients of w, pull and
-    stiff.
-    """
-    if middle is None:
-        middle = torch.empty_like(drive)
-    states, (nudge, contrast) = states.numpy(), nudge.numpy()
-    drive, dt, lengths, grad, grad_drive, middle = (
-        x.numpy() for x in (drive, dt, lengths, grad, grad_drive, middle)
-    )
-    pieces = shards(len(drive), 6 * drive[0].size)
-    sums = np.zeros((len(pieces), _N_SUMS, drive.shape[2]), drive.dtype)
-
-    def piece(index, start, stop):
-        rows = slice(start, stop)
-        _echo(
-            coefs, *states[:, rows], nudge[rows], contrast[rows], drive[rows], dt[rows],
-            lengths[rows], first, grad[rows], grad_drive[rows], middle[rows], sums[index],
-        )  # fmt: skip
-
-    run(piece, pieces)
-    return sums.sum(axis=0, dtype=np.float64)
+_drivers = Drivers(Loop(_advance, 2), Loop(_adjoint, 3), Loop(_echo, 6), n_sums=3)
+advance, adjoint, echo = _drivers.advance, _drivers.adjoint, _drivers.echo

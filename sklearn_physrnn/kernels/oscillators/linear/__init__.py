@@ -1,20 +1,13 @@
-"""Driven linear oscillators: the seam between torch and the kernels."""
-
-from types import ModuleType
-from typing import Any
+"""Driven linear oscillators, as callers see them."""
 
 import torch
 
-from .._dispatch import choose_backend
+from ..engine import Engine
+from ..seam import Options, Oscillators
 from . import reference
-from ._check import check_arguments, check_unit, wanted, widened
-from ._nudge import check_epsilon
-from ._scan import ReferenceEcho, Scan
-from ._unit import Unit
 
 
-def _engine(backend: str) -> ModuleType:
-    """Compiled code, imported only when it is first needed."""
+def _engine(backend: str) -> Engine:
     if backend == "cuda":
         from . import cuda
 
@@ -22,6 +15,9 @@ def _engine(backend: str) -> ModuleType:
     from . import cpu
 
     return cpu
+
+
+_KIND = Oscillators(reference, _engine)
 
 
 def oscillator(
@@ -93,26 +89,15 @@ def oscillator(
     Examples
     --------
     >>> import torch
-    >>> from sklearn_physrnn.kernels.oscillator import oscillator
+    >>> from sklearn_physrnn.kernels.oscillators import oscillator
     >>> drive = torch.zeros(1, 4, 1)
     >>> drive[0, 0] = 1.0
     >>> oscillator(drive, torch.ones(1), torch.ones(1)).flatten()
     tensor([ 0.5000,  1.0000,  0.5000, -0.5000])
     """
     parameters = {"stiffness": stiffness, "step": step}
-    check_arguments(drive, parameters, dt, lengths, gradient)
-    check_epsilon(epsilon)
-    (wide,) = widened(drive)
-    kind = choose_backend(wide, backend)
-    if kind != "reference":
-        options = _engine(kind), wanted(gradient), epsilon
-        return Scan.apply(*options, wide, dt, lengths, *parameters.values()).to(drive.dtype)
-    stiffness, step = stiffness.to(wide.dtype), step.to(wide.dtype)
-    if gradient == "rhel":
-        y = ReferenceEcho.apply(reference, epsilon, wide, dt, lengths, stiffness, step)
-    else:
-        y = reference.oscillator(wide, stiffness, step, dt, lengths)[0]
-    return y.to(drive.dtype)
+    options = Options(dt, lengths, gradient, epsilon, backend)
+    return _KIND.positions(drive, parameters, options)
 
 
 def oscillator_unit(
@@ -128,6 +113,7 @@ def oscillator_unit(
     gradient: str = "bptt",
     epsilon: float | str = "auto",
     backend: str | None = None,
+    checked: bool = False,
 ) -> torch.Tensor:
     """``C y + D u`` where ``y = oscillator(B u)``, with neither drive nor y kept whole.
 
@@ -147,31 +133,15 @@ def oscillator_unit(
         The diagonal D.
     stiffness, step, dt, lengths, gradient, epsilon, backend
         As in :func:`oscillator`.
+    checked : bool, default=False
+        The caller has passed `u`, `dt` and `lengths` to
+        :func:`~sklearn_physrnn.kernels.oscillators.check_sequence`: do not check them again.
 
     Returns
     -------
     o : Tensor of shape (batch, time, inputs)
     """
-    check_arguments(u, {}, dt, lengths, gradient, "u")
-    check_unit(
-        u,
-        {"b_matrix": b_matrix, "c_matrix": c_matrix, "skip": skip},
-        {"stiffness": stiffness, "step": step},
-    )
-    check_epsilon(epsilon)
-    wide, b_matrix, c_matrix, skip = widened(u, b_matrix, c_matrix, skip)
-    kind = choose_backend(wide, backend)
-    if kind != "reference":
-        o = Unit.apply(
-            _engine(kind), wanted(gradient), epsilon, wide, b_matrix, None, c_matrix, skip,
-            dt, lengths, stiffness, step,
-        )  # fmt: skip
-        return o.to(u.dtype)
-    options: dict[str, Any] = {
-        "dt": dt,
-        "lengths": lengths,
-        "gradient": gradient,
-        "epsilon": epsilon,
-    }
-    y = oscillator(wide @ b_matrix.T, stiffness, step, **options, backend=backend)
-    return torch.addcmul(y @ c_matrix.T, wide, skip).to(u.dtype)
+    maps = {"b_matrix": b_matrix, "c_matrix": c_matrix, "skip": skip}
+    parameters = {"stiffness": stiffness, "step": step}
+    options = Options(dt, lengths, gradient, epsilon, backend)
+    return _KIND.outputs(u, maps, parameters, options, checked)

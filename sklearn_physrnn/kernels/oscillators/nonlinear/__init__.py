@@ -1,21 +1,13 @@
-"""Driven nonlinear oscillators: the seam between torch and the kernels."""
-
-from types import ModuleType
-from typing import Any
+"""Driven nonlinear oscillators, as callers see them."""
 
 import torch
-from torch.nn.functional import linear
 
-from .._dispatch import choose_backend
-from ..oscillator._check import check_arguments, check_unit, wanted, widened
-from ..oscillator._nudge import check_epsilon
-from ..oscillator._scan import ReferenceEcho, Scan
-from ..oscillator._unit import Unit
+from ..engine import Engine
+from ..seam import Options, Oscillators
 from . import reference
 
 
-def _engine(backend: str) -> ModuleType:
-    """Compiled code, imported only when it is first needed."""
+def _engine(backend: str) -> Engine:
     if backend == "cuda":
         from . import cuda
 
@@ -23,6 +15,9 @@ def _engine(backend: str) -> ModuleType:
     from . import cpu
 
     return cpu
+
+
+_KIND = Oscillators(reference, _engine)
 
 
 def nonlinear_oscillator(
@@ -53,7 +48,7 @@ def nonlinear_oscillator(
 
     Differentiable once with respect to `drive` and the parameters, by
     back-propagation through time, or by recurrent Hamiltonian echo learning (RHEL; see
-    :func:`sklearn_physrnn.kernels.oscillator.oscillator`), whose central difference has
+    :func:`sklearn_physrnn.kernels.oscillators.oscillator`), whose central difference has
     an error of the order of the nudge squared.
 
     Parameters
@@ -94,26 +89,15 @@ def nonlinear_oscillator(
     Examples
     --------
     >>> import torch
-    >>> from sklearn_physrnn.kernels.nonlinear_oscillator import nonlinear_oscillator
+    >>> from sklearn_physrnn.kernels.oscillators import nonlinear_oscillator
     >>> one = torch.ones(1)
     >>> y = nonlinear_oscillator(-torch.ones(1, 3, 1), one, one, one, 0.1 * one)
     >>> bool((y > 0).all())
     True
     """
     parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
-    check_arguments(drive, parameters, dt, lengths, gradient)
-    check_epsilon(epsilon)
-    (wide,) = widened(drive)
-    kind = choose_backend(wide, backend)
-    if kind != "reference":
-        options = _engine(kind), wanted(gradient), epsilon
-        return Scan.apply(*options, wide, dt, lengths, *parameters.values()).to(drive.dtype)
-    w, c, alpha, step = (x.to(wide.dtype) for x in (w, c, alpha, step))
-    if gradient == "rhel":
-        y = ReferenceEcho.apply(reference, epsilon, wide, dt, lengths, w, c, alpha, step)
-    else:
-        y = reference.oscillator(wide, w, c, alpha, step, dt, lengths)[0]
-    return y.to(drive.dtype)
+    options = Options(dt, lengths, gradient, epsilon, backend)
+    return _KIND.positions(drive, parameters, options)
 
 
 def nonlinear_oscillator_unit(
@@ -132,6 +116,7 @@ def nonlinear_oscillator_unit(
     gradient: str = "bptt",
     epsilon: float | str = "auto",
     backend: str | None = None,
+    checked: bool = False,
 ) -> torch.Tensor:
     """``C y + D u``, ``y = nonlinear_oscillator(B u + b)``, with neither drive nor y whole.
 
@@ -153,30 +138,15 @@ def nonlinear_oscillator_unit(
         The diagonal D.
     w, c, alpha, step, dt, lengths, gradient, epsilon, backend
         As in :func:`nonlinear_oscillator`.
+    checked : bool, default=False
+        The caller has passed `u`, `dt` and `lengths` to
+        :func:`~sklearn_physrnn.kernels.oscillators.check_sequence`: do not check them again.
 
     Returns
     -------
     o : Tensor of shape (batch, time, inputs)
     """
-    check_arguments(u, {}, dt, lengths, gradient, "u")
-    check_unit(
-        u,
-        {"b_matrix": b_matrix, "bias": bias, "c_matrix": c_matrix, "skip": skip},
-        {"w": w, "c": c, "alpha": alpha, "step": step},
-    )
-    check_epsilon(epsilon)
-    wide, *maps = widened(u, b_matrix, bias, c_matrix, skip)
-    kind = choose_backend(wide, backend)
-    if kind != "reference":
-        options = _engine(kind), wanted(gradient), epsilon
-        return Unit.apply(*options, wide, *maps, dt, lengths, w, c, alpha, step).to(u.dtype)
-    b_matrix, bias, c_matrix, skip = maps
-    rest: dict[str, Any] = {
-        "dt": dt,
-        "lengths": lengths,
-        "gradient": gradient,
-        "epsilon": epsilon,
-    }
-    drive = linear(wide, b_matrix, bias)
-    y = nonlinear_oscillator(drive, w, c, alpha, step, **rest, backend=backend)
-    return torch.addcmul(y @ c_matrix.T, wide, skip).to(u.dtype)
+    maps = {"b_matrix": b_matrix, "bias": bias, "c_matrix": c_matrix, "skip": skip}
+    parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
+    options = Options(dt, lengths, gradient, epsilon, backend)
+    return _KIND.outputs(u, maps, parameters, options, checked)

@@ -8,8 +8,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..oscillator._strict import OPTIONS
-from ._parameters import TANH_LIMIT, TANH_P, TANH_Q
+from ..strict import OPTIONS
+from .parameters import TANH_LIMIT, TANH_P, TANH_Q
 
 _P0, _P1, _P2, _P3, _P4 = map(np.float32, TANH_P)
 _Q0, _Q1, _Q2, _Q3, _Q4 = map(np.float32, TANH_Q)

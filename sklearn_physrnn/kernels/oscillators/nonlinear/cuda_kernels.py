@@ -10,8 +10,8 @@ vectors may: it would give a lane four modes, and spread the steps over lanes. H
 import triton
 import triton.language as tl
 
-from ..oscillator.cuda_kernels import clear, where_am_i
-from ._parameters import TANH_LIMIT, TANH_P, TANH_Q
+from ..cuda_kernels import clear, where_am_i
+from .parameters import TANH_LIMIT, TANH_P, TANH_Q
 
 _LIMIT = tl.constexpr(TANH_LIMIT)
 _P0, _P1, _P2, _P3, _P4 = map(tl.constexpr, TANH_P)

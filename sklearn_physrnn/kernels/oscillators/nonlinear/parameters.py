@@ -1,6 +1,6 @@
 """What the kernels take for w, c, alpha and d, and gradients on the way back.
 
-As for linear oscillators (see their ``_parameters.py``), Z = d z takes the momentum's
+As for linear oscillators (see their ``parameters.py``), Z = d z takes the momentum's
 place and a step with factor s reads
 
     y_half = y + s/2 Z
@@ -22,7 +22,9 @@ gradient of a two-block model by up to 2e-3 of its cosine. With 1e-6 and less, 3
 was left of it in float64.
 """
 
-RELATIVE_NUDGE = 1e-8  # the smaller, the less bias, and float32 does not mind
+from typing import Any
+
+RELATIVE_NUDGE: float | None = 1e-8  # the smaller, the less bias, and float32 does not mind
 
 # tanh x = x P(x^2) / Q(x^2) on [-8.5, 8.5], beyond which tanh is one in float32. A
 # minimax fit of the relative error (1.2e-8); with float32's rounding, 3.4e-7 at worst.
@@ -33,7 +35,7 @@ TANH_Q = (1.0, 0.4674656853250963, 0.026022746293954013, 0.0003348862724425667,
           8.145112613389237e-07)  # fmt: skip
 
 
-def chain(sums, w, c, alpha, step):
+def chain(sums: Any, w: Any, c: Any, alpha: Any, step: Any) -> tuple[Any, Any, Any, Any]:
     """Chain gradients of (w, pull, stiff) to (w, c, alpha, step), arrays or tensors."""
     grad_w, pull, stiff = sums
     gain = step * step

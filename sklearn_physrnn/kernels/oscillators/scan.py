@@ -1,17 +1,16 @@
 """The seam between torch and any oscillator's kernels, for a drive as it comes.
 
-An `engine` is the compiled module of one kind of oscillator on one kind of device
-(:mod:`.cpu` and :mod:`.cuda` here, their namesakes for nonlinear oscillators), all with
-the same functions of torch tensors. Nothing here waits for a device.
+Nothing here waits for a device.
 """
 
-from types import ModuleType
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.autograd.function import once_differentiable
 
 from .._autograd import compiled_backward, compiled_forward
-from ._nudge import nudge_sizes
+from .engine import Coefficients, Engine, Reference, Sums
+from .nudge import nudge_sizes
 
 
 def as_arrays(
@@ -25,7 +24,9 @@ def as_arrays(
     return steps, lengths.to(like.device, torch.int64).contiguous()
 
 
-def start(engine, gradient, epsilon, like, n_modes) -> tuple[torch.Tensor, torch.Tensor]:
+def start(
+    engine: Engine, gradient: str | None, epsilon: float | str, like: torch.Tensor, n_modes: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """A state (2, B, P) at rest, and where its power goes, (B, P) or empty.
 
     Only the echoes ask for the power, and of them only those whose nudge has to be in
@@ -47,13 +48,21 @@ def start_echoes(state: torch.Tensor) -> torch.Tensor:
     return states
 
 
-def nudges(engine, epsilon, step, state, power, counts, grad_norm) -> torch.Tensor:
+def nudges(
+    engine: Engine,
+    epsilon: float | str,
+    step: torch.Tensor,
+    state: torch.Tensor,
+    power: torch.Tensor,
+    counts: torch.Tensor,
+    grad_norm: Callable[[], torch.Tensor],
+) -> torch.Tensor:
     """Nudges of Z = step * z, and the factor of half differences, (2, B, P).
 
     `power` (B, P) adds up the squares of the positions, `grad_norm` is called for the
     norm of their gradient.
     """
-    if epsilon == "auto":
+    if isinstance(epsilon, str):
         if engine.RELATIVE_NUDGE is None:
             return state.new_ones(2, *state.shape[1:])
         size = nudge_sizes(epsilon, engine.RELATIVE_NUDGE, power, counts, grad_norm())
@@ -68,7 +77,8 @@ class Scan(torch.autograd.Function):
 
     @staticmethod
     @compiled_forward
-    def forward(ctx, engine: ModuleType, gradient, epsilon, drive, dt, lengths, *parameters):
+    def forward(ctx, engine: Engine, gradient, epsilon, drive, dt, lengths, *parameters):
+        """Positions (B, T, P) under `drive` (B, T, P)."""
         drive = drive.detach().contiguous()
         gradient = gradient if any(ctx.needs_input_grad) else None
         keep = gradient == "bptt"
@@ -85,6 +95,7 @@ class Scan(torch.autograd.Function):
     @staticmethod
     @compiled_backward
     def backward(ctx, grad):
+        """Gradients of the drive and the parameters."""
         engine, gradient, epsilon = ctx.options
         drive, dt, lengths, *rest = ctx.saved_tensors
         grad = grad.to(drive.dtype).contiguous()
@@ -110,11 +121,12 @@ class Scan(torch.autograd.Function):
 
 
 class ReferenceEcho(torch.autograd.Function):
-    """The same by RHEL in plain torch, on any device; `reference` is the module."""
+    """The same by RHEL in plain torch, on any device."""
 
     @staticmethod
-    def forward(ctx, reference: ModuleType, epsilon, drive, dt, lengths, *parameters):
-        y, *state = reference.oscillator(drive, *parameters, dt, lengths)
+    def forward(ctx, reference: Reference, epsilon, drive, dt, lengths, *parameters):
+        """Positions (B, T, P) under `drive` (B, T, P)."""
+        y, *state = reference.oscillator(drive, parameters, dt, lengths)
         ctx.options = reference, epsilon
         ctx.save_for_backward(drive, dt, lengths, y.square().sum(1), *state, *parameters)
         return y
@@ -122,6 +134,7 @@ class ReferenceEcho(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
+        """Gradients of the drive and the parameters."""
         reference, epsilon = ctx.options
         drive, dt, lengths, power, z, y, *parameters = ctx.saved_tensors
         counts = lengths
@@ -129,17 +142,21 @@ class ReferenceEcho(torch.autograd.Function):
             counts = torch.full((len(drive),), drive.shape[1], device=drive.device)
         sizes = nudge_sizes(epsilon, reference.RELATIVE_NUDGE, power, counts, _norm(grad, lengths))
         *grads, _ = reference.echo(
-            drive, *parameters, dt, lengths, z, y, grad, sizes.to(drive.dtype)
+            drive, parameters, dt, lengths, z, y, grad, sizes.to(drive.dtype)
         )
         return None, None, grads[0], None, None, *grads[1:]
 
 
-def coefficients(engine, parameters, dtype: torch.dtype):
+def coefficients(
+    engine: Engine, parameters: Sequence[torch.Tensor], dtype: torch.dtype
+) -> Coefficients:
     """What the kernels of `engine` need of `parameters`; its own affair."""
     return engine.coefficients([parameter.detach() for parameter in parameters], dtype)
 
 
-def parameter_gradients(engine, sums, parameters) -> list[torch.Tensor]:
+def parameter_gradients(
+    engine: Engine, sums: Sums, parameters: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
     """Gradients of `parameters`, in their dtypes, from the sums of a kernel."""
     grads = engine.parameter_gradients(sums, [p.detach().double() for p in parameters])
     return [grad.to(p.dtype) for grad, p in zip(grads, parameters, strict=True)]

@@ -1,7 +1,7 @@
 """Nonlinear oscillators on a GPU: the free run, its adjoint and the two echoes, in Triton.
 
-Functions and arguments are those of :mod:`.cpu`, the step and the echoes' pair of
-coordinates stand in ``_parameters.py``. Shape letters: B batch, T time, P modes.
+An :class:`..engine.Engine`; the step and the echoes' pair of coordinates stand in
+``parameters.py``. Shape letters: B batch, T time, P modes.
 
 Grid. One warp for 32 modes of one sample; these steps cannot be put together beforehand,
 so time stays in sequence, a lane a mode, and the multiprocessors are filled by batch and
@@ -26,13 +26,15 @@ the final state and the positions' power. Every number of samples, steps and mod
 served. Nothing waits for the device.
 """
 
+from typing import Any
+
 import torch
 
-from ..oscillator.cuda import coefficients as coefficients
-from ..oscillator.cuda import launch
+from ..cuda import coefficients as coefficients
+from ..cuda import launch
 from . import cuda_kernels as kernels
-from ._parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
-from ._parameters import chain
+from .parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
+from .parameters import chain
 
 N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
 _N_SUMS = 3  # gradients of w, pull and stiff
@@ -48,7 +50,7 @@ def parameter_gradients(
     return chain(sums.sum(1), *parameters)
 
 
-def compilation(kernel, is_float: bool, has_dt: bool) -> dict:
+def compilation(kernel: Any, is_float: bool, has_dt: bool) -> dict[str, Any]:
     """Constants of a kernel, and what the compiler is told."""
     return {
         "HAS_DT": has_dt,
@@ -59,7 +61,9 @@ def compilation(kernel, is_float: bool, has_dt: bool) -> dict:
     }
 
 
-def _start(kernel, drive, dt, first, *arguments) -> None:
+def _start(
+    kernel: Any, drive: torch.Tensor, dt: torch.Tensor, first: int, *arguments: Any
+) -> None:
     options = compilation(kernel, drive.dtype == torch.float32, dt.numel() > 0)
     shift = 0  # which the compiler must not know: see there
     launch(
@@ -68,12 +72,11 @@ def _start(kernel, drive, dt, first, *arguments) -> None:
     )  # fmt: skip
 
 
-def advance(coefs, state, power, drive, dt, lengths, first, kept):
-    """Run freely through `drive` (B, T, P), from and to `state` (2, B, P), in place.
-
-    ``kept[0]`` (B, T, P) receives the positions, ``kept[1]``, where there is one, those
-    at the kick. `power` (B, P), unless it is empty, gains the positions' squares.
-    """
+def advance(
+    coefs: list[torch.Tensor], state: torch.Tensor, power: torch.Tensor, drive: torch.Tensor,
+    dt: torch.Tensor, lengths: torch.Tensor, first: int, kept: torch.Tensor,
+) -> None:  # fmt: skip
+    """See :meth:`..engine.Engine.advance`."""
     half = kept[1] if len(kept) > 1 else None
     squares = power if power.numel() else None
     _start(
@@ -82,11 +85,14 @@ def advance(coefs, state, power, drive, dt, lengths, first, kept):
     )  # fmt: skip
 
 
-def adjoint(coefs, grad_state, drive, kept, before, dt, lengths, first, grad, grad_drive):
-    """Back-propagate `grad` (B, T, P), the gradient of the positions.
+def adjoint(
+    coefs: list[torch.Tensor], grad_state: torch.Tensor, drive: torch.Tensor,
+    kept: torch.Tensor, before: torch.Tensor, dt: torch.Tensor, lengths: torch.Tensor,
+    first: int, grad: torch.Tensor, grad_drive: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """See :meth:`..engine.Engine.adjoint`; the gradients of w, pull, stiff, (3, B, P).
 
-    `grad_state` (2, B, P) is updated in place, `grad_drive` written; `before` is not
-    needed. Returns the gradients of w, pull and stiff, (3, B, P).
+    `before` is not needed.
     """
     sums = drive.new_zeros(_N_SUMS, *grad_state.shape[1:], dtype=torch.float64)
     _start(
@@ -97,14 +103,12 @@ def adjoint(coefs, grad_state, drive, kept, before, dt, lengths, first, grad, gr
     return sums
 
 
-def echo(coefs, states, nudge, drive, dt, lengths, first, grad, grad_drive, middle):
-    """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
-
-    `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
-    the factor of the contrasts of half differences. `middle` (B, T, P), or None,
-    receives the mean of the two echoes' positions. Returns the gradients of w, pull and
-    stiff, (3, B, P).
-    """
+def echo(
+    coefs: list[torch.Tensor], states: torch.Tensor, nudge: torch.Tensor, drive: torch.Tensor,
+    dt: torch.Tensor, lengths: torch.Tensor, first: int, grad: torch.Tensor,
+    grad_drive: torch.Tensor, middle: torch.Tensor | None,
+) -> torch.Tensor:  # fmt: skip
+    """See :meth:`..engine.Engine.echo`; the gradients of w, pull and stiff, (3, B, P)."""
     sums = drive.new_zeros(_N_SUMS, *states.shape[1:], dtype=torch.float64)
     _start(
         kernels.echo, drive, dt, first,

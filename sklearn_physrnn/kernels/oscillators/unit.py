@@ -10,12 +10,11 @@ recomputes the drive, one product, rather than keeping it. By echoes the positio
 back too, as the mean of the two; back-propagation keeps them.
 """
 
-from types import ModuleType
-
 import torch
 
 from .._autograd import compiled_backward, compiled_forward
-from ._scan import (
+from .engine import Engine
+from .scan import (
     as_arrays,
     coefficients,
     nudges,
@@ -35,7 +34,7 @@ _MIN_STEPS = 8
 class _Chunks:
     """Slices of time, and buffers reused from one to the next."""
 
-    def __init__(self, u: torch.Tensor, n_modes: int):
+    def __init__(self, u: torch.Tensor, n_modes: int) -> None:
         self.n_rows, self.n_total, _ = u.shape
         size = _CHUNK if u.is_cpu else _DEVICE_CHUNK
         self.n_steps = max(_MIN_STEPS, size // max(1, self.n_rows * n_modes))
@@ -69,9 +68,10 @@ class Unit(torch.autograd.Function):
     @staticmethod
     @compiled_forward
     def forward(
-        ctx, engine: ModuleType, gradient, epsilon, u, b_matrix, bias, c_matrix, skip,
+        ctx, engine: Engine, gradient, epsilon, u, b_matrix, bias, c_matrix, skip,
         dt, lengths, *parameters,
     ):  # fmt: skip
+        """Outputs (B, T, H) of inputs `u` (B, T, H)."""
         u = u.detach().contiguous()
         width = u.shape[2]
         n_modes = len(b_matrix)
@@ -108,6 +108,7 @@ class Unit(torch.autograd.Function):
     @staticmethod
     @compiled_backward
     def backward(ctx, grad):
+        """Gradients of the inputs, the maps and the parameters."""
         engine, gradient, epsilon = ctx.options
         u, b_matrix, bias, c_matrix, skip, dt, lengths, *rest = ctx.saved_tensors
         n_rows, _, width = u.shape
@@ -171,20 +172,26 @@ class Unit(torch.autograd.Function):
         )  # fmt: skip
 
 
-def _project(x, matrix, bias, out):
+def _project(
+    x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None, out: torch.Tensor
+) -> torch.Tensor:
     if bias is None:
         return torch.mm(x, matrix.T, out=out)
     return torch.addmm(bias, x, matrix.T, out=out)
 
 
-def _piece(kept, n_kept, chunks, first, n_modes):
+def _piece(
+    kept: torch.Tensor, n_kept: int, chunks: _Chunks, first: int, n_modes: int
+) -> torch.Tensor:
     n_steps = chunks.length(first)
     begin = n_kept * chunks.n_rows * first * n_modes
     size = n_kept * chunks.n_rows * n_steps * n_modes
     return kept[begin : begin + size].view(n_kept, chunks.n_rows, n_steps, n_modes)
 
 
-def _position_gradient_norm(grad, c_matrix, lengths, chunks):
+def _position_gradient_norm(
+    grad: torch.Tensor, c_matrix: torch.Tensor, lengths: torch.Tensor | None, chunks: _Chunks
+) -> torch.Tensor:
     """Norm over time of ``grad @ C``, (B, P), without its being formed at full length.
 
     Either chunk by chunk or, where there are more modes than outputs, through the

@@ -1,7 +1,7 @@
 """Linear oscillators on a GPU: the free run, its adjoint and the two echoes, in Triton.
 
-Functions and arguments are those of :mod:`.cpu`, the step in the kernels' own variables
-stands in ``_parameters.py``. Shape letters: B batch, T time, P modes.
+An :class:`..engine.Engine`; the step in the kernels' own variables stands in
+``parameters.py``. Shape letters: B batch, T time, P modes.
 
 Grid. One program for 8 to 32 modes of one sample, whose 256 lanes are modes times
 sub-chunks of time. A step is affine in (z, y), so that of a tile of 32 steps a lane every
@@ -41,11 +41,13 @@ from typing import Any
 import torch
 import triton
 
+from ..cuda import coefficients as coefficients
+from ..cuda import launch
 from . import cuda_kernels as kernels
-from ._parameters import chain
+from .parameters import chain
 
 N_KEPT = 1  # trajectories the adjoint needs: the positions
-RELATIVE_NUDGE = None  # its size cancels
+RELATIVE_NUDGE: float | None = None  # its size cancels
 _LANES = 256
 _STEPS = 32
 _MULTIPROCESSORS = 132  # of a GPU that the interpreter stands for
@@ -66,18 +68,8 @@ def block_of_modes(n_rows: int, n_modes: int, device: torch.device) -> int:
     return block
 
 
-def launch(kernel, drive: torch.Tensor, block: int, *arguments, **options) -> None:
-    """Start `kernel` for every row and block of modes of `drive`, on its device."""
-    n_rows, _, n_modes = drive.shape
-    if torch.version.hip is not None:
-        options.pop("maxnreg")  # NVIDIA's compiler alone knows it
-    if n_rows and n_modes:
-        with torch.cuda.device_of(drive):
-            kernel[n_rows * triton.cdiv(n_modes, block),](*arguments, **options)
-
-
 def compilation(
-    kernel, block: int, is_float: bool, has_dt: bool, echo: bool = False
+    kernel: Any, block: int, is_float: bool, has_dt: bool, echo: bool = False
 ) -> dict[str, Any]:
     """Constants of a kernel, and what the compiler is told.
 
@@ -103,11 +95,6 @@ def compilation(
     }
 
 
-def coefficients(parameters: list[torch.Tensor], dtype: torch.dtype) -> list[torch.Tensor]:
-    """The parameters themselves: the kernels compute what they need in float64."""
-    return [(x if x.dtype.itemsize >= 4 else x.float()).contiguous() for x in parameters]
-
-
 def parameter_gradients(
     sums: torch.Tensor, parameters: list[torch.Tensor]
 ) -> tuple[torch.Tensor, ...]:
@@ -115,7 +102,9 @@ def parameter_gradients(
     return chain(sums.sum(1), *parameters)
 
 
-def _start(kernel, drive, dt, first, *arguments, **more) -> None:
+def _start(
+    kernel: Any, drive: torch.Tensor, dt: torch.Tensor, first: int, *arguments: Any, **more: bool
+) -> None:
     block = block_of_modes(len(drive), drive.shape[2], drive.device)
     options = compilation(kernel, block, drive.dtype == torch.float32, dt.numel() > 0, **more)
     if kernel is kernels.backward:
@@ -126,20 +115,20 @@ def _start(kernel, drive, dt, first, *arguments, **more) -> None:
     )  # fmt: skip
 
 
-def advance(coefs, state, power, drive, dt, lengths, first, kept):
-    """Run freely through `drive` (B, T, P), from and to `state` (2, B, P), in place.
-
-    ``kept[0]`` (B, T, P) receives the positions. `power` stays empty: nobody needs it.
-    """
+def advance(
+    coefs: list[torch.Tensor], state: torch.Tensor, power: torch.Tensor, drive: torch.Tensor,
+    dt: torch.Tensor, lengths: torch.Tensor, first: int, kept: torch.Tensor,
+) -> None:  # fmt: skip
+    """See :meth:`..engine.Engine.advance`."""
     _start(kernels.forward, drive, dt, first, drive, kept[0], *state, *coefs, dt, lengths)
 
 
-def adjoint(coefs, grad_state, drive, kept, before, dt, lengths, first, grad, grad_drive):
-    """Back-propagate `grad` (B, T, P), the gradient of the positions.
-
-    `grad_state` (2, B, P) is updated in place, `grad_drive` written. `before` (B, P)
-    is the position before the first step. Returns the gradients of kappa and gain, (2, B, P).
-    """
+def adjoint(
+    coefs: list[torch.Tensor], grad_state: torch.Tensor, drive: torch.Tensor,
+    kept: torch.Tensor, before: torch.Tensor, dt: torch.Tensor, lengths: torch.Tensor,
+    first: int, grad: torch.Tensor, grad_drive: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """See :meth:`..engine.Engine.adjoint`; the gradients of kappa and gain, (2, B, P)."""
     sums = torch.zeros_like(grad_state, dtype=torch.float64)
     _start(
         kernels.backward, drive, dt, first,
@@ -149,14 +138,12 @@ def adjoint(coefs, grad_state, drive, kept, before, dt, lengths, first, grad, gr
     return sums
 
 
-def echo(coefs, states, nudge, drive, dt, lengths, first, grad, grad_drive, middle):
-    """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
-
-    `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
-    the factor of the contrasts of half differences. `middle` (B, T, P), or None,
-    receives the mean of the two echoes' positions, that is the free run's. Returns the
-    gradients of kappa and gain, (2, B, P).
-    """
+def echo(
+    coefs: list[torch.Tensor], states: torch.Tensor, nudge: torch.Tensor, drive: torch.Tensor,
+    dt: torch.Tensor, lengths: torch.Tensor, first: int, grad: torch.Tensor,
+    grad_drive: torch.Tensor, middle: torch.Tensor | None,
+) -> torch.Tensor:  # fmt: skip
+    """See :meth:`..engine.Engine.echo`; the gradients of kappa and gain, (2, B, P)."""
     sums = torch.zeros_like(nudge, dtype=torch.float64)
     z_mean, z_diff, y_mean, y_diff = states
     _start(

@@ -5,18 +5,14 @@ import torch
 from .._check import check_lengths, check_shapes, check_tensors, evidently_sound
 
 
-def check_arguments(
-    drive: torch.Tensor,
-    parameters: dict[str, torch.Tensor],
-    dt: torch.Tensor | None,
-    lengths: torch.Tensor | None,
-    gradient: str,
-    name: str = "drive",
-) -> None:
-    """Raise TypeError or ValueError, naming what was expected and what came."""
+def check_gradient(gradient: str) -> None:
+    """Raise ValueError unless there is such a way to compute gradients."""
     if not isinstance(gradient, str) or gradient not in ("bptt", "rhel"):
         raise ValueError(f"gradient must be 'bptt' or 'rhel', got {gradient!r}.")
-    check_sequence(name, drive, dt, lengths)
+
+
+def check_parameters(drive: torch.Tensor, parameters: dict[str, torch.Tensor]) -> None:
+    """Check parameters that hold a number for every mode of `drive` (B, T, P)."""
     check_tensors(**parameters)
     for name, parameter in parameters.items():
         if parameter.shape != drive.shape[2:]:
@@ -85,20 +81,3 @@ def check_unit(
     for name, x in parameters.items():
         if x.shape != (n_modes,):
             check_shapes(**{name: (x, (n_modes,))})
-
-
-def wanted(gradient: str) -> str | None:
-    """`gradient`, or None where autograd is off and nothing need be kept for it.
-
-    Inside a function's forward it is too late to ask.
-    """
-    return gradient if torch.is_grad_enabled() else None
-
-
-def widened(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The first tensor in float32 at least, the others in its dtype.
-
-    Rounding errors grow with time; half precision would not last a hundred steps.
-    """
-    dtype = torch.promote_types(tensors[0].dtype, torch.float32)
-    return tuple(x.to(dtype) for x in tensors)

@@ -1,0 +1,90 @@
+"""What is asked of the code of one kind of oscillator: compiled, and in plain torch.
+
+Shape letters: B batch, T time steps of the tensors at hand (a chunk, perhaps), P modes.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+
+Tensor = torch.Tensor
+Coefficients = Any  # what an engine's loops read of the parameters: its own affair
+Sums = Any  # gradients of the coefficients in float64, as an engine adds them up
+
+
+class Engine(Protocol):
+    """Compiled loops of one kind of oscillator on one kind of device; a module is one.
+
+    It takes and gives contiguous torch tensors of one dtype, and waits for no device.
+    They may be a chunk of a longer series: `first` is the time of their first step, and
+    the state passes from one call to the next. `dt` (B, T of the whole series) is empty
+    where every step has the same size; `lengths` (B,), of int64, counts the steps of each
+    sample. What lies past them is neither read nor written, but for zeros in outputs.
+    """
+
+    N_KEPT: int  # trajectories that `adjoint` needs, the positions first
+    RELATIVE_NUDGE: float | None  # the automatic nudge by the motion; None if its size cancels
+
+    def coefficients(self, parameters: list[Tensor], dtype: torch.dtype) -> Coefficients:
+        """What the loops read of the parameters, (P,) each, for a drive of `dtype`."""
+
+    def parameter_gradients(self, sums: Sums, parameters: list[Tensor]) -> Sequence[Tensor]:
+        """Gradients of `parameters`, which are given in float64, from a way back's sums."""
+
+    def advance(
+        self, coefs: Coefficients, state: Tensor, power: Tensor, drive: Tensor, dt: Tensor,
+        lengths: Tensor, first: int, kept: Tensor,
+    ) -> None:  # fmt: skip
+        """Run freely through `drive` (B, T, P), from and to `state` (2, B, P), in place.
+
+        ``kept[0]`` (B, T, P) receives the positions, the others, if there are any, what
+        `adjoint` needs besides. `power` (B, P) gains the positions' squares, unless it is
+        empty or the engine's RELATIVE_NUDGE is None.
+        """
+
+    def adjoint(
+        self, coefs: Coefficients, grad_state: Tensor, drive: Tensor, kept: Tensor,
+        before: Tensor, dt: Tensor, lengths: Tensor, first: int, grad: Tensor,
+        grad_drive: Tensor,
+    ) -> Sums:  # fmt: skip
+        """Back-propagate `grad` (B, T, P), the gradient of the positions.
+
+        `grad_state` (2, B, P) is updated in place, `grad_drive` written. `kept` is what
+        `advance` left there, `before` (B, P) the position before the first step.
+        """
+
+    def echo(
+        self, coefs: Coefficients, states: Tensor, nudge: Tensor, drive: Tensor, dt: Tensor,
+        lengths: Tensor, first: int, grad: Tensor, grad_drive: Tensor, middle: Tensor | None,
+    ) -> Sums:  # fmt: skip
+        """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
+
+        `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
+        the factor of the contrasts of half differences. `middle` (B, T, P), or None,
+        receives the mean of the two echoes' positions.
+        """
+
+
+class Reference(Protocol):
+    """The same in a few lines of plain torch, on any device; a module is one."""
+
+    RELATIVE_NUDGE: float  # the automatic nudge by the motion
+
+    def oscillator(
+        self, drive: Tensor, parameters: Sequence[Tensor], dt: Tensor | None,
+        lengths: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        """Positions (B, T, P), and the final momentum and position (B, P)."""
+
+    def echo(
+        self, drive: Tensor, parameters: Sequence[Tensor], dt: Tensor | None,
+        lengths: Tensor | None, z: Tensor, y: Tensor, grad: Tensor, epsilon: Tensor,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        """Gradients of the drive and the parameters by two echoes, and where they end.
+
+        ``(z, y)`` is the end of the free run, `grad` the loss gradient of every position
+        and `epsilon` (B, P) the size of the nudges. Every sub-step's Hamiltonian is read
+        at that sub-step's own state. The last result stacks the two echoes' (z, y): the
+        time-reversed start, plus what the nudges have done.
+        """

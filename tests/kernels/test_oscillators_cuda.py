@@ -1,0 +1,165 @@
+"""How the GPU's oscillators are cut into programs, and what their compiled code needs."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_physrnn.kernels._dispatch import has_triton
+from sklearn_physrnn.kernels.oscillators import oscillator, scan
+from tests.helpers.backends import needs_interpreter
+from tests.helpers.oscillators import KINDS, LINEAR, run
+from tests.helpers.triton_compile import (
+    compile_for_hopper,
+    needs_compiler,
+    without_interpreter,
+)
+
+
+@needs_interpreter
+@pytest.mark.parametrize("n_steps", [1, 7, 8, 9, 16])
+def test_ends_of_tiles_and_chunks(n_steps, small):
+    inputs = LINEAR.problem(1, n_steps, 1)
+    for gradient in ("bptt", "rhel"):
+        truth = run(oscillator, inputs, backend="reference")
+        result = run(oscillator, inputs, backend="cuda", gradient=gradient)
+        for x, y in zip(result, truth, strict=True):
+            torch.testing.assert_close(x, y, rtol=1e-11, atol=1e-11)
+
+
+@needs_interpreter
+@pytest.mark.parametrize(("n_multiprocessors", "block"), [(4, 32), (5, 16), (9, 8)])
+def test_modes_are_shared_out(n_multiprocessors, block, small, monkeypatch):
+    cuda = LINEAR.cuda()
+    monkeypatch.setattr(cuda, "_MULTIPROCESSORS", n_multiprocessors)
+    monkeypatch.setattr(cuda, "_LANES", 64)
+    cuda._n_multiprocessors.cache_clear()
+    try:
+        inputs = LINEAR.problem(2, 9, 35, torch.float32)
+        assert cuda.block_of_modes(2, 35, inputs[0].device) == block
+        result = run(oscillator, inputs, backend="cuda", gradient="rhel")
+    finally:
+        cuda._n_multiprocessors.cache_clear()
+    exact = [inputs[0].double(), *inputs[1:]]
+    for x, y in zip(result, run(oscillator, exact, backend="reference"), strict=True):
+        torch.testing.assert_close(x.double(), y, rtol=2e-5, atol=2e-5 * float(y.abs().max()))
+
+
+@needs_interpreter
+@pytest.mark.parametrize("shape", [(0, 4, 3), (2, 0, 3), (2, 4, 0)])
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_nothing_to_do(kind, shape):
+    cuda, n_parameters = kind.cuda(), len(kind.draw_parameters(1, 1.0))
+    drive = torch.zeros(shape)
+    steps, counts = scan.as_arrays(drive, None, None)
+    state = torch.ones(2, shape[0], shape[2])
+    coefs = cuda.coefficients([torch.ones(shape[2])] * n_parameters, drive.dtype)
+    rows = drive, steps, counts, 0
+    cuda.advance(coefs, state, torch.empty(0, 0), *rows, torch.empty(2, *shape))
+    states = torch.ones(4, *state.shape[1:])
+    sums = cuda.echo(coefs, states, state, *rows, drive, torch.empty(shape), None)
+    assert (state == 1).all()
+    assert (states == 1).all()
+    assert not sums.any()
+
+
+if has_triton():
+    import triton
+    import triton.language as tl
+
+    from sklearn_physrnn.kernels.oscillators.nonlinear.cuda_kernels import atanh, tanh
+
+    @triton.jit
+    def _apply(x, out, N: tl.constexpr):
+        at = tl.arange(0, N)
+        tl.store(out + at, tanh(tl.load(x + at)))
+        tl.store(out + N + at, atanh(tl.load(x + N + at)))
+
+
+@needs_interpreter
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float32, 4e-7), (np.float64, 2e-15)])
+def test_functions_are_exact_near_zero_and_far_away(dtype, bound):
+    tiny = 10.0 ** np.linspace(-30, 0, 1024)
+    wide = np.concatenate([-tiny, tiny, np.linspace(-12, 12, 2048)]).astype(dtype)
+    narrow = np.concatenate([-tiny[:-1], tiny[:-1], np.linspace(-0.999, 0.999, 2050)])
+    x = np.stack([wide, narrow.astype(dtype)])
+    out = torch.empty(x.shape, dtype=torch.from_numpy(x).dtype)
+    _apply[(1,)](torch.from_numpy(x), out, N=4096)
+    with np.errstate(divide="ignore"):
+        truth = np.stack([np.tanh(x[0].astype("f8")), np.arctanh(x[1].astype("f8"))])
+    assert np.abs(out.numpy() / truth - 1).max() < bound
+    assert out[0].abs().max() <= 1
+
+
+def compile_linear():
+    """Resources of the kernels as they are launched; what the compiler is told varies."""
+    from sklearn_physrnn.kernels.oscillators.linear import cuda
+    from sklearn_physrnn.kernels.oscillators.linear.cuda_kernels import backward, forward
+
+    counts = dict.fromkeys(("first", "n_steps", "n_total", "n_modes"), "i32")
+    found = {}
+    for name, kernel, kind, block, has_dt, missing in (
+        ("forward", forward, "fp32", 32, False, ()),
+        ("forward, dt, one mode", forward, "fp32", 8, True, ("n_modes",)),
+        ("adjoint", backward, "fp32", 32, False, ()),
+        ("echo", backward, "fp32", 32, False, ("before",)),
+        ("echo, dt", backward, "fp32", 32, True, ("before", "kept")),
+        ("echo, double, few modes", backward, "fp64", 8, False, ("before",)),
+    ):
+        echo = name.startswith("echo")
+        constants = cuda.compilation(kernel, block, kind == "fp32", has_dt, echo)
+        if kernel is backward:
+            constants["ECHO"] = echo
+            if not echo:
+                missing = ("z_mean", "y_mean", "nudge", "contrast")
+        registers, num_warps = constants.pop("maxnreg"), constants.pop("num_warps")
+        pointers = {*kernel.arg_names} - {*constants, *counts, *missing}
+        types = {x: "*fp64" if x.startswith("sum_") else f"*{kind}" for x in pointers}
+        types |= {"stiffness": "*fp32", "step": "*fp64", "lengths": "*i64"}
+        types |= {x: counts[x] for x in counts if x not in missing}
+        constants |= {x: 1 if x in counts else None for x in missing}
+        found[name] = compile_for_hopper(kernel, types, constants, num_warps, maxnreg=registers)
+    return found
+
+
+@needs_compiler
+def test_every_linear_kernel_compiles_and_spills_nothing():
+    found = without_interpreter(compile_linear)
+    assert len(found) == 6
+    assert {name: used["local_bytes"] for name, used in found.items() if used["local_bytes"]} == {}
+    # Programs of 256 threads that fit a multiprocessor's 65,536 registers.
+    assert found["forward"]["registers"] <= 64
+    assert found["adjoint"]["registers"] <= 80
+    assert found["echo"]["registers"] <= 128
+
+
+def compile_nonlinear():
+    """Resources of the kernels as they are launched; what the compiler is told varies."""
+    from sklearn_physrnn.kernels.oscillators.nonlinear import cuda
+    from sklearn_physrnn.kernels.oscillators.nonlinear.cuda_kernels import adjoint, echo, forward
+
+    counts = dict.fromkeys(("first", "n_steps", "n_total", "n_modes", "shift"), "i32")
+    found = {}
+    for name, kernel, kind, has_dt, missing in (
+        ("forward", forward, "fp32", False, ("half_out",)),
+        ("forward, double, dt", forward, "fp64", True, ("power",)),
+        ("adjoint, dt, one mode", adjoint, "fp32", True, ("n_modes",)),
+        ("echo", echo, "fp32", False, ()),
+    ):
+        constants = cuda.compilation(kernel, kind == "fp32", has_dt)
+        registers, num_warps = constants.pop("maxnreg"), constants.pop("num_warps")
+        pointers = {*kernel.arg_names} - {*constants, *counts, *missing}
+        types = {x: "*fp64" if x.startswith("sum_") else f"*{kind}" for x in pointers}
+        types |= {"c": "*fp32", "step": "*fp64", "lengths": "*i64"}
+        types |= {x: counts[x] for x in counts if x not in missing}
+        constants |= {x: 1 if x in counts else None for x in missing}
+        found[name] = compile_for_hopper(kernel, types, constants, num_warps, maxnreg=registers)
+    return found
+
+
+@needs_compiler
+def test_every_nonlinear_kernel_compiles_and_spills_nothing():
+    found = without_interpreter(compile_nonlinear)
+    assert len(found) == 4
+    assert {name: used["local_bytes"] for name, used in found.items() if used["local_bytes"]} == {}
+    # A lane's steps stay in its own registers: nothing passes through shared memory.
+    assert all(used["shared_bytes"] == 0 for used in found.values())
