@@ -57,9 +57,7 @@ def make_scaler(data: dict[str, Any] | None, arrays: Arrays) -> Scaler | None:
         return Identity()
     scaler: Scaler
     if data["kind"] == "standard":
-        scaler = Standard.__new__(Standard)  # __init__ would fit it
-        scaler.center, scaler.scale = arrays["center"], arrays["scale"]
-        return scaler
+        return Standard(arrays["center"], arrays["scale"])
     ends = np.cumsum(data["n_knots"])[:-1]
     columns = [np.split(arrays[name], ends) for name in ("values", "normal")]
     if any((np.diff(knots) < 0).any() for column in columns for knots in column):
