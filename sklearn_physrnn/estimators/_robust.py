@@ -58,9 +58,10 @@ def robust_center_and_scale(
     center : float
         The median.
     scale : float
-        The larger of two: the range without the outer tenths, and the median distance from
-        the centre of those values that are off it. The first sees regimes, the second values
-        that are rare among ties, as sales are among zeros. 0 where no value is off.
+        The larger of two: the range without the outer tenths, which sees regimes, and the
+        median distance from the centre of those values that are off it, times the root of
+        their share, which sees values that are rare among ties, as sales are among zeros.
+        0 where no value is off.
     """
     distribution = Distribution(x, weights)
     center = distribution.median()
@@ -70,5 +71,6 @@ def robust_center_and_scale(
         return center, 0.0
     inner = distribution.quantile(1 - _SHARE) - distribution.quantile(_SHARE)
     typical = Distribution(distance[off], None if weights is None else weights[off]).median()
+    typical *= np.average(off, weights=weights) ** 0.5
     scale = max(inner / (2 * ndtri(1 - _SHARE)), typical / ndtri(0.75))
     return center, max(scale, np.finfo(np.float64).smallest_subnormal)

@@ -168,7 +168,9 @@ def _robust(
     columns = (X * part).astype(np.float64, copy=False).T
     pairs = [robust_center_and_scale(x, weights, _ROUNDING) for x in columns]
     center, scale = np.array(pairs).T / part
-    return center, scale, scale == 0
+    # Of ties and of flat distributions it would be the larger.
+    _, deviation, _ = _mean_and_deviation(X, weights, magnitude)
+    return center, np.minimum(scale, deviation), scale == 0
 
 
 class NormalQuantile(Scaler):

@@ -43,9 +43,15 @@ def test_a_few_wild_values_hardly_move_the_scale(draw, share, wild, rng):
 def test_ties_leave_the_scale_of_what_is_not_tied(zeros, rng):
     y = np.where(np.arange(2000) < zeros * 2000, 0.0, rng.gamma(4, 5, size=2000))
     _, scale = robust(y)
-    assert 5 < scale < 60
+    assert y.std() / 3 < scale <= y.std() * (1 + 1e-12)
     y[-2] = 1e9  # among 20 values at least that are not zero
-    assert 5 < robust(y)[1] < 60
+    assert scale / 2 < robust(y)[1] < 2 * scale
+
+
+@pytest.mark.parametrize("draw", ["normal", "exponential", "uniform", "poisson", "lognormal"])
+def test_it_is_never_larger_than_the_deviation(draw, rng):
+    y, w = getattr(rng, draw)(size=(300, 2)), rng.random(300)
+    assert (robust(y, w)[1] <= Standard.fit(y, w).scale).all()
 
 
 def test_a_part_that_lies_apart_is_no_outlier(rng):
