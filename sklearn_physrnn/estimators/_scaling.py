@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.preprocessing import StandardScaler
 
-from ._robust import robust_center_and_scale
+from ._robust import Distribution, robust_center_and_scale
 
 # Beyond any sensible value, and far inside float32: a wild value at prediction
 # saturates a neuron instead of turning the output into NaN.
@@ -35,6 +35,10 @@ class Scaler(ABC):
     @abstractmethod
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Scale X of shape (..., n_columns), in its own floating-point type."""
+
+    def middle(self, dtype: np.dtype) -> np.ndarray | float:
+        """Give what becomes of each column's middle, in X's type: its mean, median or zero."""
+        return 0.0
 
 
 class Identity(Scaler):
@@ -84,8 +88,8 @@ class Standard(Scaler):
             own units, as inputs need it; or it is that one for ever (a scale of 0), as
             targets need it.
         robust : bool, default=False
-            Take the median, and a scale that up to a tenth of the values on either side
-            cannot move, instead of the mean and the standard deviation.
+            Take the median, and a scale that up to 15 % of the values on either side
+            cannot set, instead of the mean and the standard deviation.
         """
         # Values near the end of float64 would overflow in the variance: the columns'
         # magnitudes are taken out first.
@@ -173,28 +177,36 @@ def _robust(
     return center, np.minimum(scale, deviation), scale == 0
 
 
+@dataclass(frozen=True, eq=False)
 class NormalQuantile(Scaler):
     """Each column's distribution mapped to a standard normal, by rank.
 
     Equal values share the middle of their ranks, and between two values it is interpolated:
     a map without jumps, also where the rows are few. It takes weights, which scikit-learn's
     QuantileTransformer does not.
+
+    Attributes
+    ----------
+    knots : list of (ndarray, ndarray), one a column
+        Values in order, and what they become.
+    median : ndarray of shape (n_columns,)
+        In the units of X. Where values tie, it does not become zero.
     """
 
-    def __init__(self, X: np.ndarray, weights: np.ndarray | None = None) -> None:
-        mass = np.ones(len(X)) if weights is None else weights
-        self.knots = [self._knots(x, mass) for x in X.T]
+    knots: list[tuple[np.ndarray, np.ndarray]]
+    median: np.ndarray
 
-    @staticmethod
-    def _knots(x: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values, group = np.unique(x, return_inverse=True)
-        masses = np.bincount(group, mass)
-        ranks = (np.cumsum(masses) - masses / 2) / masses.sum()
-        if len(values) > _N_KNOTS:
-            levels = np.linspace(ranks[0], ranks[-1], _N_KNOTS)
-            part = _part(values)
-            values, ranks = np.interp(levels, ranks, values * part) / part, levels
-        return values, ndtri(ranks)
+    @classmethod
+    def fit(cls, X: np.ndarray, weights: np.ndarray | None = None) -> "NormalQuantile":
+        """Learn the distributions of X (n, n_columns), with positive weights (n,) if any."""
+        mass = np.ones(len(X)) if weights is None else weights
+        knots, median = [], []
+        for x in X.T:
+            values, group = np.unique(x, return_inverse=True)
+            masses = np.bincount(group, mass)
+            knots.append(_knots(values, masses))
+            median.append(Distribution(values, masses).median())
+        return cls(knots, np.array(median, dtype=np.float64))
 
     @property
     def n_columns(self) -> int:
@@ -208,6 +220,19 @@ class NormalQuantile(Scaler):
             Z[..., j] = np.interp(X[..., j] * part, values * part, normal)
         return np.clip(Z, -_TAIL, _TAIL)
 
+    def middle(self, dtype: np.dtype) -> np.ndarray:
+        """Give what becomes of the medians, in X's type."""
+        return self.transform(self.median.astype(dtype))
+
+
+def _knots(values: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    ranks = (np.cumsum(masses) - masses / 2) / masses.sum()
+    if len(values) > _N_KNOTS:
+        levels = np.linspace(ranks[0], ranks[-1], _N_KNOTS)
+        part = _part(values)
+        values, ranks = np.interp(levels, ranks, values * part) / part, levels
+    return values, ndtri(ranks)
+
 
 def _part(values: np.ndarray) -> float:
     """Give a factor with which no difference between sorted `values` overflows."""
@@ -219,5 +244,5 @@ def make_scaler(kind: str | bool, X: np.ndarray, weights: np.ndarray | None) -> 
     if kind == "standard":
         return Standard.fit(X, weights)
     if kind == "quantile":
-        return NormalQuantile(X, weights)
+        return NormalQuantile.fit(X, weights)
     return Identity()

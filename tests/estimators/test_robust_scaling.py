@@ -28,15 +28,15 @@ def test_a_normal_distribution_has_its_mean_and_deviation(rng):
 
 
 @pytest.mark.parametrize("draw", ["normal", "exponential", "uniform", "standard_cauchy"])
-@pytest.mark.parametrize("share", [0.002, 0.01, 0.05])
+@pytest.mark.parametrize("share", [0.002, 0.01, 0.05, 0.1])
 @pytest.mark.parametrize("wild", [10, 1e3, 1e8, -1e30, 1.7e308])
 def test_a_few_wild_values_hardly_move_the_scale(draw, share, wild, rng):
     y = getattr(rng, draw)(size=1000)
     center, scale = robust(y)
     y[: int(share * len(y))] = wild
     spoilt_center, spoilt_scale = robust(y)
-    assert abs(spoilt_center - center) < 0.15 * scale
-    assert scale / 2 < spoilt_scale < 2 * scale
+    assert abs(spoilt_center - center) < 3 * share * scale
+    assert scale / 2 < spoilt_scale < 2.5 * scale
 
 
 @pytest.mark.parametrize("zeros", [0.4, 0.75, 0.85, 0.899, 0.95, 0.99])
