@@ -120,7 +120,7 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
         """Score module outputs as ``score`` would score the predictions."""
 
     def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
-        """Weights that follow from the targets alone."""
+        """Weights that follow from encoded targets, one a class."""
         return None
 
     def _stratify_by(self, y: np.ndarray) -> np.ndarray | None:
@@ -145,7 +145,9 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
         X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
             Validation data, looked at after every epoch. With early stopping they take
             the place of a part of the training data; without it they are only
-            recorded, in ``validation_scores_``.
+            recorded. Their loss estimates the training loss, so a classifier's class
+            weights, as the training data have them, multiply `sample_weight_val`; in
+            ``validation_scores_``, as in ``score``, only `sample_weight_val` counts.
 
         Returns
         -------
@@ -201,13 +203,21 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
         weights = self._check_weights(sample_weight, X)
         y = self._encode_targets(y, reset=not (resume or targets_known))
         X, y, weights = self._drop_weightless(X, y, weights)
-        if (class_weights := self._class_weights(y)) is not None:
-            weights = class_weights if weights is None else weights * class_weights
-            X, y, weights = self._drop_weightless(X, y, weights)
+        class_weights = self._class_weights(y)
+
+        def total(y, weights) -> np.ndarray | None:
+            """Weights in training and in the validation loss, but not in scores."""
+            if class_weights is None:
+                return weights
+            return class_weights[y] if weights is None else weights * class_weights[y]
+
+        X, y, weights = self._drop_weightless(X, y, weights, total(y, weights))
 
         one_pass = max_iter is not None
         early_stopping = self.early_stopping and not one_pass
         held_out = None if validation is None else self._validate_held_out(*validation)
+        if held_out is not None and (w := total(*held_out[1:])) is not None and not w.any():
+            raise ValueError("X_val, y_val: class_weight is zero for every class among them.")
         checkpoint = None
         if self.checkpoint is not None and not one_pass:
             data = (X, y, weights), held_out
@@ -219,11 +229,12 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
             held_out = tuple(None if a is None else a[valid_rows] for a in (X, y, weights))
             X, y = X[train_rows], y[train_rows]
             weights = None if weights is None else weights[train_rows]
+            class_weights = self._class_weights(y)
 
         if resume:
             self._revise_targets(y, weights)
         else:
-            self._preparation = self._fit_inputs(X, weights)
+            self._preparation = self._fit_inputs(X, total(y, weights))
             self._fit_targets(y, weights)
 
         def samples(X, y, weights) -> Samples:
@@ -233,6 +244,7 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
                 else torch.as_tensor(x)
                 for name, x in self._module_inputs(X, self._preparation).items()
             }
+            weights = total(y, weights)
             w = None if weights is None else torch.as_tensor(weights / weights.mean()).to(dtype)
             return Samples(inputs, self._target_tensor(y, dtype), w)
 
@@ -299,12 +311,13 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
         return weights / weights.max()  # so that no sum of them overflows
 
     @staticmethod
-    def _drop_weightless(X, y, weights):
-        """Leave out rows of no weight: from scaling, class balance, normalisation."""
-        if weights is None or (weights > 0).all():
+    def _drop_weightless(X, y, weights, total=None):
+        """Leave out rows of no (total) weight: from scaling, class balance, normalisation."""
+        total = weights if total is None else total
+        if total is None or (total > 0).all():
             return X, y, weights
-        kept = np.flatnonzero(weights > 0)
-        return X[kept], y[kept], weights[kept]
+        kept = np.flatnonzero(total > 0)
+        return X[kept], y[kept], None if weights is None else weights[kept]
 
     def _validate_held_out(self, X, y, sample_weight):
         if X is None or y is None:

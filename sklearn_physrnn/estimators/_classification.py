@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -65,7 +65,8 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
     def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:
             return None
-        given = self.class_weight
+        given, present = self.class_weight, np.unique(y)
+        weights = np.ones(len(self.classes_))
         if isinstance(given, dict):
             # By index: scikit-learn takes labels that are digits, as sktime's are, for integers.
             classes = self.classes_.tolist()
@@ -73,8 +74,10 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
             given = {i: given[label] for i, label in enumerate(classes) if label in given}
             if unknown and len(given) < len(classes):
                 raise ValueError(f"class_weight names {unknown}, but the classes are {classes}.")
-        weights = compute_sample_weight(given, y)
-        if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights > 0).any():
+            weights[list(given)] = list(given.values())
+        else:
+            weights[present] = compute_class_weight(given, classes=present, y=y)
+        if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights[present] > 0).any():
             raise ValueError(
                 "class_weight must hold finite weights of 0 or more, one of them positive, "
                 f"got {self.class_weight}."

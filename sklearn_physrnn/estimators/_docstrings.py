@@ -71,15 +71,18 @@ verbose : bool or int
 
 _REGRESSION = """
 loss : {"squared_error", "absolute_error", "huber", "quantile"}
-    Training loss, of standardised targets; it estimates the mean, the median, something
-    between (quadratic up to 1.35 standard deviations), or `quantile`.
+    Training loss, of scaled targets; it estimates the mean, the median, something
+    between (quadratic up to 1.35 units), or `quantile`. The unit is the standard deviation
+    for "squared_error", for the others one of the middle of the targets, which wild values
+    cannot set as long as they are fewer than 15 %.
 quantile : float or list of float
     What ``loss="quantile"`` estimates; several, in increasing order, at once.
 """
 
 _CLASSIFICATION = """
 class_weight : dict, "balanced" or None
-    Weight of each class; "balanced" is inverse to its frequency.
+    Weight of each class; "balanced" is inverse to its frequency in the training data. It
+    counts in the loss of training and of validation alike, and not in scores.
 """
 
 _ATTRIBUTES = """
@@ -96,8 +99,8 @@ loss_curve_ : list of float
 learning_rate_curve_ : list of float
     Learning rate at the end of each epoch.
 validation_loss_curve_, validation_scores_ : list of float or None
-    Loss and score (R² or accuracy) on the validation data after each epoch; None where
-    nothing was validated.
+    Loss, with class weights if any, and score (R² or accuracy), without them, on the
+    validation data after each epoch; None where nothing was validated.
 best_loss_ : float
     Lowest validation loss, or training loss where nothing was validated.
 """

@@ -1,8 +1,8 @@
 """HSSM estimators for sequences."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -10,12 +10,16 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from ..nn._hru import UnstableStepError
 from ..nn.hssm import HSSM
 from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._per_step import _PerStepRegressor
 from ._sequences import _SequenceInputs
+
+# Of the intervals in training, those that count in full: the unit of time is the longest of
+# them, and any that is longer counts as one unit. A higher share slows the oscillators down, and
+# loses frequencies near a cycle in six intervals; a lower one loses the pauses between bursts.
+_UNIT_SHARE = 0.8
 
 _OWN_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_size": [Interval(Integral, 1, None, closed="left")],
@@ -106,31 +110,26 @@ class _HSSMModel(_SequenceInputs):
         return min(0.1, 3 / self._preparation.longest**0.5)
 
     def _time_unit(self, elapsed: np.ndarray) -> float:
-        # The oscillators' step is stable for dt up to 1.
-        return float(elapsed.max())
+        return float(np.quantile(elapsed, _UNIT_SHARE, method="lower"))
 
-    def _fit(self, *args, **kwargs):
-        with self._naming_gaps():
-            return super()._fit(*args, **kwargs)
+    def _module_inputs(self, X, preparation) -> dict[str, np.ndarray]:
+        inputs = super()._module_inputs(X, preparation)
+        if "dt" in inputs:
+            self._warn_of_standstill(inputs["dt"][:, 1:][X.mask[:, 1:]], preparation.time_unit)
+            # NOTE[paper]: the oscillators' step is stable for dt up to 1 whatever is learned, and
+            # time stands still in what is left of a longer interval. The paper has even steps.
+            inputs["dt"] = np.minimum(inputs["dt"], 1)
+        return inputs
 
-    def _run(self, X) -> np.ndarray:
-        with self._naming_gaps():
-            return super()._run(X)
-
-    @contextmanager
-    def _naming_gaps(self) -> Iterator[None]:
-        """Speak of time stamps where the module speaks of steps."""
-        try:
-            yield
-        except UnstableStepError as error:
-            unit = self._preparation.time_unit
-            raise ValueError(
-                f"Channel {self.time_channel} of X, or of X_val, holds an interval of "
-                f"{error.longest * unit:.4g}, and the longest in training was {unit:.4g}: over "
-                "so long a step the oscillators would be unstable. Cut series at such gaps, "
-                "insert steps into them, or fit to series that have them; PETNN takes gaps "
-                "of any length."
-            ) from error
+    def _warn_of_standstill(self, elapsed: np.ndarray, unit: float) -> None:
+        if np.count_nonzero(elapsed > 1.001) > len(elapsed) / 2:
+            warnings.warn(
+                f"Most intervals in channel {self.time_channel} of X are longer than {unit:.4g}, "
+                f"which {_UNIT_SHARE:.0%} of those in training were not, and count as {unit:.4g}. "
+                "Give time stamps in the unit of training, or fit to series as slow as these.",
+                UserWarning,
+                stacklevel=2,
+            )
 
 
 @documented(sequences=True, family=_FAMILY)
@@ -148,8 +147,9 @@ class HSSMRegressor(_HSSMModel, _PerStepRegressor):
         steps `every`, 2 `every` and so on.
     time_channel : int or None
         Channel of X that holds time stamps, for series sampled unevenly. They then scale
-        the oscillators' step, in units of the longest interval in training. Much
-        longer ones are refused: the oscillators would be unstable.
+        the oscillators' step, in units of an interval that 80 % of those in training do
+        not exceed. A longer one, in training or later, counts as one unit: over more the
+        oscillators might be unstable.
     {targets}
     {training}
 
@@ -254,8 +254,9 @@ class HSSMClassifier(_HSSMModel, _BaseClassifier):
         What the head sees: the mean over steps, or the last step.
     time_channel : int or None
         Channel of X that holds time stamps, for series sampled unevenly. They then scale
-        the oscillators' step, in units of the longest interval in training. Much
-        longer ones are refused: the oscillators would be unstable.
+        the oscillators' step, in units of an interval that 80 % of those in training do
+        not exceed. A longer one, in training or later, counts as one unit: over more the
+        oscillators might be unstable.
     {targets}
     {training}
 

@@ -7,7 +7,6 @@ from torch import nn
 
 from ..training._losses import PerStep
 from ._regression import _BaseRegressor
-from ._scaling import Standard
 from ._sequences import Series, _SequenceInputs
 
 
@@ -58,7 +57,7 @@ class _PerStepRegressor(_SequenceInputs, _BaseRegressor):
             return
         present = ~np.isnan(y).any(axis=2)
         step_weights = None if weights is None else np.repeat(weights, present.sum(axis=1))
-        self._y_scaler = Standard(y[present], step_weights, name="y")
+        super()._fit_targets(y[present], step_weights)
 
     def _adapt_criterion(self, criterion: nn.Module) -> nn.Module:
         return PerStep(criterion) if self._per_step else criterion

@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from ..training._losses import REGRESSION_LOSSES, regression_loss
+from ..training._losses import REGRESSION_LOSSES, ROBUST_LOSSES, regression_loss
 from ._arrays import check_finite, checking_targets, naming
 from ._base import _BaseEstimator
 from ._scaling import Standard
@@ -66,14 +66,17 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
         return y.reshape(len(y), -1).astype(np.float64)
 
     def _fit_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
-        self._y_scaler = Standard(y, weights, name="y")
+        self._y_scaler = Standard.fit(
+            y, weights, constant="fixed", robust=self.loss in ROBUST_LOSSES
+        )
 
     def _revise_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
         # A target that was constant in the first batch may vary in a later one.
         present = ~np.isnan(y).any(axis=-1)
         if weights is not None and y.ndim > 2:
             weights = np.repeat(weights, present.sum(axis=1))
-        self._y_scaler = self._y_scaler.revised(y[present], weights)
+        robust = self.loss in ROBUST_LOSSES
+        self._y_scaler = self._y_scaler.revised(y[present], weights, robust=robust)
 
     def _target_tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
         return torch.as_tensor(self._y_scaler.transform(y)).to(dtype)

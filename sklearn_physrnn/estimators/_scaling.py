@@ -1,15 +1,19 @@
 """Scaling of inputs and targets, with weighted statistics."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 from sklearn.preprocessing import StandardScaler
 
+from ._robust import Distribution, robust_center_and_scale
+
 # Beyond any sensible value, and far inside float32: a wild value at prediction
 # saturates a neuron instead of turning the output into NaN.
 LIMIT = 1e6
 
+_LARGE = 1e300  # differences between values beyond may overflow
 _LARGEST = 1e15  # what passes unscaled: float32 can hold its square, as variances need
 
 # Spread, relative to the mean, up to which a column's variation is the rounding of a constant.
@@ -32,6 +36,10 @@ class Scaler(ABC):
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Scale X of shape (..., n_columns), in its own floating-point type."""
 
+    def middle(self, dtype: np.dtype) -> np.ndarray | float:
+        """Give what becomes of each column's middle, in X's type: its mean, median or zero."""
+        return 0.0
+
 
 class Identity(Scaler):
     """No scaling; refuses values that training in float32 could not bear."""
@@ -46,35 +54,57 @@ class Identity(Scaler):
         return np.require(X, requirements=("C", "W"))
 
 
+@dataclass(frozen=True, eq=False)
 class Standard(Scaler):
-    """Zero mean and unit standard deviation; constant columns are only centred.
+    """Columns in units of their spread, about their middle.
 
     Attributes
     ----------
     center, scale : ndarray of shape (n_columns,)
-        In float64. The scale of a constant target is 0.
+        In float64. Where the scale is 0, the column is one constant, whatever comes.
     """
 
-    def __init__(self, X: np.ndarray, weights: np.ndarray | None = None, name: str = "X") -> None:
+    center: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(
+        cls,
+        X: np.ndarray,
+        weights: np.ndarray | None = None,
+        *,
+        constant: str = "centred",
+        robust: bool = False,
+    ) -> "Standard":
+        """Learn centre and scale.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_columns)
+        weights : ndarray of shape (n,), default=None
+            Positive.
+        constant : {"centred", "fixed"}, default="centred"
+            What becomes of a column of one value: another value is taken in the column's
+            own units, as inputs need it; or it is that one for ever (a scale of 0), as
+            targets need it.
+        robust : bool, default=False
+            Take the median, and a scale that up to 15 % of the values on either side
+            cannot set, instead of the mean and the standard deviation.
+        """
         # Values near the end of float64 would overflow in the variance: the columns'
         # magnitudes are taken out first.
         magnitude = np.abs(X).max(axis=0).astype(np.float64)
         magnitude[magnitude == 0] = 1.0
-        fitted = StandardScaler().fit(X / magnitude, sample_weight=weights)
-        deviation = np.sqrt(fitted.var_)
         same = X.min(axis=0) == X.max(axis=0)
-        # scikit-learn's own criterion grows with the number of samples, until a target of
-        # small but real variation counts as a constant.
-        constant = same | (deviation <= _ROUNDING * np.abs(fitted.mean_))
-        self.center = np.where(same, X[0], np.clip(fitted.mean_, -1, 1) * magnitude)
-        smallest = np.finfo(np.float64).smallest_subnormal
-        self.scale = np.maximum(deviation * magnitude, smallest)
-        if name == "y":
-            self.scale[constant] = 0.0
+        statistics = _robust if robust else _mean_and_deviation
+        center, scale, rounding = statistics(X, weights, magnitude)
+        center = np.where(same, X[0], center)
+        if constant == "fixed":
+            scale = np.where(same | rounding, 0.0, scale)
         else:
             # A new value of a constant column is taken in the column's own units.
-            self.scale[constant] = magnitude[constant]
-            self.scale[same] = 1.0
+            scale = np.where(same, 1.0, np.where(rounding, magnitude, scale))
+        return cls(center, scale)
 
     @property
     def n_columns(self) -> int:
@@ -98,15 +128,17 @@ class Standard(Scaler):
             X = Z * self.scale + self.center
         return np.clip(X, -limit, limit).astype(dtype, copy=False)
 
-    def revised(self, X: np.ndarray, weights: np.ndarray | None = None) -> "Standard":
+    def revised(
+        self, X: np.ndarray, weights: np.ndarray | None = None, *, robust: bool = False
+    ) -> "Standard":
         """Give the scaler of further data, in which a constant target may vary."""
-        new = Standard(X, weights, name="y")
+        new = Standard.fit(X, weights, constant="fixed", robust=robust)
         awakened = (self.scale == 0) & ((new.scale > 0) | (new.center != self.center))
         if not awakened.any():
             return self
-        new.center = np.where(awakened, new.center, self.center)
-        new.scale = np.where(awakened, new.scale, self.scale)
-        return new
+        return Standard(
+            np.where(awakened, new.center, self.center), np.where(awakened, new.scale, self.scale)
+        )
 
     def _resolved_by(self, dtype: np.dtype) -> bool:
         """Tell whether `dtype` holds the scaled data, and their variation."""
@@ -119,28 +151,62 @@ class Standard(Scaler):
         return bool(((largest <= info.max) & np.where(constant, exact, spread)).all())
 
 
+def _mean_and_deviation(
+    X: np.ndarray, weights: np.ndarray | None, magnitude: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give mean, standard deviation, and where that is but the rounding of a constant."""
+    fitted = StandardScaler().fit(X / magnitude, sample_weight=weights)
+    deviation = np.sqrt(fitted.var_)
+    scale = np.maximum(deviation * magnitude, np.finfo(np.float64).smallest_subnormal)
+    # scikit-learn's own criterion grows with the number of samples, until a target of
+    # small but real variation counts as a constant.
+    rounding = deviation <= _ROUNDING * np.abs(fitted.mean_)
+    return np.clip(fitted.mean_, -1, 1) * magnitude, scale, rounding
+
+
+def _robust(
+    X: np.ndarray, weights: np.ndarray | None, magnitude: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give what `_mean_and_deviation` gives, whatever a few wild values are."""
+    part = np.where(magnitude > _LARGE, 0.25, 1.0)  # with which no difference overflows
+    columns = (X * part).astype(np.float64, copy=False).T
+    pairs = [robust_center_and_scale(x, weights, _ROUNDING) for x in columns]
+    center, scale = np.array(pairs).T / part
+    # Of ties and of flat distributions it would be the larger.
+    _, deviation, _ = _mean_and_deviation(X, weights, magnitude)
+    return center, np.minimum(scale, deviation), scale == 0
+
+
+@dataclass(frozen=True, eq=False)
 class NormalQuantile(Scaler):
     """Each column's distribution mapped to a standard normal, by rank.
 
     Equal values share the middle of their ranks, and between two values it is interpolated:
     a map without jumps, also where the rows are few. It takes weights, which scikit-learn's
     QuantileTransformer does not.
+
+    Attributes
+    ----------
+    knots : list of (ndarray, ndarray), one a column
+        Values in order, and what they become.
+    median : ndarray of shape (n_columns,)
+        In the units of X. Where values tie, it does not become zero.
     """
 
-    def __init__(self, X: np.ndarray, weights: np.ndarray | None = None) -> None:
-        mass = np.ones(len(X)) if weights is None else weights
-        self.knots = [self._knots(x, mass) for x in X.T]
+    knots: list[tuple[np.ndarray, np.ndarray]]
+    median: np.ndarray
 
-    @staticmethod
-    def _knots(x: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values, group = np.unique(x, return_inverse=True)
-        masses = np.bincount(group, mass)
-        ranks = (np.cumsum(masses) - masses / 2) / masses.sum()
-        if len(values) > _N_KNOTS:
-            levels = np.linspace(ranks[0], ranks[-1], _N_KNOTS)
-            part = _part(values)
-            values, ranks = np.interp(levels, ranks, values * part) / part, levels
-        return values, ndtri(ranks)
+    @classmethod
+    def fit(cls, X: np.ndarray, weights: np.ndarray | None = None) -> "NormalQuantile":
+        """Learn the distributions of X (n, n_columns), with positive weights (n,) if any."""
+        mass = np.ones(len(X)) if weights is None else weights
+        knots, median = [], []
+        for x in X.T:
+            values, group = np.unique(x, return_inverse=True)
+            masses = np.bincount(group, mass)
+            knots.append(_knots(values, masses))
+            median.append(Distribution(values, masses).median())
+        return cls(knots, np.array(median, dtype=np.float64))
 
     @property
     def n_columns(self) -> int:
@@ -154,16 +220,29 @@ class NormalQuantile(Scaler):
             Z[..., j] = np.interp(X[..., j] * part, values * part, normal)
         return np.clip(Z, -_TAIL, _TAIL)
 
+    def middle(self, dtype: np.dtype) -> np.ndarray:
+        """Give what becomes of the medians, in X's type."""
+        return self.transform(self.median.astype(dtype))
+
+
+def _knots(values: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    ranks = (np.cumsum(masses) - masses / 2) / masses.sum()
+    if len(values) > _N_KNOTS:
+        levels = np.linspace(ranks[0], ranks[-1], _N_KNOTS)
+        part = _part(values)
+        values, ranks = np.interp(levels, ranks, values * part) / part, levels
+    return values, ndtri(ranks)
+
 
 def _part(values: np.ndarray) -> float:
     """Give a factor with which no difference between sorted `values` overflows."""
-    return 0.25 if max(-float(values[0]), float(values[-1])) > 1e300 else 1.0
+    return 0.25 if max(-float(values[0]), float(values[-1])) > _LARGE else 1.0
 
 
 def make_scaler(kind: str | bool, X: np.ndarray, weights: np.ndarray | None) -> Scaler:
     """Fit the scaler called `kind` ("standard", "quantile" or False) to X (n, n_columns)."""
     if kind == "standard":
-        return Standard(X, weights)
+        return Standard.fit(X, weights)
     if kind == "quantile":
-        return NormalQuantile(X, weights)
+        return NormalQuantile.fit(X, weights)
     return Identity()

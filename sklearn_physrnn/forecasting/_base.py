@@ -150,7 +150,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
             raise ValueError(_too_short(history, sizes))
         training, validation, boundary = self._split(history, sizes)
         known = history[:boundary]
-        scaler = Standard(known.values, name="y")
+        scaler = Standard.fit(known.values, constant="fixed")
         calendar = resolve_calendar(self.calendar, history.index)
         features = Features(known.exogenous, columns, calendar)
         n_channels = history.values.shape[1]
@@ -210,7 +210,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
                 f"pretraining needs at least {sizes.window_length}."
             )
         self._keep(copy.deepcopy(pretrained.module), pretrained.record, resume=False)
-        scaler = Standard(history.values, name="y")
+        scaler = Standard.fit(history.values, constant="fixed")
         features = pretrained.features
         self._model = WindowModel(self.module_, sizes, scaler, features, step, self.device)
         self._scores = None

@@ -28,7 +28,7 @@ class Features:
     ) -> None:
         self.columns = columns
         self.calendar = tuple(calendar)
-        self._scaler = None if exogenous is None else Standard(exogenous)
+        self._scaler = None if exogenous is None else Standard.fit(exogenous)
 
     @property
     def n_features(self) -> int:

@@ -74,7 +74,7 @@ class _Pretraining(_WindowTraining):
             )
             module = self._new_module(sizes, features, y.shape[1], seed)
         # Each series in units of its own, as fit will have its one.
-        values = [Standard(h.values, name="y").transform(h.values) for h in histories]
+        values = [Standard.fit(h.values, constant="fixed").transform(h.values) for h in histories]
         tables = [table for h in histories if (table := features.of_history(h)) is not None]
         panel = np.concatenate(values), np.concatenate(tables) if tables else None
         record = self._train(

@@ -134,8 +134,8 @@ def _samples(estimator, X, y, dtype: torch.dtype) -> Samples:
     """What training would make of X and y with the scales that it has learned."""
     X, y = estimator._validate_inputs_and_targets(X, y, reset=False)
     y = estimator._encode_targets(y, reset=False)
-    weights = estimator._class_weights(y)
-    X, y, weights = estimator._drop_weightless(X, y, weights)
+    by_class = estimator._class_weights(y)
+    X, y, weights = estimator._drop_weightless(X, y, None if by_class is None else by_class[y])
     inputs = {}
     for name, x in estimator._module_inputs(X, estimator._preparation).items():
         x = torch.as_tensor(np.ascontiguousarray(x))

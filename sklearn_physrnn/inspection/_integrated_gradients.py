@@ -50,9 +50,10 @@ def integrated_gradients(
     baseline : array-like or int, default=None
         What to compare with, in the units of X: a number, one value a channel (or
         column), or anything that broadcasts to the shape of X, sequences padded to one
-        length; for tokens a token id. None takes the input whose scaled values are zero
-        throughout (the mean of each channel in training with ``scale_inputs="standard"``,
-        the median with "quantile", zero with False), for tokens an embedding of zeros.
+        length; for tokens a token id. None takes the mean of each channel (or column) in
+        training with ``scale_inputs="standard"``, its median with "quantile", also where
+        values tie, and zero with False, statistics with the weights of training; for
+        tokens it takes an embedding of zeros.
     target : int, tuple of int or label, default=None
         What to explain. For a classifier a label; None takes each sample's predicted
         class. For a regressor with several outputs an index into a sample's prediction,
@@ -214,7 +215,7 @@ def _baseline(estimator, validated, x: torch.Tensor, baseline) -> torch.Tensor |
     """Where the way begins, in scaled inputs; token ids, or None for an embedding of zeros."""
     tokens = not x.is_floating_point()
     if baseline is None:
-        return None if tokens else torch.zeros_like(x)
+        return None if tokens else _middle(estimator, validated, x)
     values = np.asarray(baseline)
     if tokens:
         n_words = estimator.vocabulary_size
@@ -241,6 +242,15 @@ def _baseline(estimator, validated, x: torch.Tensor, baseline) -> torch.Tensor |
             values[:, :, channel] = validated.values[:, :, channel]
         return exact_inputs(estimator, Series(values, validated.lengths))["x"]
     return exact_inputs(estimator, np.ascontiguousarray(values))["x"]
+
+
+def _middle(estimator, validated, x: torch.Tensor) -> torch.Tensor:
+    """What the scaler makes of each column's mean or median, zero in padding."""
+    preparation = estimator._preparation
+    if not isinstance(validated, Series):
+        return torch.zeros_like(x) + torch.as_tensor(preparation.middle(validated.dtype))
+    inside = torch.zeros_like(x) + torch.as_tensor(validated.mask)[:, :, None]
+    return inside * torch.as_tensor(preparation.scaler.middle(validated.values.dtype))
 
 
 Pick = Callable[[torch.Tensor, slice], torch.Tensor]

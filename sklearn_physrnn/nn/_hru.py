@@ -53,20 +53,6 @@ def zero_past(x: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     return x if lengths is None else _ZeroPast.apply(x, lengths)
 
 
-class UnstableStepError(ValueError):
-    """Time steps so long that leapfrog would magnify an oscillation.
-
-    Attributes
-    ----------
-    longest : float
-        The longest of them.
-    """
-
-    def __init__(self, message: str, longest: float):
-        super().__init__(message)
-        self.longest = longest
-
-
 class HRU(nn.Module):
     """Checks and readout of a Hamiltonian recurrent unit; see its subclasses."""
 
@@ -118,11 +104,10 @@ class HRU(nn.Module):
             rate = (dynamics[-1] * self._curvature(*dynamics).sqrt()).max() * largest
         check_values(
             rate < 2,
-            lambda: UnstableStepError(
+            lambda: ValueError(
                 f"Steps of dt up to {largest:.3g} are too large for these oscillators: "
                 f"step * max(dt) * sqrt(stiffness) must stay below 2, and comes to {rate:.3g}. "
-                "Divide dt by its maximum: with dt up to 1 every parameter is within the bound.",
-                float(largest),
+                "Divide dt by its maximum: with dt up to 1 every parameter is within the bound."
             ),
             may_wait=True,
         )

@@ -3,10 +3,15 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr
 
+from ..estimators._robust import Distribution
 from ..estimators._scaling import Identity, NormalQuantile, Scaler, Standard
 from ._format import Spec
 from ._plain import Fields
+
+_QUANTILE = "quantile, median"
+_WITHOUT_MEDIAN = "quantile"  # of version 0.1
 
 Arrays = dict[str, np.ndarray]
 
@@ -16,7 +21,7 @@ def scaler_fields(scaler: Scaler | None) -> dict[str, Any] | None:
     if scaler is None:
         return None
     if isinstance(scaler, NormalQuantile):
-        return {"kind": "quantile", "n_knots": [len(values) for values, _ in scaler.knots]}
+        return {"kind": _QUANTILE, "n_knots": [len(values) for values, _ in scaler.knots]}
     return {"kind": "standard" if isinstance(scaler, Standard) else "none"}
 
 
@@ -27,6 +32,7 @@ def scaler_arrays(scaler: Scaler | None) -> Arrays:
     elif isinstance(scaler, NormalQuantile):
         values, normal = zip(*scaler.knots, strict=True)
         arrays = {"values": np.concatenate(values), "normal": np.concatenate(normal)}
+        arrays["median"] = scaler.median
     else:
         arrays = {}
     return {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
@@ -38,10 +44,11 @@ def scaler_specs(data: Any, n_columns: int) -> dict[str, Spec]:
         return {}
     fields = Fields(data, "scaler")
     kind = fields.take("kind", str)
-    n_knots = fields.integers("n_knots") if kind == "quantile" else []
+    n_knots = fields.integers("n_knots") if kind in (_QUANTILE, _WITHOUT_MEDIAN) else []
     fields.close()
-    if kind == "quantile" and len(n_knots) == n_columns:
-        return dict.fromkeys(("values", "normal"), ("F64", (sum(n_knots),)))
+    if kind in (_QUANTILE, _WITHOUT_MEDIAN) and len(n_knots) == n_columns:
+        specs: dict[str, Spec] = dict.fromkeys(("values", "normal"), ("F64", (sum(n_knots),)))
+        return specs if kind == _WITHOUT_MEDIAN else {**specs, "median": ("F64", (n_columns,))}
     if kind == "standard":
         return dict.fromkeys(("center", "scale"), ("F64", (n_columns,)))
     if kind != "none":
@@ -55,15 +62,24 @@ def make_scaler(data: dict[str, Any] | None, arrays: Arrays) -> Scaler | None:
         return None
     if data["kind"] == "none":
         return Identity()
-    scaler: Scaler
     if data["kind"] == "standard":
-        scaler = Standard.__new__(Standard)  # __init__ would fit it
-        scaler.center, scaler.scale = arrays["center"], arrays["scale"]
-        return scaler
+        return Standard(arrays["center"], arrays["scale"])
     ends = np.cumsum(data["n_knots"])[:-1]
     columns = [np.split(arrays[name], ends) for name in ("values", "normal")]
     if any((np.diff(knots) < 0).any() for column in columns for knots in column):
         raise ValueError("its scaler has knots that are out of order.")
-    scaler = NormalQuantile.__new__(NormalQuantile)
-    scaler.knots = list(zip(*columns, strict=True))
-    return scaler
+    knots = list(zip(*columns, strict=True))
+    if data["kind"] == _WITHOUT_MEDIAN:
+        return NormalQuantile(knots, np.array([_median(*pair) for pair in knots]))
+    return NormalQuantile(knots, arrays["median"])
+
+
+def _median(values: np.ndarray, normal: np.ndarray) -> float:
+    """Give the median of a column of which a file keeps but the middles of the ranks."""
+    ranks = ndtr(normal)
+    # Twice a middle is where a value's ranks begin and end, and the first begin at zero.
+    signs = np.resize([1, -1], len(ranks))
+    masses = np.diff(2 * signs * np.cumsum(signs * ranks), prepend=0)
+    if (masses <= 0).any():  # thinned out: middles no longer
+        return float(np.interp(0, normal, values))
+    return Distribution(values, masses).median()

@@ -8,7 +8,11 @@ from torch.nn import functional as F
 
 REGRESSION_LOSSES = ("squared_error", "absolute_error", "huber", "quantile")
 
-# Where the quadratic part ends, in standard deviations of the target: the value that
+# Of bounded gradient: a wild target pulls no harder than others, so long as it does not
+# set the scale of all.
+ROBUST_LOSSES = ("absolute_error", "huber", "quantile")
+
+# Where the quadratic part ends, in units of the target's robust scale: the value that
 # scikit-learn's HuberRegressor uses, 95 % as efficient as least squares on a Gaussian.
 _HUBER_DELTA = 1.35
 

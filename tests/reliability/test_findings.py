@@ -82,7 +82,7 @@ def test_a_target_that_is_constant_only_at_first(kind):
 
 
 def test_further_targets_leave_a_scale_that_is_known():
-    scaler = Standard(np.c_[np.full(9, 5.0), np.arange(9.0)], name="y")
+    scaler = Standard.fit(np.c_[np.full(9, 5.0), np.arange(9.0)], constant="fixed")
     revised = scaler.revised(np.c_[np.arange(9.0), 100 + np.arange(9.0)])
     np.testing.assert_allclose(revised.center, [4, 4])
     np.testing.assert_allclose(revised.scale, np.arange(9.0).std())
@@ -92,9 +92,9 @@ def test_further_targets_leave_a_scale_that_is_known():
 @pytest.mark.parametrize("n", [50, 5000])
 def test_a_small_but_real_variation_is_no_constant(n):
     x = 1 + 1e-12 * np.random.default_rng(0).normal(size=(n, 1))
-    assert Standard(x, name="y").transform(x).std() == pytest.approx(1, abs=0.01)
+    assert Standard.fit(x, constant="fixed").transform(x).std() == pytest.approx(1, abs=0.01)
     rounding = 1 + 1e-16 * np.random.default_rng(0).normal(size=(n, 1))
-    assert np.abs(Standard(rounding).transform(rounding)).max() < 1e-12
+    assert np.abs(Standard.fit(rounding).transform(rounding)).max() < 1e-12
 
 
 @pytest.mark.parametrize("n", [2, 3000])
