@@ -178,7 +178,7 @@ class ClipGradients(Callback):
 
 
 class DecayWeights(Callback):
-    """Shrink parameters by a rate times the learning rate before every step.
+    r"""Shrink parameters by a rate times the learning rate before every step.
 
     Decoupled from the gradient whatever the optimizer, which torch's own is in AdamW
     alone; and the optimizer has one group of parameters, and so one call, in place of two.
@@ -190,7 +190,7 @@ class DecayWeights(Callback):
     noise_rate : float
         What is added to `rate`, times the share of the first epoch's loss that the latest
         epoch had left. For Gaussian errors of unknown variance the most probable weights
-        minimise :math:`n/2 \\log L + \\lambda/2\\, |w|^2`, where L is the mean squared
+        minimise :math:`n/2 \log L + \lambda/2\, |w|^2`, where L is the mean squared
         error: relative to the gradient of L, the prior counts as much as there is noise.
     earlier_losses : sequence of float
         Mean losses of epochs before this training, which goes on from them.
