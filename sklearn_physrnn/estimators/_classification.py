@@ -26,9 +26,6 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
     class_weight: dict | str | None
     classes_: np.ndarray
 
-    # Where classes overlap, much of the cross-entropy is left however well they are learned.
-    _auto_alpha: ClassVar[tuple[float, float]] = (8.0, 24.0)
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseEstimator._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
@@ -61,6 +58,11 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
                 f"{type(self).__name__} needs at least two classes, got one class: "
                 f"{self.classes_.tolist()}."
             )
+
+    @staticmethod
+    def _auto_decay(n_samples: int) -> tuple[float, float]:
+        # Where classes overlap, cross-entropy is left however well they are learned.
+        return 8.0, 24.0 * min(1.0, 1024 / max(n_samples, 1))
 
     def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:

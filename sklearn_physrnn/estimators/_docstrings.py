@@ -14,10 +14,11 @@ learning_rate : {"constant", "cosine", "one_cycle"}
     zero; or up from 1/25 within the first 10 % and then down to zero.
 alpha : float or "auto"
     Decoupled weight decay: in an epoch the weight matrices shrink by `alpha` times the
-    learning rate. Biases and physical constants do not. "auto" follows the noise: 2 and,
-    added to it, 60 times the share of the first epoch's loss that the latest epoch left;
-    for classes 8 and 24. ``partial_fit`` counts 2,048 samples as an epoch, however the
-    stream is cut.
+    learning rate. Biases and physical constants do not. "auto" follows the noise: between 2
+    and 8, by the number of samples, and, up to 512 samples, 60 times the share of the first
+    epoch's loss that the latest epoch left (for classes 8, and 24 times that share up to
+    1,024 samples); with more samples that share counts less. ``partial_fit`` counts 1,024
+    samples as an epoch, however the stream is cut.
 batch_size : int or "auto"
     Most samples in a batch; all batches of an epoch are of the same size, or of one
     sample more. "auto" is an eighth of all, at least 16 and at most 256.

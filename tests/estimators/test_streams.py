@@ -20,9 +20,7 @@ class Seen(Callback):
         self.training, self.validation = [], []
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-        (self.training if training else self.validation).append(
-            batch[1][0].flatten().tolist()
-        )
+        (self.training if training else self.validation).append(batch[1][0].flatten().tolist())
 
 
 def _table(n=64):
