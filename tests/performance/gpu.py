@@ -301,6 +301,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("There is no CUDA device here: nothing was measured.")
         return 1
     if device.type == "cuda":
+        if device.index is None:  # which set_device insists on
+            device = torch.device("cuda", torch.cuda.current_device())
         torch.cuda.set_device(device)
         name = torch.cuda.get_device_name(device)
     else:

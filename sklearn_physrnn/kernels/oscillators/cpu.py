@@ -52,16 +52,19 @@ class Drivers:
         kept: torch.Tensor,
     ) -> None:  # fmt: skip
         """See :meth:`.engine.Engine.advance`."""
-        rest = kept[-1] if len(kept) > 1 else kept.new_empty(0, 0, 0)
-        read = _arrays(*state, power, drive, dt, lengths)
-        written = _arrays(kept[0], rest)
+        trajectories = kept.numpy()
+        positions, rest = trajectories[0], trajectories[-1]
+        if len(trajectories) == 1:
+            rest = rest[:0, :0, :0]
+        read = [*state.numpy(), *_arrays(power, drive, dt, lengths)]
+        written = [positions, rest]
         loop, operations = self.free
 
         def piece(_: int, start: int, stop: int) -> None:
             rows = slice(start, stop)
             loop(coefs, *_cut(read, rows), first, *_cut(written, rows))
 
-        run(piece, shards(len(drive), operations * drive[0].numel()))
+        run(piece, shards(len(positions), operations * positions[0].size))
 
     def adjoint(
         self, coefs: Coefficients, grad_state: torch.Tensor, drive: torch.Tensor,
@@ -69,7 +72,8 @@ class Drivers:
         first: int, grad: torch.Tensor, grad_drive: torch.Tensor,
     ) -> np.ndarray:  # fmt: skip
         """See :meth:`.engine.Engine.adjoint`."""
-        read = _arrays(*grad_state, drive, kept[-1], before, dt, lengths)
+        last = kept.numpy()[-1]
+        read = [*grad_state.numpy(), drive.numpy(), last, *_arrays(before, dt, lengths)]
         return self._way_back(self.back, coefs, read, first, _arrays(grad, grad_drive))
 
     def echo(
@@ -80,7 +84,7 @@ class Drivers:
         """See :meth:`.engine.Engine.echo`."""
         if middle is None:
             middle = torch.empty_like(drive)
-        read = _arrays(*states, *nudge, drive, dt, lengths)
+        read = [*states.numpy(), *nudge.numpy(), *_arrays(drive, dt, lengths)]
         return self._way_back(self.echoes, coefs, read, first, _arrays(grad, grad_drive, middle))
 
     def _way_back(
