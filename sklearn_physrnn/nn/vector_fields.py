@@ -147,10 +147,10 @@ _MAPS = {"initial_state": VectorField.initial_state, "observe": VectorField.obse
 
 def maps_plainly(field: nn.Module) -> bool:
     """Tell whether `field` starts from the tanh of what it is given and shows its state."""
-    return all(
-        not hasattr(field, name) or _runs(field, name, function)
-        for name, function in _MAPS.items()
-    )
+    for name, function in _MAPS.items():
+        if hasattr(field, name) and not _runs(field, name, function):
+            return False
+    return True
 
 
 class FitzHughNagumo(VectorField):
@@ -232,14 +232,12 @@ class FitzHughNagumo(VectorField):
             return None
         if not _calls_forward_alone(self):
             return None
-        a, b, g = self.a, self.b, self.g
+        a, b, g = constants = self.a, self.b, self.g
         # `forward` takes any that broadcast; a subclass may have such.
-        if any(not isinstance(x, torch.Tensor) or x.ndim != 1 for x in (a, b, g)):
-            return None
-        if not (a.shape == b.shape == g.shape == (self.hidden_size,)):
-            return None
-        if not (a.dtype == b.dtype == g.dtype):
-            return None
+        shape, dtype = (self.hidden_size,), getattr(a, "dtype", None)
+        for x in constants:
+            if not isinstance(x, torch.Tensor) or x.shape != shape or x.dtype is not dtype:
+                return None
 
         def run(start: torch.Tensor, n_steps: int, dt: float) -> torch.Tensor:
             return fitzhugh_nagumo_packed(
