@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from ..estimators._dynpmnn import _DynPMNNModel
+from ..nn._field import constants_of
 from ..nn._stability import SLACK, Trial
 from ..nn.dynpmnn import DynPMNN
-from ..nn.vector_fields import VECTOR_FIELDS, constants_of
+from ..nn.vector_fields import VECTOR_FIELDS
 from ..training._random import seeded
 from ._models import check_family, exact_copy, exact_inputs
 
