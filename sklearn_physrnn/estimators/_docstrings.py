@@ -40,8 +40,9 @@ tol : float
     Smallest decrease of the loss that counts as an improvement.
 scale_inputs : {"standard", "quantile"} or False
     "standard" gives each {column} zero mean and unit standard deviation; "quantile" maps
-    its distribution to a standard normal; False leaves X as it is. Statistics come from
-    the training part, with its weights.
+    its distribution to a standard normal, as suits X with a few wild values, which would
+    squeeze all others under "standard"; False leaves X as it is. Statistics come from the
+    training part, with its weights.
 warm_start : bool
     Let ``fit`` go on from the fitted weights, with the scaling and the classes of the
     first fit. With early stopping the same rows are held out again, if the data are the

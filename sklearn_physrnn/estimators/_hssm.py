@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from ..nn.hssm import HSSM
 from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._per_step import _PerStepRegressor
-from ._sequences import _SequenceInputs
+from ._sequences import Preparation, _SequenceInputs
 
 # Of the intervals in training, those that count in full: the unit of time is the longest of
 # them, and any that is longer counts as one unit. A higher share slows the oscillators down, and
@@ -107,7 +108,13 @@ class _HSSMModel(_SequenceInputs):
         """
         if self.dynamics == "linear":
             return None
-        return min(0.1, 3 / self._preparation.longest**0.5)
+        return min(0.1, 3 / self._preparation.longest**0.5) / self._preparation.mean_dt
+
+    def _fit_inputs(self, X, weights: np.ndarray | None) -> Preparation:
+        preparation = super()._fit_inputs(X, weights)
+        if (dt := self._module_inputs(X, preparation).get("dt")) is None:
+            return preparation
+        return replace(preparation, mean_dt=float(dt[X.mask].mean()))
 
     def _time_unit(self, elapsed: np.ndarray) -> float:
         return float(np.quantile(elapsed, _UNIT_SHARE, method="lower"))
@@ -122,10 +129,12 @@ class _HSSMModel(_SequenceInputs):
         return inputs
 
     def _warn_of_standstill(self, elapsed: np.ndarray, unit: float) -> None:
-        if np.count_nonzero(elapsed > 1.001) > len(elapsed) / 2:
+        # In a few short intervals chance alone might exceed the unit.
+        if np.count_nonzero(elapsed > 2) > len(elapsed) / 2:
             warnings.warn(
-                f"Most intervals in channel {self.time_channel} of X are longer than {unit:.4g}, "
-                f"which {_UNIT_SHARE:.0%} of those in training were not, and count as {unit:.4g}. "
+                f"Most intervals in channel {self.time_channel} of X are longer than twice "
+                f"{unit:.4g}, which {_UNIT_SHARE:.0%} of those in training did not exceed, and "
+                f"count as {unit:.4g}. "
                 "Give time stamps in the unit of training, or fit to series as slow as these.",
                 UserWarning,
                 stacklevel=2,

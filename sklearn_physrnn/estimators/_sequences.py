@@ -53,6 +53,7 @@ class Preparation:
     scaler: Scaler | None
     longest: int
     time_unit: float = 1.0
+    mean_dt: float = 1.0  # of steps in training; only what weights start from follows from it
 
 
 def is_list_of_series(X: Any) -> bool:

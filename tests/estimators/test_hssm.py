@@ -156,9 +156,25 @@ def test_time_stamps_tell_more_than_their_absence():
     assert score[0] > max(0.8, score[None] - 0.1)
 
 
+def test_nonlinear_oscillators_start_as_fast_in_time_as_without_stamps(timed):
+    X, y = timed
+    start = {"dynamics": "nonlinear", "learning_rate_init": 1e-12, "max_iter": 1}
+    elapsed = np.diff(X[:, :, 0], axis=1)
+    unit = np.quantile(elapsed, 0.8, method="lower")
+    mean = np.insert(np.minimum(elapsed / unit, 1), 0, 1, axis=1).mean()
+    even, uneven = (
+        regressor(**start, time_channel=channel).fit(x, y).module_.blocks[0].hru.step_raw.exp()
+        for channel, x in ((None, X[:, :, 1:]), (0, X))
+    )
+    # Steps start far below their bound, where the raw ones are nearly logarithms.
+    np.testing.assert_allclose((even / uneven).detach(), mean, rtol=0.02)
+
+
 def test_time_in_another_unit_than_in_training_is_named(timed):
     X, y = timed
     model = regressor(time_channel=0).fit(X, y)
     seconds = X * [60, 1, 1]
-    with pytest.warns(UserWarning, match=r"Most intervals in channel 0 of X are longer than"):
+    with pytest.warns(
+        UserWarning, match="in channel 0 of X are longer than twice"
+    ):
         model.predict(seconds)
