@@ -35,8 +35,8 @@ class Packing:
     ----------
     lengths, starts : ndarray of shape (n_samples,)
         The starts are the sequences' first steps among the packed ones.
-    n_steps : int
-        Steps of all sequences.
+    n_steps, longest : int
+        Steps of all sequences, and of the longest.
     """
 
     def __init__(self, lengths: np.ndarray) -> None:
@@ -44,13 +44,16 @@ class Packing:
         ends = lengths.cumsum()
         self.n_steps = int(ends[-1])
         self.starts = ends - lengths
+        self.longest = int(lengths.max())
         self._there: dict[Any, torch.Tensor] = {}
-        order = np.argsort(-lengths, kind="stable")
-        sizes, longest = _group(lengths[order])
-        self._shapes = list(zip(sizes, longest, strict=True))
-        self._order = order
-        self._rooms = np.repeat(longest, sizes)
-        self._n_room = int(self._rooms.sum())
+        self._shapes = [(len(lengths), self.longest)]
+        self._n_room = len(lengths) * self.longest
+        # Of several groups, the samples in the order in which they stand in them.
+        self._order: np.ndarray | None = None
+        if _too_much(self._n_room - self.n_steps, self.n_steps):
+            self._order = np.argsort(-lengths, kind="stable")
+            self._shapes = _group(lengths[self._order])
+            self._n_room = sum(size * longest for size, longest in self._shapes)
 
     @classmethod
     def of(cls, lengths: torch.Tensor) -> "Packing":
@@ -77,8 +80,12 @@ class Packing:
         """Where each packed step is in the groups' common buffer."""
 
         def make() -> np.ndarray:
+            if self._order is None:
+                return self.rows(np.arange(len(self)) * self.longest)
+            sizes, longest = zip(*self._shapes, strict=True)
+            rooms = np.repeat(longest, sizes)
             starts = np.empty_like(self.starts)
-            starts[self._order] = self._rooms.cumsum() - self._rooms
+            starts[self._order] = rooms.cumsum() - rooms
             return self.rows(starts)
 
         return self._on(device, "positions", make)
@@ -88,8 +95,10 @@ class Packing:
 
         The longest sequences come first.
         """
-        if self._n_room > self.n_steps or len(self._shapes) > 1:
+        if self._n_room > self.n_steps or self._order is not None:
             x = _Spread.apply(x, self._positions(x.device), self._n_room)
+        if self._order is None:
+            return [x.unflatten(0, self._shapes[0])]
         flat = x.split([size * longest for size, longest in self._shapes])
         return [part.unflatten(0, shape) for part, shape in zip(flat, self._shapes, strict=True)]
 
@@ -97,14 +106,17 @@ class Packing:
         """Undo :meth:`spread`; what is past the end has no effect."""
         flat = [group.flatten(0, 1) for group in groups]
         x = flat[0] if len(flat) == 1 else torch.cat(flat)
-        if self._n_room > self.n_steps or len(self._shapes) > 1:
+        if self._n_room > self.n_steps or self._order is not None:
             x = _Collect.apply(x, self._positions(x.device))
         return x
 
     def group_lengths(self, device: torch.device) -> list[torch.Tensor | None]:
         """Steps of each group's sequences, None where all have as many."""
-        found = self._on(device, "lengths", lambda: self.lengths[self._order])
-        lengths = self.lengths[self._order]
+        order = slice(None) if self._order is None else self._order
+        found = self._on(device, "lengths", lambda: self.lengths[order])
+        if self._order is None:
+            return [found if self._n_room > self.n_steps else None]
+        lengths = self.lengths[order]
         bounds = np.cumsum([0, *(size for size, _ in self._shapes)])
         return [
             None if lengths[stop - 1] == lengths[start] else found[start:stop]
@@ -117,8 +129,10 @@ class Packing:
 
     def in_order(self, groups: list[torch.Tensor]) -> torch.Tensor:
         """Give what the groups have of each sequence, (samples, ...), in the batch's order."""
-        x = groups[0] if len(groups) == 1 else torch.cat(groups)
-        return x.index_select(0, self._on(x.device, "order", lambda: np.argsort(self._order)))
+        if self._order is None:
+            return groups[0]
+        x, order = torch.cat(groups), self._order
+        return x.index_select(0, self._on(x.device, "order", lambda: np.argsort(order)))
 
     def last(self, x: torch.Tensor) -> torch.Tensor:
         """Each sequence's last step, (n_samples, ...)."""
@@ -169,19 +183,21 @@ class Packing:
         return x.flatten(0, 1).index_select(0, rows)
 
 
-def _group(descending: np.ndarray) -> tuple[list[int], list[int]]:
-    """Cut sorted lengths into groups of little padding: their sizes and longest."""
-    sizes, longest = [], []
-    rest = descending
-    while len(rest):
-        steps = rest.cumsum()
-        padding = np.arange(1, len(rest) + 1) * rest[0] - steps
-        too_much = padding > np.maximum(_FREE_PADDING, _PADDING * steps)
-        size = int(too_much.argmax()) if too_much.any() else len(rest)
-        sizes.append(size)
-        longest.append(int(rest[0]))
-        rest = rest[size:]
-    return sizes, longest
+def _too_much(padding: Any, steps: Any) -> Any:
+    return padding > np.maximum(_FREE_PADDING, _PADDING * steps)
+
+
+def _group(descending: np.ndarray) -> list[tuple[int, int]]:
+    """Cut sorted lengths into groups of little padding: (samples, longest) of each."""
+    shapes = []
+    while len(descending):
+        steps = descending.cumsum()
+        room = np.arange(1, len(descending) + 1) * descending[0]
+        beyond = _too_much(room - steps, steps)
+        size = int(beyond.argmax()) if beyond.any() else len(descending)
+        shapes.append((size, int(descending[0])))
+        descending = descending[size:]
+    return shapes
 
 
 def sent(array: np.ndarray, device: torch.device) -> torch.Tensor:

@@ -210,7 +210,7 @@ class HSSM(nn.Module):
         if packing is None:
             return self.head(x[:, self.every - 1 :: self.every])
         x = self.head(packing.every(x, self.every))
-        n_steps = u.shape[1] if u.ndim == 3 else int(packing.lengths.max())
+        n_steps = u.shape[1] if u.ndim == 3 else packing.longest
         return packing.padded(x, self.every, n_steps // self.every)
 
     def _read_out(self, x: torch.Tensor, packing: Packing | None) -> torch.Tensor:

@@ -94,7 +94,7 @@ class Samples:
         else:
             inputs = take_packed(self.inputs, self.host_lengths, index)
             if targets.ndim == 3:  # of every step: none has more than there are steps
-                targets = targets[:, : inputs["lengths"].lengths.max()]
+                targets = targets[:, : inputs["lengths"].longest]
         weights = None if self.weights is None else self.weights[at]
         return inputs, (targets[at], weights)
 
