@@ -33,7 +33,8 @@ def prefetched(batches: Iterable[Any], device: torch.device) -> Iterator[Any]:
 
     Parameters
     ----------
-    batches : iterable of tensors, None, and tuples and dicts of them
+    batches : iterable of tensors, and tuples and dicts of them
+        Anything else stays as it is.
     device : torch.device
     """
     if device.type != "cuda":
@@ -66,4 +67,4 @@ def _map(function: Any, batch: Any) -> Any:
         return {name: _map(function, x) for name, x in batch.items()}
     if isinstance(batch, tuple):
         return tuple(_map(function, x) for x in batch)
-    return None if batch is None else function(batch)
+    return function(batch) if isinstance(batch, torch.Tensor) else batch
