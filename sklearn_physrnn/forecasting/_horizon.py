@@ -62,21 +62,28 @@ def roll_out(
     return np.concatenate(pieces)[:n_steps]
 
 
-def accumulate(offsets: np.ndarray, horizon: int) -> np.ndarray:
+def accumulate(offsets: np.ndarray, carry: np.ndarray) -> np.ndarray:
     """Let errors past the horizon add to those of the forecasts they start from.
 
-    Each horizon rolled out starts from an error like that at the end of the one before. Were
-    they independent, their squares would add up, as in a random walk.
+    Each horizon rolled out starts from an error like that at the end of the one before, of
+    whose square it carries a share on: all in a random walk, nothing in white noise.
 
     Parameters
     ----------
-    offsets : ndarray of shape (n_steps, ...)
+    offsets : ndarray of shape (n_steps, n_channels, ...)
         Distance of a quantile from the middle, each step as one of its own horizon.
-    horizon : int
+    carry : ndarray of shape (horizon, n_channels)
+        That share, at each step of the next horizon.
     """
-    n_steps = len(offsets)
-    before = (np.arange(n_steps) // horizon).reshape(-1, *[1] * (offsets.ndim - 1))
+    n_steps, horizon = len(offsets), len(carry)
+    steps = np.arange(n_steps)
+    before = (steps // horizon)[:, None]
+    # What is carried through a whole horizon is carried into the ones after it, too; a share
+    # above one would grow with its powers.
+    through = np.minimum(carry[-1], 1.0)
+    shares = through ** np.arange(max(1, int(before.max())))[:, None]
+    sums = np.concatenate((np.zeros_like(carry[:1]), np.cumsum(shares, axis=0)))
+    share = carry[steps % horizon] * sums[before[:, 0]]
+    share = share.reshape(*share.shape, *[1] * (offsets.ndim - 2))
     end = offsets[min(horizon, n_steps) - 1]
-    return np.where(
-        before > 0, np.sign(offsets) * np.hypot(offsets, np.sqrt(before) * end), offsets
-    )
+    return np.sign(offsets) * np.hypot(offsets, np.sqrt(share) * end)
