@@ -1,10 +1,12 @@
 """Errors of a model's forecasts, for the width of intervals."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ._history import History
+from ._horizon import Carry, blocks
 from ._intervals import Scores
 from ._model import WindowModel
 
@@ -75,7 +77,7 @@ def reawakened(
         errors=np.where(channels, padded(fresh.errors), padded(scores.errors)),
         forecasts=np.where(channels[:, None], fresh.forecasts, scores.forecasts),
         spreads=np.where(channels, fresh.spreads, scores.spreads),
-        carry=np.where(channels, fresh.carry, scores.carry),
+        carry=fresh.carry,
     )
 
 
@@ -93,32 +95,42 @@ def _observed(
     return scores.observe(values, forecasts[earlier:], spreads[earlier:])
 
 
-def carried(model: WindowModel, history: History) -> np.ndarray:
-    """Estimate which share of an error's square the next horizon starts with.
+def carried(model: WindowModel, history: History) -> Carry:
+    """Estimate how errors go on past the horizon.
 
     It is by how much forecasts rolled out are worse than those made at once, of the same
-    targets. Whether those were trained on matters little, as it does so for both.
-
-    Returns
-    -------
-    ndarray of shape (horizon, n_channels)
+    targets. Whether those were trained on matters little, as it does so for both. They are
+    rolled out until forecasts are all that a window holds, if the history is that long.
     """
     horizon, length = model.sizes.horizon, model.sizes.length
-    history = history[-(_MOST_ROLLED_OUT - 1 + length + horizon) :]
-    n_origins = len(history) - length - horizon + 1
-    if n_origins < _LEAST_ROLLED_OUT:
-        return np.ones((horizon, model.n_channels))
-    made_at_once, rolled_out = model.errors_ahead(history)
-    return share_carried(made_at_once, rolled_out)
+    enough = (len(history) - length - _LEAST_ROLLED_OUT + 1) // horizon
+    n_more = min(blocks(model.sizes.window_length, horizon), enough)
+    if n_more < 1:
+        return Carry.all_of_it(horizon, model.n_channels)
+    history = history[-(_MOST_ROLLED_OUT - 1 + length + n_more * horizon) :]
+    return carry_of(
+        [np.abs(errors).mean(axis=0) for errors in model.errors_ahead(history, n_more)]
+    )
 
 
-def share_carried(made_at_once: np.ndarray, rolled_out: np.ndarray) -> np.ndarray:
-    """See `carried`, from errors of shape (n, horizon, n_channels), in units of the spread."""
-    # The mean absolute errors, of which a few wild values rule less than squares.
-    one, two = (np.abs(errors).mean(axis=0) ** 2 for errors in (made_at_once, rolled_out))
-    end = np.where(one[-1] > 0, one[-1], 1.0)
-    share = (two - one) / end
+def carry_of(errors: Sequence[np.ndarray]) -> Carry:
+    """Tell how errors go on, from their mean sizes (horizon, n_channels) in each horizon.
+
+    The first is of forecasts made at once, the others of those rolled out ever further, all
+    of the same targets.
+    """
+    end = errors[0][-1]
+    relative = np.stack(errors) ** 2 / np.where(end > 0, end, 1.0) ** 2
+    added = relative[1:] - relative[0]
     # Neighbouring steps carry about as much, and one alone is a noisy estimate.
-    padded = np.pad(share, ((1, 1), (0, 0)), mode="edge")
-    share = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
-    return np.where(one[-1] > 0, np.clip(share, 0.0, _LARGEST_CARRY), 1.0)
+    padded = np.pad(added, ((0, 0), (1, 1), (0, 0)), mode="edge")
+    added = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
+    most = _LARGEST_CARRY * np.arange(1, len(added) + 1)[:, None, None]
+    added = np.maximum.accumulate(np.clip(added, 0.0, most))
+    added = np.where(end > 0, added, np.arange(1.0, len(added) + 1)[:, None, None])
+    total = added.mean(axis=1)
+    if len(total) == 1:
+        return Carry(added, np.minimum(total[0], 1.0))
+    last, before = total[-1] - total[-2], total[-2] - (total[-3] if len(total) > 2 else 0.0)
+    through = np.divide(last, before, out=np.zeros_like(last), where=before > 0)
+    return Carry(added, np.minimum(through, 1.0))

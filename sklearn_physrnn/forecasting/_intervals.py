@@ -7,7 +7,7 @@ import torch
 from scipy.special import ndtri
 
 from ..nn._forecast import scale_of
-from ._horizon import accumulate
+from ._horizon import Carry, accumulate
 
 # Learned at once by interval="quantile". The middle one is the point forecast.
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -18,28 +18,84 @@ _MIDDLE = len(QUANTILES) // 2
 # Of a window's spread: the standard deviation that learned quantiles are taken to have at least.
 _LEAST_WIDTH = 1e-3
 
+_TWO_LEVELS = 4  # steps of a window that two levels leave anything of
+
+# Times the usual, from which on a window's shift of level is an event of its own.
+_UNUSUAL = 2.0
+
 _SOME = 1000  # windows that tell what is typical
 
 
 def deviations_of(windows: np.ndarray) -> np.ndarray:
-    """Give how far the values of windows (n, window_length, n_channels) spread."""
-    return windows.std(axis=1)
+    """Give how far windows (n, window_length, n_channels) spread, but for one new level.
 
-
-def typical_deviation(windows: np.ndarray) -> np.ndarray:
-    """Give the mean deviation of windows (n, window_length, n_channels), 1 where it is 0."""
-    some = windows[:: max(1, len(windows) // _SOME)]
-    typical = deviations_of(some).mean(axis=0)
-    return np.where(typical > 0, typical, 1.0)
-
-
-def spreads_of(windows: np.ndarray, typical: np.ndarray) -> np.ndarray:
-    """Give the unit of errors of windows (n, window_length, n_channels), (n, n_channels).
-
-    It is their deviation, and the typical one (n_channels,) where they all but stand still.
+    It is the standard deviation about two levels, one up to some step and one from there on:
+    of all steps the one that leaves the least. A shift of level within a window is known,
+    and makes no forecast as uncertain as it is large.
     """
-    deviations = torch.from_numpy(deviations_of(windows))
-    return scale_of(deviations, torch.from_numpy(typical)).numpy()
+    n_steps = windows.shape[1]
+    if n_steps < _TWO_LEVELS:
+        return windows.std(axis=1)
+    values = windows - windows.mean(axis=1, keepdims=True)
+    sums = values.cumsum(axis=1)[:, :-1]  # of all they are 0
+    before = np.arange(1, n_steps)[:, None]
+    explained = sums**2 * (1 / before + 1 / (n_steps - before))
+    left = (values**2).sum(axis=1) - explained.max(axis=1)
+    return np.sqrt(np.maximum(left, 0) / n_steps)
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """How far windows of a series spread, which is the unit of its forecasts' errors.
+
+    Attributes
+    ----------
+    typical : ndarray of shape (n_channels,)
+        Mean deviation of a window.
+    shifting : ndarray of shape (n_channels,)
+        Median ratio of a window's standard deviation to its deviation about two levels.
+    """
+
+    typical: np.ndarray
+    shifting: np.ndarray
+
+    @classmethod
+    def of(cls, windows: np.ndarray) -> "Spreads":
+        """Learn from windows (n, window_length, n_channels) what is usual."""
+        some = windows[:: max(1, len(windows) // _SOME)]
+        deviations = deviations_of(some)
+        typical = deviations.mean(axis=0)
+        typical = np.where(typical > 0, typical, 1.0)
+        ratios = some.std(axis=1) / scaled(deviations, typical)
+        return cls(typical, np.maximum(np.median(ratios, axis=0), 1.0))
+
+    def replaced(self, channels: np.ndarray, new: "Spreads") -> "Spreads":
+        """Take those of `channels` (boolean) from `new`."""
+        return Spreads(
+            np.where(channels, new.typical, self.typical),
+            np.where(channels, new.shifting, self.shifting),
+        )
+
+    def ahead(self, windows: np.ndarray) -> np.ndarray:
+        """Give the unit that intervals are in, (n, n_channels).
+
+        It is the deviation, and the typical one where windows all but stand still.
+        """
+        return scaled(deviations_of(windows), self.typical)
+
+    def of_errors(self, windows: np.ndarray) -> np.ndarray:
+        """Give the unit that errors are counted in, (n, n_channels).
+
+        It is that of intervals, but after an unusual shift of level larger: what was wrong
+        while the window held it says little of the time after.
+        """
+        shifted = windows.std(axis=1) / (_UNUSUAL * self.shifting)
+        return np.maximum(self.ahead(windows), shifted)
+
+
+def scaled(deviations: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    """Give the scale of windows, as the network has it."""
+    return scale_of(torch.from_numpy(deviations), torch.from_numpy(typical)).numpy()
 
 
 @dataclass(frozen=True)
@@ -64,21 +120,21 @@ class Scores:
         Spread of their windows.
     size : int
         Rows to keep.
-    carry : ndarray of shape (horizon, n_channels)
-        See :func:`accumulate`.
+    carry : Carry
+        How errors go on past the horizon.
     """
 
     errors: np.ndarray
     forecasts: np.ndarray
     spreads: np.ndarray
     size: int
-    carry: np.ndarray
+    carry: Carry
 
     @classmethod
     def empty(cls, shape: tuple[int, int, int], size: int) -> "Scores":
         """Begin without any forecast, of `shape` (horizon, n_channels, n_quantiles)."""
         none = np.full((shape[0], *shape), np.nan)
-        return cls(none[:0, ..., 0], none, none[0, ..., 0], size, np.ones(shape[:2]))
+        return cls(none[:0, ..., 0], none, none[0, ..., 0], size, Carry.all_of_it(*shape[:2]))
 
     def __len__(self) -> int:
         return len(self.errors)
@@ -114,8 +170,8 @@ class Scores:
         return replace(self.opened(forecasts, spreads), errors=errors)
 
     def cover(self) -> bool:
-        """Tell whether there are errors of every step and channel."""
-        return bool((~np.isnan(self.errors)).any(axis=0).all())
+        """Tell whether there are errors of every channel."""
+        return bool((~np.isnan(self.errors)).any(axis=(0, 1)).all())
 
     def interrupted(self) -> "Scores":
         """Forget the open forecasts: what is observed next does not follow."""
@@ -129,7 +185,7 @@ class Scores:
         ndarray of shape (n_coverages, horizon, n_channels)
             With the finite-sample correction of split conformal prediction; where there
             are too few errors for a coverage, at least as a normal distribution of their
-            mean square has it.
+            mean square has it. A step without any has the widest of the others.
         """
         errors = np.sort(self.errors, axis=0)  # NaN last
         known = (~np.isnan(errors)).sum(axis=0)
@@ -138,7 +194,9 @@ class Scores:
         widths = np.take_along_axis(errors, rows, axis=0)
         scale = np.sqrt(np.nansum(errors**2, axis=0) / np.maximum(known, 1))
         normal = ndtri((1 + np.minimum(coverages, 1 - 1e-9)) / 2)[:, None, None] * scale
-        return np.where(ranks > known, np.maximum(widths, normal), widths)
+        widths = np.where(ranks > known, np.maximum(widths, normal), widths)
+        widest = np.where(known > 0, widths, 0.0).max(axis=1, keepdims=True)
+        return np.where(known > 0, widths, widest)
 
 
 def _errors(values: np.ndarray, forecasts: np.ndarray, spreads: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A trained module with all that turns series into its inputs and its outputs into series."""
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..training._inference import BATCH_VALUES, module_outputs
 from ._features import Features
 from ._history import History, exogenous_at, following
 from ._horizon import blocks, roll_out
-from ._intervals import spreads_of, typical_deviation
+from ._intervals import Spreads
 from ._sizes import Sizes
 from ._units import Units
 
@@ -35,8 +35,8 @@ class WindowModel:
         Between times.
     device : str
         Where to compute, if it is there.
-    typical : ndarray of shape (n_channels,)
-        Mean deviation of a window; before `measuring`, one.
+    spreads : Spreads
+        Of the series' windows; see `measuring`.
     """
 
     module: Any
@@ -45,7 +45,7 @@ class WindowModel:
     features: Features
     step: Any
     device: str
-    typical: np.ndarray = field(default_factory=lambda: np.ones(1))
+    spreads: Spreads | None = None
 
     @property
     def n_quantiles(self) -> int:
@@ -94,32 +94,38 @@ class WindowModel:
         if final.scaler is not self.scaler:
             by_channel = self.scaler.inverse(np.moveaxis(outputs, 2, 3))
             outputs = np.moveaxis(final.scaler.transform(by_channel), 3, 2)
-        return outputs, spreads_of(final._contexts(history), final.typical)
+        return outputs, final._spreads.of_errors(final._contexts(history))
 
-    def errors_ahead(self, history: History) -> tuple[np.ndarray, np.ndarray]:
-        """Compare forecasts made at once with those rolled out over one horizon more.
+    def errors_ahead(self, history: History, n_more: int) -> list[np.ndarray]:
+        """Compare forecasts made at once with those rolled out over `n_more` horizons.
 
         Returns
         -------
-        at_once, rolled_out : ndarray of shape (n, horizon, n_channels)
-            Errors, in units of the spread of a window.
+        list of ndarray of shape (n, horizon, n_channels)
+            Errors of forecasts rolled out over no horizon, over one more and so on, all of
+            the same targets, in units of the spread of the same windows.
         """
         horizon, window_length = self.sizes.horizon, self.sizes.window_length
         contexts, table = self._contexts(history), self.features.of_history(history)
-        values = self.scaler.transform(history.values)
-        first = _middle(self._run(contexts[:-horizon], table))
-        then = np.concatenate((contexts[: -2 * horizon], first[:-horizon]), axis=1)
-        then = then[:, -window_length:]
-        later = _middle(self._run(then, None if table is None else table[horizon:]))
-        # Of the same targets, and in the same units: all they differ by is the way.
-        spreads = spreads_of(contexts[: -2 * horizon], self.typical)[:, None]
-        targets = _cut(values[window_length + horizon :], horizon)
-        return (targets - first[horizon:]) / spreads, (targets - later) / spreads
+        targets = _cut(self.scaler.transform(history.values)[window_length:], horizon)
+        n_origins = len(targets) - n_more * horizon
+        units = self._spreads.of_errors(contexts[:n_origins])[:, None]
+        errors = []
+        for rolled_out in range(n_more + 1):
+            # The last of these horizons ends with the targets.
+            start = (n_more - rolled_out) * horizon
+            context = contexts[start : start + n_origins]
+            for block in range(rolled_out + 1):
+                part = None if table is None else table[start + block * horizon :]
+                forecast = _middle(self._run(context, part))
+                context = np.concatenate((context, forecast), axis=1)[:, -window_length:]
+            errors.append((targets[n_more * horizon :] - forecast) / units)
+        return errors
 
     def spread_of(self, history: History) -> np.ndarray:
         """Give the spread of a history's last context, (n_channels,)."""
         context = history[-self.sizes.window_length :]
-        return spreads_of(self._contexts(context), self.typical)[0]
+        return self._spreads.ahead(self._contexts(context))[0]
 
     def following(self, history: History, *, robust: bool) -> "WindowModel":
         """Give the model in whose units channels lie that have come to life."""
@@ -130,12 +136,17 @@ class WindowModel:
         awake = scaler.scale != self.scaler.scale
         if not awake.any():
             return model
-        typical = np.where(awake, model.measuring(history).typical, self.typical)
-        return replace(model, typical=typical)
+        new = model.measuring(history)._spreads
+        return replace(model, spreads=self._spreads.replaced(awake, new))
 
     def measuring(self, history: History) -> "WindowModel":
         """Give the model that takes the windows of a history for typical ones."""
-        return replace(self, typical=typical_deviation(self._contexts(history)))
+        return replace(self, spreads=Spreads.of(self._contexts(history)))
+
+    @property
+    def _spreads(self) -> Spreads:
+        assert self.spreads is not None
+        return self.spreads
 
     def _contexts(self, history: History) -> np.ndarray:
         """Cut all windows of a history, in the module's units."""

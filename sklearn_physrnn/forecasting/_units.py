@@ -11,6 +11,8 @@ _OUTGROWN = 100.0
 
 _SHORTEST = 12  # steps whose variation tells of it, at least
 
+_WILD = 30.0  # robust deviations from the median
+
 _LARGEST = 1e15  # standardised values whose squares float32 can hold
 
 
@@ -30,11 +32,14 @@ class Units(Standard):
         ----------
         values : ndarray of shape (n_times, n_channels)
         robust : bool
-            See :meth:`Standard.fit`.
+            Give wild values little weight: beyond 30 robust deviations from the median they
+            count as if they lay there. Mean and standard deviation do the rest, so that the
+            events that a tenth of the values or less make up, a promotion or a holiday, lie
+            within reach; a series without wild values has the same units either way.
         n_steps : int
             See `following`.
         """
-        units = cls.fit(values, constant="fixed", robust=robust)
+        units = _learned(values, robust)
         return cls(units.center, units.scale).following(values, robust=robust, n_steps=n_steps)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -64,14 +69,22 @@ class Units(Standard):
     def following(self, values: np.ndarray, *, robust: bool, n_steps: int) -> "Units":
         """Give the units of further values; channels that did not outgrow theirs keep them."""
         units = self
-        # Robust units may still be those of the idle part, where that is nearly all.
+        # Robust ones may still be those of the idle part, where that is nearly all.
         for kind in (True, False) if robust else (False,):
             outgrown = units.outgrown(values, n_steps)
             if not outgrown.any():
                 break
-            new = Standard.fit(values, constant="fixed", robust=kind)
+            new = _learned(values, kind)
             units = Units(
                 np.where(outgrown, new.center, units.center),
                 np.where(outgrown, new.scale, units.scale),
             )
         return units
+
+
+def _learned(values: np.ndarray, robust: bool) -> Standard:
+    if robust:
+        usual = Standard.fit(values, constant="fixed", robust=True)
+        reach = _WILD * usual.scale
+        values = np.clip(values, usual.center - reach, usual.center + reach)
+    return Standard.fit(values, constant="fixed")

@@ -8,9 +8,9 @@ import pytest
 from scipy.special import ndtri
 
 from sklearn_physrnn.forecasting._calendar import FEATURES, calendar_features, resolve_calendar
-from sklearn_physrnn.forecasting._calibration import share_carried
+from sklearn_physrnn.forecasting._calibration import carry_of
 from sklearn_physrnn.forecasting._history import History, continued, following, step_of
-from sklearn_physrnn.forecasting._horizon import accumulate, roll_out
+from sklearn_physrnn.forecasting._horizon import Carry, accumulate, roll_out
 from sklearn_physrnn.forecasting._intervals import QUANTILES, Scores, quantiles_around
 from sklearn_physrnn.forecasting._sizes import Sizes, choose_sizes, season, split_in_time
 
@@ -152,37 +152,40 @@ def test_roll_out_feeds_forecasts_back_with_features_of_their_times():
 
 def test_errors_of_a_random_walk_accumulate_to_its_own():
     horizon, n_steps = 4, 11
-    one = np.sqrt(np.arange(n_steps) % horizon + 1.0)[:, None]
-    all_of_it = np.ones((horizon, 1))
-    expected = np.sqrt(np.arange(n_steps) + 1)[:, None]
+    one = np.sqrt(np.arange(n_steps) % horizon + 1.0)[:, None, None]
+    all_of_it = Carry.all_of_it(horizon, 1)
+    expected = np.sqrt(np.arange(n_steps) + 1)[:, None, None]
     np.testing.assert_allclose(accumulate(one, all_of_it), expected)
     np.testing.assert_allclose(accumulate(-one, all_of_it), -expected)
 
 
 def test_errors_of_white_noise_do_not_accumulate():
     offsets = np.ones((11, 2, 3)) * [-1, 0, 2]
-    np.testing.assert_array_equal(accumulate(offsets, np.zeros((4, 2))), offsets)
+    np.testing.assert_array_equal(
+        accumulate(offsets, Carry(np.zeros((1, 4, 2)), np.zeros(2))), offsets
+    )
 
 
 def test_errors_of_a_process_that_returns_to_its_mean_accumulate_up_to_its_own():
     horizon, n_steps, phi = 4, 14, 0.8
     steps = np.arange(n_steps) + 1
     own = np.sqrt((1 - phi ** (2 * steps)) / (1 - phi**2))
-    offsets = own[np.arange(n_steps) % horizon][:, None]
-    carry = (phi ** (2 * steps[:horizon]))[:, None]
-    np.testing.assert_allclose(accumulate(offsets, carry)[:, 0], own)
+    offsets = own[np.arange(n_steps) % horizon][:, None, None]
+    carry = (phi ** (2 * steps[:horizon]))[None, :, None]
+    through = np.array([phi ** (2 * horizon)])
+    np.testing.assert_allclose(accumulate(offsets, Carry(carry, through))[:8, 0, 0], own[:8])
+    # What the later horizons add is spread evenly over them.
+    np.testing.assert_allclose(accumulate(offsets, Carry(carry, through))[:, 0, 0], own, rtol=0.05)
 
 
-def test_what_is_carried_is_read_off_errors(rng):
-    """Of a walk all, of noise nothing; each channel by itself."""
-    n, horizon = 4000, 3
-    walk = rng.normal(size=(n, 2 * horizon)).cumsum(axis=1)
-    noise = rng.normal(size=(n, horizon))
-    at_once = np.stack((walk[:, :horizon], noise), axis=2)
-    rolled_out = np.stack((walk[:, horizon:], rng.permutation(noise)), axis=2)
-    carry = share_carried(at_once, rolled_out)
-    np.testing.assert_allclose(carry[:, 0], 1, atol=0.1)
-    np.testing.assert_allclose(carry[:, 1], 0, atol=0.05)
+def test_how_errors_go_on_is_read_off_those_of_forecasts_rolled_out():
+    """As in a walk, as in noise, and not known where none was wrong; each channel by itself."""
+    horizon = 3
+    steps = np.arange(1, 4 * horizon + 1)
+    errors = np.stack((np.sqrt(steps), np.ones(12), np.zeros(12)), axis=1).reshape(4, 3, 3)
+    added = carry_of(errors).at(8 * horizon).reshape(8, horizon, 3)
+    for channel, expected in enumerate((np.arange(8.0), np.zeros(8), np.arange(8.0))):
+        np.testing.assert_allclose(added[..., channel].mean(axis=1), expected, rtol=1e-6)
 
 
 # -- intervals -----------------------------------------------------------------------
