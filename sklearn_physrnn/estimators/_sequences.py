@@ -124,15 +124,18 @@ def _joined(X: Sequence[Any], n_dims: int, what: str) -> tuple[np.ndarray, np.nd
                 f"X[{i}] has {x.shape[1]} channels, but X[0] has {arrays[0].shape[1]}."
             )
         arrays.append(native(x))
-    return np.concatenate(arrays), np.array([len(x) for x in arrays])
+    # In C's order whatever theirs: sums of columns depend on it in their last bits.
+    return np.ascontiguousarray(np.concatenate(arrays)), np.array([len(x) for x in arrays])
 
 
 def _packed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Leave out the trailing steps (n_samples, n_timesteps, n_channels) that are all NaN."""
     lengths = _lengths_from_padding(values)
     if lengths.min() == values.shape[1]:
-        return values.reshape(-1, values.shape[2]), lengths
-    return values[np.arange(values.shape[1]) < lengths[:, None]], lengths
+        steps = values.reshape(-1, values.shape[2])
+    else:
+        steps = values[np.arange(values.shape[1]) < lengths[:, None]]
+    return np.ascontiguousarray(steps), lengths
 
 
 def _lengths_from_padding(values: np.ndarray) -> np.ndarray:
