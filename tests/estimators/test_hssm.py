@@ -174,7 +174,5 @@ def test_time_in_another_unit_than_in_training_is_named(timed):
     X, y = timed
     model = regressor(time_channel=0).fit(X, y)
     seconds = X * [60, 1, 1]
-    with pytest.warns(
-        UserWarning, match="in channel 0 of X are longer than twice"
-    ):
+    with pytest.warns(UserWarning, match="in channel 0 of X are longer than twice"):
         model.predict(seconds)
