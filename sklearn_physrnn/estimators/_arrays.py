@@ -1,7 +1,7 @@
 """Arrays of numbers from whatever callers pass, or an error that says what is wrong."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,7 +104,7 @@ def ordered_labels(labels: Any, name: str) -> np.ndarray:
             ) from None
 
 
-def check_targets(estimator: Any, y: Any, X: np.ndarray) -> np.ndarray:
+def check_targets(estimator: Any, y: Any, X: Sized) -> np.ndarray:
     """Check y and its length: real numbers for a regressor, labels for a classifier."""
     regression = get_tags(estimator).estimator_type == "regressor"
     y = _check_y(y, multi_output=True, y_numeric=regression, estimator=estimator)

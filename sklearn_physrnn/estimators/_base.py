@@ -286,7 +286,7 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
             checkpoint=checkpoint,
         )
         self._keep(module, record, resume=resume)
-        few = {name: x[:_N_EXAMINED] for name, x in training_samples.inputs.items()}
+        few, _ = training_samples.take(slice(_N_EXAMINED))
         with sensible_threads(0):
             if record.diverged_at is not None:  # the weights kept may be no good either
                 with torch.no_grad():

@@ -1,7 +1,6 @@
 """HSSM estimators for sequences."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -11,6 +10,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from .._warnings import warn
 from ..nn.hssm import HSSM
 from ._classification import _BaseClassifier
 from ._docstrings import documented
@@ -131,13 +131,11 @@ class _HSSMModel(_SequenceInputs):
     def _warn_of_standstill(self, elapsed: np.ndarray, unit: float) -> None:
         # In a few short intervals chance alone might exceed the unit.
         if np.count_nonzero(elapsed > 2) > len(elapsed) / 2:
-            warnings.warn(
+            warn(
                 f"Most intervals in channel {self.time_channel} of X are longer than twice "
                 f"{unit:.4g}, which {_UNIT_SHARE:.0%} of those in training did not exceed, and "
                 f"count as {unit:.4g}. "
-                "Give time stamps in the unit of training, or fit to series as slow as these.",
-                UserWarning,
-                stacklevel=2,
+                "Give time stamps in the unit of training, or fit to series as slow as these."
             )
 
 

@@ -1,6 +1,7 @@
 """Regression at every step of a sequence."""
 
 import numpy as np
+import torch
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -31,8 +32,8 @@ class _PerStepRegressor(_SequenceInputs, _BaseRegressor):
             ensure_all_finite="allow-nan",
             input_name="y",
         )
-        check_consistent_length(X.values, y)
-        steps = X.values.shape[1] // self.every
+        check_consistent_length(X, y)
+        steps = X.longest // self.every
         if y.ndim not in (2, 3) or y.shape[1] != steps or steps == 0:
             raise ValueError(
                 f"With readout='sequence' and every={self.every}, y must be of shape "
@@ -58,6 +59,15 @@ class _PerStepRegressor(_SequenceInputs, _BaseRegressor):
         present = ~np.isnan(y).any(axis=2)
         step_weights = None if weights is None else np.repeat(weights, present.sum(axis=1))
         super()._fit_targets(y[present], step_weights)
+
+    def _target_tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+        if not self._per_step:
+            return super()._target_tensor(y, dtype)
+        # Scaled where there are any: of one long series among short ones most are padding.
+        present = ~np.isnan(y).any(axis=2)
+        targets = torch.full(y.shape, torch.nan, dtype=dtype)
+        targets[torch.from_numpy(present)] = super()._target_tensor(y[present], dtype)
+        return targets
 
     def _adapt_criterion(self, criterion: nn.Module) -> nn.Module:
         return PerStep(criterion) if self._per_step else criterion
@@ -89,8 +99,11 @@ class _PerStepRegressor(_SequenceInputs, _BaseRegressor):
             return super().predict(X)
         check_is_fitted(self)
         series = self._validate_inputs(X, reset=False)
-        values = self._decode(self._run(series))
-        values[np.arange(values.shape[1]) >= (series.lengths // self.every)[:, None]] = np.nan
+        outputs = self._run(series)
+        present = np.arange(outputs.shape[1]) < (series.lengths // self.every)[:, None]
+        decoded = super()._decode(outputs[present])
+        values = np.full((*present.shape, *decoded.shape[1:]), np.nan, decoded.dtype)
+        values[present] = decoded
         return values
 
     def _score_predictions(self, y, predictions, weights) -> float:

@@ -82,6 +82,18 @@ embedding_dim : int
 """
 
 
+def release_rate(model: RecurrentModel, inputs: dict[str, Any]) -> torch.Tensor:
+    """Share of all steps of the model's inputs at which each neuron of a PETNN releases."""
+    recurrent = model.recurrent
+    assert isinstance(recurrent, PETNN)
+    released, n_steps = torch.zeros(()), torch.zeros(())
+    for x, dt, lengths in model.sequences(**inputs)[1]:
+        n = x.shape[0] * x.shape[1] if lengths is None else lengths.sum()
+        released = released + n * recurrent.release_rate(x, dt=dt, lengths=lengths)
+        n_steps = n_steps + n
+    return released / n_steps
+
+
 class _PETNNModel(_SequenceInputs):
     """What regressor and classifier share: the module, and a look at its timers."""
 
@@ -132,12 +144,7 @@ class _PETNNModel(_SequenceInputs):
         assert isinstance(module, RecurrentModel)
         if not isinstance(module.recurrent, PETNN):
             return
-        x = inputs["x"]
-        if module.embedding is not None:
-            x = module.embedding(x)
-        rates = module.recurrent.release_rate(
-            x, dt=inputs.get("dt"), lengths=inputs.get("lengths")
-        )
+        rates = release_rate(module, inputs)
         self.release_rate_ = rates.cpu().numpy()
         for extreme, what in ((1.0, "releases at every step"), (0.0, "never releases")):
             if np.all(self.release_rate_ == extreme):

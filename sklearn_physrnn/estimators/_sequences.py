@@ -17,12 +17,12 @@ _DTYPES = [np.float64, np.float32]  # anything else becomes the first
 
 @dataclass(frozen=True)
 class Series:
-    """Validated sequences, padded at their end.
+    """Validated sequences, one after another.
 
     Attributes
     ----------
-    values : ndarray of shape (n_samples, n_timesteps, n_channels)
-        Zero past a sample's length.
+    values : ndarray of shape (n_steps, n_channels)
+        The steps of all samples.
     lengths : ndarray of shape (n_samples,)
         Steps of each sample.
     """
@@ -31,19 +31,57 @@ class Series:
     lengths: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.lengths)
 
     def __getitem__(self, rows: Any) -> "Series":
-        return Series(self.values[rows], self.lengths[rows])
+        lengths = self.lengths[rows]
+        if not self.ragged:
+            chosen = self.stacked(self.values)[rows]
+            return Series(chosen.reshape(-1, chosen.shape[2]), lengths)
+        shift = self.starts[rows] - (lengths.cumsum() - lengths)
+        steps = np.repeat(shift, lengths) + np.arange(lengths.sum())
+        return Series(self.values[steps], lengths)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First step of each sample."""
+        return self.lengths.cumsum() - self.lengths
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest sample."""
+        return int(self.lengths.max())
 
     @property
     def ragged(self) -> bool:
-        return bool((self.lengths < self.values.shape[1]).any())
+        """Whether lengths differ."""
+        return bool((self.lengths != self.lengths[0]).any())
 
     @property
     def mask(self) -> np.ndarray:
-        """True (n_samples, n_timesteps) where a step belongs to its sample."""
-        return np.arange(self.values.shape[1]) < self.lengths[:, None]
+        """True (n_samples, longest) where a step belongs to its sample."""
+        return np.arange(self.longest) < self.lengths[:, None]
+
+    def elapsed(self, channel: int) -> np.ndarray:
+        """Differences of a channel from step to step, NaN at each sample's first.
+
+        What overflows is infinite.
+        """
+        times = self.values[:, channel]
+        with np.errstate(over="ignore"):
+            elapsed = np.diff(times, prepend=times[:1])
+        elapsed[self.starts] = np.nan
+        return elapsed
+
+    def stacked(self, steps: np.ndarray) -> np.ndarray:
+        """Give `steps` (n_steps, ...) a sample's axis, where all are of one length."""
+        return steps.reshape(len(self), self.longest, *steps.shape[1:])
+
+    def padded(self, steps: np.ndarray, fill: float = 0) -> np.ndarray:
+        """Pad `steps` (n_steps, ...) with `fill`, to look at them: (n_samples, longest, ...)."""
+        padded = np.full((len(self), self.longest, *steps.shape[1:]), fill, steps.dtype)
+        padded[self.mask] = steps
+        return padded
 
 
 @dataclass(frozen=True)
@@ -63,8 +101,8 @@ def is_list_of_series(X: Any) -> bool:
     return isinstance(X, list | tuple) and any(isinstance(x, np.ndarray) for x in X)
 
 
-def _stack(X: Sequence[Any], n_dims: int, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pad a list of arrays with NaN to one array; return it with the lengths."""
+def _joined(X: Sequence[Any], n_dims: int, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Check a list of arrays and put them one after another; return them with the lengths."""
     arrays: list[np.ndarray] = []
     for i, x in enumerate(X):
         x = check_array(
@@ -86,12 +124,18 @@ def _stack(X: Sequence[Any], n_dims: int, what: str) -> tuple[np.ndarray, np.nda
                 f"X[{i}] has {x.shape[1]} channels, but X[0] has {arrays[0].shape[1]}."
             )
         arrays.append(native(x))
-    lengths = np.array([len(x) for x in arrays])
-    dtype = np.result_type(*arrays)
-    padded = np.full((len(arrays), lengths.max(), *arrays[0].shape[1:]), np.nan, dtype)
-    for row, x in zip(padded, arrays, strict=True):
-        row[: len(x)] = x
-    return padded, lengths
+    # In C's order whatever theirs: sums of columns depend on it in their last bits.
+    return np.ascontiguousarray(np.concatenate(arrays)), np.array([len(x) for x in arrays])
+
+
+def _packed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out the trailing steps (n_samples, n_timesteps, n_channels) that are all NaN."""
+    lengths = _lengths_from_padding(values)
+    if lengths.min() == values.shape[1]:
+        steps = values.reshape(-1, values.shape[2])
+    else:
+        steps = values[np.arange(values.shape[1]) < lengths[:, None]]
+    return np.ascontiguousarray(steps), lengths
 
 
 def _lengths_from_padding(values: np.ndarray) -> np.ndarray:
@@ -143,7 +187,7 @@ class _SequenceInputs(_BaseEstimator):
                 self._check_dimensions(2)
             X = native(validate_data(self, X, dtype=_DTYPES, reset=reset))
             self._check_kind(2, X.shape[1], reset=reset)
-            series = Series(X[:, :, None], np.full(len(X), X.shape[1]))
+            series = Series(X.reshape(-1, 1), np.full(len(X), X.shape[1]))
         else:
             series = self._validate_channels(X, reset=reset)
         if reset and series.lengths.max() < 2:
@@ -155,7 +199,7 @@ class _SequenceInputs(_BaseEstimator):
 
     def _validate_channels(self, X, *, reset: bool) -> Series:
         if is_list_of_series(X):
-            values, lengths = _stack(X, 2, "(n_timesteps, n_channels)")
+            series = Series(*_joined(X, 2, "(n_timesteps, n_channels)"))
         else:
             values = check_array(
                 X, dtype=_DTYPES, allow_nd=True, ensure_all_finite="allow-nan", input_name="X"
@@ -170,13 +214,11 @@ class _SequenceInputs(_BaseEstimator):
                 raise ValueError(
                     f"X needs at least one time step and one channel, got shape {values.shape}."
                 )
-            lengths = _lengths_from_padding(values)
-        self._check_kind(3, values.shape[2], reset=reset)
+            series = Series(*_packed(values))
+        self._check_kind(3, series.values.shape[1], reset=reset)
         if self._time_channel is not None:
-            self._check_time(values, lengths)
-        # Cut here, so that what follows does not depend on how much padding came along.
-        values = values[:, : lengths.max()]
-        return Series(np.nan_to_num(values, copy=True, posinf=np.inf, neginf=-np.inf), lengths)
+            self._check_time(series, self._time_channel)
+        return series
 
     def _check_kind(self, n_dims: int, n_features: int, *, reset: bool) -> None:
         if self._time_channel is not None and n_dims == 2:
@@ -203,39 +245,38 @@ class _SequenceInputs(_BaseEstimator):
                 f"{self._n_dims}."
             )
 
-    def _check_time(self, values: np.ndarray, lengths: np.ndarray) -> None:
-        n_channels = values.shape[2]
-        if not -n_channels <= self._time_channel < n_channels or n_channels < 2:
+    @staticmethod
+    def _check_time(series: Series, channel: int) -> None:
+        n_channels = series.values.shape[1]
+        if not -n_channels <= channel < n_channels or n_channels < 2:
             raise ValueError(
-                f"time_channel={self._time_channel} must name one of at least two channels, "
+                f"time_channel={channel} must name one of at least two channels, "
                 f"got X with {n_channels}."
             )
-        times = values[:, :, self._time_channel]
-        elapsed = np.diff(times, axis=1)
-        inside = np.arange(1, values.shape[1]) < lengths[:, None]
-        if not np.isfinite(elapsed[inside]).all():
+        times, elapsed = series.values[:, channel], series.elapsed(channel)
+        if np.isinf(elapsed).any():
             raise ValueError(
                 f"Time stamps must not lie further apart than {np.finfo(times.dtype).max:.1e}, "
-                f"which those in channel {self._time_channel} do."
+                f"which those in channel {channel} do."
             )
-        backward = np.argwhere((elapsed < 0) & inside)
+        backward = np.flatnonzero(elapsed < 0)
         if len(backward):
-            sample, step = backward[0]
+            at = backward[0]
+            sample = int(np.searchsorted(series.starts, at, side="right")) - 1
             raise ValueError(
-                f"Time stamps must not decrease: in sample {sample}, channel "
-                f"{self._time_channel} falls from {times[sample, step]:g} to "
-                f"{times[sample, step + 1]:g} at time step {step + 1}."
+                f"Time stamps must not decrease: in sample {sample}, channel {channel} falls from "
+                f"{times[at - 1]:g} to {times[at]:g} at time step {at - series.starts[sample]}."
             )
 
     def _validate_tokens(self, X, *, reset: bool) -> Series:
         if is_list_of_series(X):
-            values, lengths = _stack(X, 1, "(n_timesteps,)")
+            tokens, lengths = _joined(X, 1, "(n_timesteps,)")
         else:
             values = check_array(X, dtype=_DTYPES, ensure_all_finite="allow-nan", input_name="X")
             # In an array, padding is NaN or -1, at the end.
             values = np.where(values == -1, np.nan, values)
-            lengths = _lengths_from_padding(values[:, :, None])
-        tokens = values[~np.isnan(values)]
+            tokens, lengths = _packed(values[:, :, None])
+            tokens = tokens[:, 0]
         wrong = tokens[(tokens < 0) | (tokens >= self._vocabulary_size) | (tokens % 1 != 0)]
         if len(wrong):
             raise ValueError(
@@ -245,8 +286,7 @@ class _SequenceInputs(_BaseEstimator):
             )
         if reset:
             self._n_dims, self.n_features_in_ = 2, 1
-        values = values[:, : lengths.max(), None]
-        return Series(np.nan_to_num(values, copy=True).astype(np.int64), lengths)
+        return Series(tokens.astype(np.int64)[:, None], lengths)
 
     def _validate_inputs_and_targets(self, X, y, *, reset: bool) -> tuple[Series, np.ndarray]:
         series = self._validate_inputs(X, reset=reset)
@@ -258,24 +298,23 @@ class _SequenceInputs(_BaseEstimator):
 
     def _check_targets(self, y, X: Series) -> np.ndarray:
         """Check y and its length."""
-        return check_targets(self, y, X.values)
+        return check_targets(self, y, X)
 
     def _fit_inputs(self, X: Series, weights: np.ndarray | None) -> Preparation:
-        longest = int(X.lengths.max())
         if self._vocabulary_size is not None:
-            return Preparation(None, longest)
-        mask = X.mask
-        values = X.values[mask]
+            return Preparation(None, X.longest)
         step_weights = None if weights is None else np.repeat(weights, X.lengths)
         if self._time_channel is None:
-            return Preparation(make_scaler(self.scale_inputs, values, step_weights), longest)
-        values = np.delete(values, self._time_channel, axis=1)
-        elapsed = np.diff(X.values[:, :, self._time_channel], axis=1)[mask[:, 1:]]
+            return Preparation(make_scaler(self.scale_inputs, X.values, step_weights), X.longest)
+        values = np.delete(X.values, self._time_channel, axis=1)
+        elapsed = X.elapsed(self._time_channel)
         elapsed = elapsed[elapsed > 0]
         if len(elapsed) == 0:
             raise ValueError(f"Time never advances in channel {self._time_channel} of X.")
         return Preparation(
-            make_scaler(self.scale_inputs, values, step_weights), longest, self._time_unit(elapsed)
+            make_scaler(self.scale_inputs, values, step_weights),
+            X.longest,
+            self._time_unit(elapsed),
         )
 
     def _time_unit(self, elapsed: np.ndarray) -> float:
@@ -290,38 +329,37 @@ class _SequenceInputs(_BaseEstimator):
                 f"{'tokens' if preparation.scaler is None else 'real numbers in X'}."
             )
         if preparation.scaler is None:
-            inputs["x"] = X.values[:, :, 0]
+            inputs["x"] = X.values[:, 0]
         else:
             values = X.values
             if self._time_channel is not None:
-                times = values[:, :, self._time_channel]
-                # The first step has nothing before it: one typical interval.
-                with np.errstate(over="ignore"):  # an overflow is cut to the limit
-                    elapsed = np.diff(times, axis=1) / preparation.time_unit
-                first = np.ones((len(times), 1), times.dtype)
-                elapsed = np.concatenate((first, elapsed), axis=1)
-                inputs["dt"] = np.minimum(elapsed, LIMIT).astype(times.dtype)
-                values = np.delete(values, self._time_channel, axis=2)
-            if preparation.scaler.n_columns not in (None, values.shape[2]):
+                inputs["dt"] = _steps_of_time(X, self._time_channel, preparation.time_unit)
+                values = np.delete(values, self._time_channel, axis=1)
+            if preparation.scaler.n_columns not in (None, values.shape[1]):
                 raise ValueError(
-                    f"With time_channel={self._time_channel}, X has {values.shape[2]} channels "
+                    f"With time_channel={self._time_channel}, X has {values.shape[1]} channels "
                     f"besides time, but the model was fitted to {preparation.scaler.n_columns}."
                 )
-            scaled = preparation.scaler.transform(values)
-            inputs["x"] = scaled
+            inputs["x"] = preparation.scaler.transform(values)
         if X.ragged:
-            mask = X.mask
-            if "dt" in inputs:
-                inputs["dt"] = np.where(mask, inputs["dt"], 1)
-            if preparation.scaler is not None:
-                inputs["x"] = np.where(mask[:, :, None], inputs["x"], 0)
             inputs["lengths"] = X.lengths
-        return inputs
+            return inputs
+        return {name: X.stacked(x) for name, x in inputs.items()}
 
     def _n_channels(self) -> int:
         """Channels the module sees."""
         channels = 1 if self._n_dims == 2 else self.n_features_in_
         return channels - (self._time_channel is not None)
+
+
+def _steps_of_time(X: Series, channel: int, unit: float) -> np.ndarray:
+    """Time that passes before each step, cut to the limit."""
+    elapsed = X.elapsed(channel)
+    with np.errstate(over="ignore"):
+        steps = elapsed / unit
+    # The first step has nothing before it: one typical interval.
+    steps[X.starts] = 1
+    return np.minimum(steps, LIMIT).astype(elapsed.dtype, copy=False)
 
 
 def _n_dims(X: Any) -> int:

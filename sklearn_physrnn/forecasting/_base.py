@@ -5,6 +5,7 @@ A model family adds its name and what it hands to its module (``_family_options`
 
 import copy
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,15 +15,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sktime.forecasting.base import BaseForecaster
 
 from .._warnings import warn
-from ..estimators._scaling import Standard
 from ..estimators._training import _TrainingMixin, ready_to_train
 from ..nn._forecast import NORMALIZATIONS
 from ._calendar import resolve_calendar
-from ._calibration import calibrated, updated
+from ._calibration import calibrated, reawakened, updated
+from ._cautions import warn_of_certainty, warn_of_constants, warn_of_median
 from ._features import Features
 from ._history import History, continued, read, step_of
 from ._horizon import steps_ahead
-from ._intervals import Scores, conformal_quantiles, learned_quantiles, spreads_of
+from ._intervals import Scores, quantiles_around
 from ._model import WindowModel
 from ._pretraining import Pretrained, _Pretraining
 from ._sizes import Sizes, split_in_time
@@ -142,6 +143,9 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         self.window_length_ = self._model.sizes.window_length
         self.horizon_ = self._model.sizes.horizon
         self._remember(history)
+        warn_of_constants(history.values, list(y.columns))
+        if self._forecasts_median():
+            warn_of_median(history.values, list(y.columns))
         return self
 
     def _fit_anew(self, history: History, columns: list | None, step: Any) -> None:
@@ -149,40 +153,62 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         if len(history) < sizes.length:
             raise ValueError(_too_short(history, sizes))
         training, validation, boundary = self._split(history, sizes)
-        known = history[:boundary]
-        scaler = Standard.fit(known.values, constant="fixed")
-        calendar = resolve_calendar(self.calendar, history.index)
-        features = Features(known.exogenous, columns, calendar)
-        n_channels = history.values.shape[1]
-        series = scaler.transform(history.values), features.of_history(history)
-        held_out = self._windows(*series, validation, sizes) if len(validation) else None
-        seed = self._draw_seed()
-
-        module = self._new_module(sizes, features, n_channels, seed)
-        record = self._train(module, self._windows(*series, training, sizes), held_out, seed)
-        self._keep(module, record, resume=False)
-        self._model = WindowModel(module, sizes, scaler, features, step, self.device)
-        self._scores: Scores | None = None
-        if self.interval == "conformal":
-            first = boundary if held_out is not None else sizes.window_length
-            self._scores = calibrated(self._model, history, first, self.calibration_size)
-        self._n_calibrated = len(history) - boundary
+        train = partial(self._train_model, history, columns, step, sizes, self._draw_seed())
+        model, record = train(history[:boundary], training, validation)
+        final = model
         n_windows = len(training) + len(validation)
-        if held_out is not None and self._refits(n_windows) and not record.interrupted:
+        if len(validation) and self._refits(n_windows) and not record.interrupted:
             epochs = None
             if self.early_stopping:
                 epochs = int(np.argmin(record.validation_loss_curve)) + 1
             every = np.arange(len(history) - sizes.length + 1)
-            windows = self._windows(*series, every, sizes)
-            module = self._new_module(sizes, features, n_channels, seed)
-            again = self._train(module, windows, None, seed, max_epochs=epochs)
-            self._keep(module, again, resume=False)
+            final, _ = train(history, every, every[:0], max_epochs=epochs)
             self._keep_validation(record.validation_loss_curve, record.best_loss)
-            self._model = replace(self._model, module=module)
+        first = boundary if len(validation) else sizes.window_length
+        self._take(final, history, first, model)
+        self._n_calibrated = len(history) - boundary
+
+    def _train_model(
+        self,
+        history: History,
+        columns: list | None,
+        step: Any,
+        sizes: Sizes,
+        seed: int,
+        known: History,
+        training: np.ndarray,
+        validation: np.ndarray,
+        max_epochs: int | None = None,
+    ) -> tuple[WindowModel, Any]:
+        """Learn units and weights from the `known` part of a history."""
+        # What is idle all that while takes its unit from the part held out, too.
+        scaler = self._units(known.values, sizes).following(
+            history.values, robust=self._is_robust(), n_steps=sizes.window_length
+        )
+        calendar = resolve_calendar(self.calendar, history.index)
+        features = Features(known.exogenous, columns, calendar).following(history.exogenous)
+        series = scaler.transform(history.values), features.of_history(history)
+        windows = self._windows(*series, training, sizes)
+        held_out = self._windows(*series, validation, sizes) if len(validation) else None
+        module = self._new_module(sizes, features, len(scaler.center), seed, windows)
+        record = self._train(module, windows, held_out, seed, max_epochs=max_epochs)
+        self._keep(module, record, resume=False)
+        model = WindowModel(module, sizes, scaler, features, step, self.device)
+        return model.measuring(history), record
+
+    def _take(
+        self, model: WindowModel, history: History, boundary: int, judged: WindowModel
+    ) -> None:
+        """Forecast by `model`, with intervals from errors of the one `judged`."""
+        self._model = model
+        self._scores: Scores | None = None
+        if self.interval is not None:
+            size = self.calibration_size
+            self._scores = calibrated(judged, history, boundary, size, model)
 
     def _split(self, history: History, sizes: Sizes) -> tuple[np.ndarray, np.ndarray, int]:
         """Hold out the last times where something needs it, if there are enough of them."""
-        needed = self.early_stopping or self.interval == "conformal"
+        needed = self.early_stopping or self.interval is not None
         fraction = self.validation_fraction if needed else 0.0
         training, validation, (boundary,) = split_in_time([len(history)], sizes, fraction)
         if len(training):
@@ -210,14 +236,11 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
                 f"pretraining needs at least {sizes.window_length}."
             )
         self._keep(copy.deepcopy(pretrained.module), pretrained.record, resume=False)
-        scaler = Standard.fit(history.values, constant="fixed")
-        features = pretrained.features
-        self._model = WindowModel(self.module_, sizes, scaler, features, step, self.device)
-        self._scores = None
-        if self.interval == "conformal":
-            self._scores = calibrated(
-                self._model, history, sizes.window_length, self.calibration_size
-            )
+        scaler = self._units(history.values, sizes)
+        features = pretrained.features.following(history.exogenous)
+        model = WindowModel(self.module_, sizes, scaler, features, step, self.device)
+        model = model.measuring(history)
+        self._take(model, history, sizes.window_length, model)
         self._n_calibrated = len(history) - sizes.window_length
 
     def _remember(self, history: History) -> None:
@@ -255,12 +278,16 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
 
     @ready_to_train()
     def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params=True):
-        model, sizes = self._model, self._model.sizes
-        new = read(y, X, model.features.columns)
-        history, n_new = continued(self._history, new, model.step, sizes.window_length)
+        before, sizes = self._model, self._model.sizes
+        new = read(y, X, before.features.columns)
+        history, n_new = continued(self._history, new, before.step, sizes.window_length)
+        self._model = model = before.following(history, robust=self._is_robust())
         if self._scores is not None:
             self._scores = updated(model, self._scores, history, n_new)
             self._n_calibrated += n_new
+            awake = model.scaler.scale != before.scaler.scale
+            if awake.any():
+                self._scores = reawakened(model, self._scores, history, n_new, awake)
         n_windows = len(history) - sizes.length + 1
         if update_params and n_windows > 0:
             starts = np.arange(n_windows)[-max(_REHEARSED, n_new) :]
@@ -286,25 +313,22 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
 
     def _predict_quantiles(self, fh, X: pd.DataFrame | None, alpha: list[float]) -> pd.DataFrame:
         values, rows = self._ahead(fh, X)
-        alphas = np.asarray(alpha, dtype=float)
-        if self.interval == "quantile":
-            quantiles = learned_quantiles(values, self._model.sizes.horizon, alphas)
-        else:
-            quantiles = self._conformal(values[..., 0], alphas)
+        quantiles = self._quantiles(values, np.asarray(alpha, dtype=float))
         by_channel = self._model.scaler.inverse(quantiles[rows].transpose(0, 2, 1))
+        warn_of_certainty(by_channel.transpose(0, 2, 1), alpha, self._get_varnames())
         return pd.DataFrame(
             by_channel.transpose(0, 2, 1).reshape(len(rows), -1),
             index=fh.to_absolute_index(self.cutoff),
             columns=self._get_columns(method="predict_quantiles", alpha=alpha),
         )
 
-    def _conformal(self, point: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    def _quantiles(self, forecasts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         assert self._scores is not None
         sizes = self._model.sizes
-        if not len(self._scores):
+        if not self._scores.cover() and self.interval == "conformal":
             raise ValueError(
-                "Conformal intervals need errors of past forecasts, and there are none yet: fit "
-                f"to at least {sizes.window_length + 1} time steps, or update."
+                "Intervals need errors of past forecasts, and there are none yet: fit to at "
+                f"least {sizes.window_length + 1} time steps, or update."
             )
         if not self._n_calibrated:
             warn(
@@ -313,8 +337,8 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
                 f"{sizes.window_length} and horizon={sizes.horizon} need at least "
                 f"{sizes.length + sizes.horizon} time steps."
             )
-        window = self._model.scaler.transform(self._history.values[-sizes.window_length :])
-        return conformal_quantiles(point, spreads_of(window[None])[0], self._scores, alphas)
+        spread = self._model.spread_of(self._history)
+        return quantiles_around(forecasts, spread, self._scores, alphas)
 
     def predict_windows(self, y, X=None) -> np.ndarray:
         """Forecast every window of a series at once, for a backtest of fixed weights.
@@ -360,7 +384,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         step_of(history.index)
         if len(history) < self._model.sizes.length:
             raise ValueError(_too_short(history, self._model.sizes))
-        return self._model.of_windows(history)
+        return self._model.following(history, robust=self._is_robust()).of_windows(history)
 
 
 def _too_short(history: History, sizes: Sizes) -> str:

@@ -31,19 +31,25 @@ calendar : list of str, "auto" or None
 interval : {"conformal", "quantile"} or None
     How intervals and quantiles are made: from the errors of forecasts of held-out times,
     in units of the window's spread, which ``update`` keeps renewing; or by learning seven
-    quantiles, of which the median is the point forecast; or not at all.
+    quantiles, of which the median is the point forecast, and reading them at the levels
+    that held-out values lay at; or not at all. Past the horizon both widen by as much as
+    forecasts rolled out were worse on the series.
 calibration_size : int
     Times whose errors make conformal intervals, the latest ones.
 normalization : {"last", "standard", "last_standard"} or None
     What a window loses before the network sees it: its last value; its mean, and its
-    standard deviation as unit; or its last value, with that unit.
+    standard deviation as unit; or its last value, with that unit. A window that stands
+    still has a typical window's unit.
 linear : bool
     Add a linear map of the window to the network's output.
 dropout : float
     Share dropped in training, before the output and of the linear map's input.
 loss : {"absolute_error", "squared_error", "huber"}
-    Training loss, in units of the channel's standard deviation. With
-    ``interval="quantile"`` the quantiles' loss takes its place.
+    Training loss, in units of the channel's standard deviation; for all but
+    "squared_error" one that wild values have little weight in. With
+    ``interval="quantile"`` the quantiles' loss takes its place. The default forecasts the
+    median: where most of y is one value, as in intermittent demand, that is this value,
+    and ``fit`` warns; "squared_error" forecasts the mean.
 refit : bool or "auto"
     After calibration or early stopping train again on all windows, the held-out ones
     included; "auto" where there are at most 1000.
@@ -54,7 +60,7 @@ early_stopping : bool
     epochs, and restore the best weights. Without it training takes all of `max_iter`.
 validation_fraction : float
     Share of the times held out at the end of the series, for early stopping and for
-    conformal intervals; at least one horizon. Not held out where neither is asked for.
+    intervals; at least one horizon. Not held out where neither is asked for.
 dtype : {"float32", "float64", "bfloat16"}
     Precision of training; "bfloat16" is mixed precision with float32 weights.
     Forecasts are computed in float64.

@@ -9,6 +9,12 @@ from ..estimators._scaling import Standard
 from ._calendar import calendar_features
 from ._history import History
 
+# A column's unit is outgrown when its deviation is this many times as large.
+_OUTGROWN = 1000.0
+
+# Times the largest value of training, and units at least: beyond, a column saturates.
+_REACH, _LEAST_REACH = 10.0, 10.0
+
 
 class Features:
     """Exogenous columns, standardised, beside the calendar's.
@@ -28,7 +34,38 @@ class Features:
     ) -> None:
         self.columns = columns
         self.calendar = tuple(calendar)
-        self._scaler = None if exogenous is None else Standard.fit(exogenous)
+        self._scaler = None
+        if exogenous is not None:
+            self._scaler = Standard.fit(exogenous)
+            self._constant = exogenous.min(axis=0) == exogenous.max(axis=0)
+            self._reach = self._largest(exogenous)
+
+    def _largest(self, exogenous: np.ndarray) -> np.ndarray:
+        assert self._scaler is not None
+        largest = np.abs(self._scaler.transform(exogenous)).max(axis=0)
+        return np.maximum(_REACH * largest, _LEAST_REACH)
+
+    def following(self, exogenous: np.ndarray | None) -> "Features":
+        """Give the features of further data, in which idle columns may have come to life.
+
+        Nothing was learned of a column that was constant, or whose variation was a
+        thousandth of what it is now: its unit is learned anew.
+        """
+        if self._scaler is None or exogenous is None:
+            return self
+        new = Features(exogenous, self.columns, self.calendar)
+        assert new._scaler is not None
+        idle = self._constant | (new._scaler.scale > _OUTGROWN * self._scaler.scale)
+        idle &= ~new._constant
+        if not idle.any():
+            return self
+        new._scaler = Standard(
+            np.where(idle, new._scaler.center, self._scaler.center),
+            np.where(idle, new._scaler.scale, self._scaler.scale),
+        )
+        new._reach = np.where(idle, new._reach, self._reach)
+        new._constant = self._constant & ~idle
+        return new
 
     @property
     def n_features(self) -> int:
@@ -39,7 +76,8 @@ class Features:
         """Give the features at `index`, of shape (n_times, n_features), if there are any."""
         parts = []
         if self._scaler is not None and exogenous is not None:
-            parts.append(self._scaler.transform(exogenous))
+            scaled = self._scaler.transform(exogenous)
+            parts.append(np.clip(scaled, -self._reach, self._reach))
         if self.calendar:
             parts.append(calendar_features(index, self.calendar))
         return np.concatenate(parts, axis=1) if parts else None

@@ -20,8 +20,11 @@ from ..training._windows import Windows
 from ._features import Features
 from ._intervals import QUANTILES
 from ._sizes import Sizes, choose_sizes
+from ._units import Units
 
 _MAX_SEED = np.iinfo(np.int32).max
+
+_SOME = 1000  # windows that tell how far one typically spreads
 
 # What `update` multiplies learning_rate_init by: fitting ended at a rate near zero.
 _UPDATE_RATE = 0.1
@@ -71,14 +74,25 @@ class _WindowTraining(_TrainingMixin):
     def _n_quantiles(self) -> int:
         return len(QUANTILES) if self.interval == "quantile" else 1
 
+    def _forecasts_median(self) -> bool:
+        return self.interval == "quantile" or self.loss == "absolute_error"
+
+    def _is_robust(self) -> bool:
+        """Tell whether a few wild values are to have little weight, in units too."""
+        return self.interval == "quantile" or self.loss != "squared_error"
+
+    def _units(self, values: np.ndarray, sizes: Sizes) -> Units:
+        return Units.of(values, robust=self._is_robust(), n_steps=sizes.window_length)
+
     def _draw_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(_MAX_SEED))
 
     def _new_module(
-        self, sizes: Sizes, features: Features, n_channels: int, seed: int
+        self, sizes: Sizes, features: Features, n_channels: int, seed: int, windows: Windows
     ) -> WindowForecaster:
+        """Build the module that is to be trained on `windows`."""
         with seeded(seed):
-            return make_forecaster(
+            module = make_forecaster(
                 self._family,
                 n_channels=n_channels,
                 window_length=sizes.window_length,
@@ -91,6 +105,9 @@ class _WindowTraining(_TrainingMixin):
                 dropout=self.dropout,
                 **self._family_options(sizes),
             )
+        some = slice(None, None, max(1, len(windows) // _SOME))
+        module.learn_typical(windows.take(some)[0]["x"])
+        return module
 
     def _windows(
         self, values: np.ndarray, table: np.ndarray | None, starts: np.ndarray, sizes: Sizes

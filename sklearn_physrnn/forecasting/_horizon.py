@@ -1,6 +1,7 @@
 """Steps ahead: from sktime's horizons to numbers, and beyond a module's own horizon."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,21 +63,50 @@ def roll_out(
     return np.concatenate(pieces)[:n_steps]
 
 
-def accumulate(offsets: np.ndarray, horizon: int) -> np.ndarray:
+@dataclass(frozen=True)
+class Carry:
+    """What of an error's square at the end of a horizon is added in those after it.
+
+    Attributes
+    ----------
+    added : ndarray of shape (n_horizons, horizon, n_channels)
+        In the second horizon, in the third and so on.
+    through : ndarray of shape (n_channels,)
+        From there on each horizon adds this share of what the one before added, at most all.
+    """
+
+    added: np.ndarray
+    through: np.ndarray
+
+    @classmethod
+    def all_of_it(cls, horizon: int, n_channels: int) -> "Carry":
+        """Errors add up as in a random walk."""
+        return cls(np.ones((1, horizon, n_channels)), np.ones(n_channels))
+
+    def at(self, n_steps: int) -> np.ndarray:
+        """Give the share added at each of the first `n_steps`, (n_steps, n_channels)."""
+        horizon = self.added.shape[1]
+        table = [np.zeros_like(self.added[0]), *self.added]
+        step = self.added[-1, -1] - table[-2][-1]
+        while len(table) < blocks(n_steps, horizon):
+            step = step * self.through
+            table.append(table[-1] + step)
+        return np.concatenate(table)[:n_steps]
+
+
+def accumulate(offsets: np.ndarray, carry: Carry) -> np.ndarray:
     """Let errors past the horizon add to those of the forecasts they start from.
 
-    Each horizon rolled out starts from an error like that at the end of the one before. Were
-    they independent, their squares would add up, as in a random walk.
+    Each horizon rolled out starts from errors like that at the end of the one before. Their
+    squares add up in a random walk; nothing is added in white noise.
 
     Parameters
     ----------
-    offsets : ndarray of shape (n_steps, ...)
+    offsets : ndarray of shape (n_steps, n_channels, n_alphas)
         Distance of a quantile from the middle, each step as one of its own horizon.
-    horizon : int
+    carry : Carry
     """
     n_steps = len(offsets)
-    before = (np.arange(n_steps) // horizon).reshape(-1, *[1] * (offsets.ndim - 1))
-    end = offsets[min(horizon, n_steps) - 1]
-    return np.where(
-        before > 0, np.sign(offsets) * np.hypot(offsets, np.sqrt(before) * end), offsets
-    )
+    end = offsets[min(carry.added.shape[1], n_steps) - 1]
+    added = np.sqrt(carry.at(n_steps))[..., None] * end
+    return np.sign(offsets) * np.hypot(offsets, added)

@@ -3,25 +3,107 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from scipy.special import ndtri
 
-from ._horizon import accumulate
+from ..nn._forecast import scale_of
+from ._horizon import Carry, accumulate
 
 # Learned at once by interval="quantile". The middle one is the point forecast.
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 
-# Of the spread of the training values: what a window that stands still is taken to vary.
-_LEAST_SPREAD = 0.1
+_LEVELS = ndtri(np.array(QUANTILES))
+_MIDDLE = len(QUANTILES) // 2
+
+# Of a window's spread: the standard deviation that learned quantiles are taken to have at least.
+_LEAST_WIDTH = 1e-3
+
+_TWO_LEVELS = 4  # steps of a window that two levels leave anything of
+
+# Times the usual, from which on a window's shift of level is an event of its own.
+_UNUSUAL = 2.0
+
+_SOME = 1000  # windows that tell what is typical
 
 
-def spreads_of(windows: np.ndarray) -> np.ndarray:
-    """Give how far standardised windows (n, window_length, n_channels) spread."""
-    return np.maximum(windows.std(axis=1), _LEAST_SPREAD)
+def deviations_of(windows: np.ndarray) -> np.ndarray:
+    """Give how far windows (n, window_length, n_channels) spread, but for one new level.
+
+    It is the standard deviation about two levels, one up to some step and one from there on:
+    of all steps the one that leaves the least. A shift of level within a window is known,
+    and makes no forecast as uncertain as it is large.
+    """
+    n_steps = windows.shape[1]
+    if n_steps < _TWO_LEVELS:
+        return windows.std(axis=1)
+    values = windows - windows.mean(axis=1, keepdims=True)
+    sums = values.cumsum(axis=1)[:, :-1]  # of all they are 0
+    before = np.arange(1, n_steps)[:, None]
+    explained = sums**2 * (1 / before + 1 / (n_steps - before))
+    left = (values**2).sum(axis=1) - explained.max(axis=1)
+    return np.sqrt(np.maximum(left, 0) / n_steps)
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """How far windows of a series spread, which is the unit of its forecasts' errors.
+
+    Attributes
+    ----------
+    typical : ndarray of shape (n_channels,)
+        Mean deviation of a window.
+    shifting : ndarray of shape (n_channels,)
+        Median ratio of a window's standard deviation to its deviation about two levels.
+    """
+
+    typical: np.ndarray
+    shifting: np.ndarray
+
+    @classmethod
+    def of(cls, windows: np.ndarray) -> "Spreads":
+        """Learn from windows (n, window_length, n_channels) what is usual."""
+        some = windows[:: max(1, len(windows) // _SOME)]
+        deviations = deviations_of(some)
+        typical = deviations.mean(axis=0)
+        typical = np.where(typical > 0, typical, 1.0)
+        ratios = some.std(axis=1) / scaled(deviations, typical)
+        return cls(typical, np.maximum(np.median(ratios, axis=0), 1.0))
+
+    def replaced(self, channels: np.ndarray, new: "Spreads") -> "Spreads":
+        """Take those of `channels` (boolean) from `new`."""
+        return Spreads(
+            np.where(channels, new.typical, self.typical),
+            np.where(channels, new.shifting, self.shifting),
+        )
+
+    def ahead(self, windows: np.ndarray) -> np.ndarray:
+        """Give the unit that intervals are in, (n, n_channels).
+
+        It is the deviation, and the typical one where windows all but stand still.
+        """
+        return scaled(deviations_of(windows), self.typical)
+
+    def of_errors(self, windows: np.ndarray) -> np.ndarray:
+        """Give the unit that errors are counted in, (n, n_channels).
+
+        It is that of intervals, but after an unusual shift of level larger: what was wrong
+        while the window held it says little of the time after.
+        """
+        shifted = windows.std(axis=1) / (_UNUSUAL * self.shifting)
+        return np.maximum(self.ahead(windows), shifted)
+
+
+def scaled(deviations: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    """Give the scale of windows, as the network has it."""
+    return scale_of(torch.from_numpy(deviations), torch.from_numpy(typical)).numpy()
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Errors of past forecasts in units of their windows' spread, the latest last.
+    """Errors of past forecasts, each in a unit of its own, the latest last.
+
+    The unit is the spread of the forecast's window; where quantiles were forecast, it is
+    their own spread: an error is the normal quantile of the level that the value lies at.
 
     The rows are target times, so that each observation adds one: its errors as seen from
     one step before it, from two, and so on. Old rows leave, which lets intervals follow a
@@ -31,25 +113,28 @@ class Scores:
     ----------
     errors : ndarray of shape (n_times, horizon, n_channels)
         Absolute; NaN where no forecast was made.
-    forecasts : ndarray of shape (horizon, horizon, n_channels)
+    forecasts : ndarray of shape (horizon, horizon, n_channels, n_quantiles)
         Forecasts from the last times, as many as steps of them are still open; NaN where
         none was made.
     spreads : ndarray of shape (horizon, n_channels)
         Spread of their windows.
     size : int
         Rows to keep.
+    carry : Carry
+        How errors go on past the horizon.
     """
 
     errors: np.ndarray
     forecasts: np.ndarray
     spreads: np.ndarray
     size: int
+    carry: Carry
 
     @classmethod
-    def empty(cls, horizon: int, n_channels: int, size: int) -> "Scores":
-        """Begin without any forecast."""
-        forecasts = np.full((horizon, horizon, n_channels), np.nan)
-        return cls(np.empty((0, horizon, n_channels)), forecasts, forecasts[0], size)
+    def empty(cls, shape: tuple[int, int, int], size: int) -> "Scores":
+        """Begin without any forecast, of `shape` (horizon, n_channels, n_quantiles)."""
+        none = np.full((shape[0], *shape), np.nan)
+        return cls(none[:0, ..., 0], none, none[0, ..., 0], size, Carry.all_of_it(*shape[:2]))
 
     def __len__(self) -> int:
         return len(self.errors)
@@ -70,7 +155,7 @@ class Scores:
         ----------
         values : ndarray of shape (n_new, n_channels)
             What was observed.
-        forecasts : ndarray of shape (n_new, horizon, n_channels)
+        forecasts : ndarray of shape (n_new, horizon, n_channels, n_quantiles)
             Forecasts with each of these times as the last one known.
         spreads : ndarray of shape (n_new, n_channels)
         """
@@ -80,9 +165,13 @@ class Scores:
         new = np.arange(max(0, len(values) - self.size), len(values))
         steps = np.arange(1, horizon + 1)
         made = new[:, None] - steps + horizon  # row of the forecast h steps before
-        errors = np.abs(values[new][:, None] - known[made, steps - 1]) / known_spreads[made]
+        errors = _errors(values[new][:, None], known[made, steps - 1], known_spreads[made])
         errors = np.concatenate((self.errors, errors))[-self.size :]
         return replace(self.opened(forecasts, spreads), errors=errors)
+
+    def cover(self) -> bool:
+        """Tell whether there are errors of every channel."""
+        return bool((~np.isnan(self.errors)).any(axis=(0, 1)).all())
 
     def interrupted(self) -> "Scores":
         """Forget the open forecasts: what is observed next does not follow."""
@@ -96,7 +185,7 @@ class Scores:
         ndarray of shape (n_coverages, horizon, n_channels)
             With the finite-sample correction of split conformal prediction; where there
             are too few errors for a coverage, at least as a normal distribution of their
-            mean square has it.
+            mean square has it. A step without any has the widest of the others.
         """
         errors = np.sort(self.errors, axis=0)  # NaN last
         known = (~np.isnan(errors)).sum(axis=0)
@@ -105,19 +194,40 @@ class Scores:
         widths = np.take_along_axis(errors, rows, axis=0)
         scale = np.sqrt(np.nansum(errors**2, axis=0) / np.maximum(known, 1))
         normal = ndtri((1 + np.minimum(coverages, 1 - 1e-9)) / 2)[:, None, None] * scale
-        return np.where(ranks > known, np.maximum(widths, normal), widths)
+        widths = np.where(ranks > known, np.maximum(widths, normal), widths)
+        widest = np.where(known > 0, widths, 0.0).max(axis=1, keepdims=True)
+        return np.where(known > 0, widths, widest)
 
 
-def conformal_quantiles(
-    point: np.ndarray, spread: np.ndarray, scores: Scores, alphas: np.ndarray
+def _errors(values: np.ndarray, forecasts: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+    if forecasts.shape[-1] == 1:
+        return np.abs(values - forecasts[..., 0]) / spreads
+    quantiles = _apart(forecasts, spreads)
+    values = np.broadcast_to(values, spreads.shape)[..., None]
+    left = np.clip((values >= quantiles).sum(axis=-1, keepdims=True) - 1, 0, len(_LEVELS) - 2)
+    low, high = (np.take_along_axis(quantiles, left + k, axis=-1) for k in (0, 1))
+    share = (values - low) / (high - low)
+    return np.abs(_LEVELS[left] + share * (_LEVELS[left + 1] - _LEVELS[left]))[..., 0]
+
+
+def _apart(quantiles: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+    """Put quantiles at `QUANTILES` at least a little apart, and leave the middle one."""
+    return quantiles + _LEAST_WIDTH * spreads[..., None] * _LEVELS
+
+
+def quantiles_around(
+    forecasts: np.ndarray, spread: np.ndarray, scores: Scores, alphas: np.ndarray
 ) -> np.ndarray:
-    """Give quantiles around a point forecast.
+    """Give quantiles of forecasts, as wide as past errors call for.
 
     Parameters
     ----------
-    point : ndarray of shape (n_steps, n_channels)
+    forecasts : ndarray of shape (n_steps, n_channels, n_quantiles)
+        Points, or quantiles at `QUANTILES` in increasing order. Then what past errors say
+        is at which of their levels to read a quantile; without any, at its own. Between two
+        of them, and beyond the outermost, it is linear in the normal quantile of the level.
     spread : ndarray of shape (n_channels,)
-        Of the window the forecast was made from.
+        Of the window they were made from.
     scores : Scores
     alphas : ndarray of shape (n_alphas,)
 
@@ -125,37 +235,28 @@ def conformal_quantiles(
     -------
     ndarray of shape (n_steps, n_channels, n_alphas)
     """
-    n_steps, horizon = len(point), len(scores.spreads)
-    widths = scores.half_widths(np.abs(2 * alphas - 1))
+    n_steps, n_channels, n_quantiles = forecasts.shape
+    coverages = np.abs(2 * alphas - 1)
+    if n_quantiles > 1 and not scores.cover():
+        learned = ndtri((1 + np.minimum(coverages, 1 - 1e-9)) / 2)
+        widths = np.broadcast_to(learned[:, None, None], (len(alphas), *scores.spreads.shape))
+    else:
+        widths = scores.half_widths(coverages)
     widths = np.where((alphas == 0.5)[:, None, None], 0.0, widths)
-    widths = widths[:, np.arange(n_steps) % horizon] * spread
-    offsets = (np.sign(alphas - 0.5)[:, None, None] * widths).transpose(1, 2, 0)
-    return point[..., None] + accumulate(offsets, horizon)
+    widths = widths[:, np.arange(n_steps) % len(scores.spreads)]
+    units = (np.sign(alphas - 0.5)[:, None, None] * widths).transpose(1, 2, 0)
+    middle = forecasts[..., n_quantiles // 2, None]
+    if n_quantiles == 1:
+        offsets = units * spread[:, None]
+    else:
+        offsets = _read(_apart(forecasts, np.broadcast_to(spread, (n_steps, n_channels))), units)
+        offsets -= middle
+    return middle + accumulate(offsets, scores.carry)
 
 
-def learned_quantiles(values: np.ndarray, horizon: int, alphas: np.ndarray) -> np.ndarray:
-    """Read quantiles at any level off those at `QUANTILES`.
-
-    Between two levels, and beyond the outermost, a quantile is linear in the normal
-    quantile of its level.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_steps, n_channels, len(QUANTILES))
-        In increasing order.
-    horizon : int
-    alphas : ndarray of shape (n_alphas,)
-
-    Returns
-    -------
-    ndarray of shape (n_steps, n_channels, n_alphas)
-    """
-    levels = ndtri(np.array(QUANTILES))
-    middle = len(levels) // 2
-    offsets = values - values[:, :, middle, None]
-    offsets = accumulate(offsets, horizon)
-    wanted = ndtri(np.clip(alphas, 1e-9, 1 - 1e-9))
-    left = np.clip(np.searchsorted(levels, wanted) - 1, 0, len(levels) - 2)
-    share = (wanted - levels[left]) / (levels[left + 1] - levels[left])
-    read = offsets[..., left] * (1 - share) + offsets[..., left + 1] * share
-    return values[:, :, middle, None] + read
+def _read(quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Read quantiles (n_steps, n_channels, n_quantiles) at normal `levels` (..., n_alphas)."""
+    left = np.clip(np.searchsorted(_LEVELS, levels) - 1, 0, len(_LEVELS) - 2)
+    share = (levels - _LEVELS[left]) / (_LEVELS[left + 1] - _LEVELS[left])
+    low, high = (np.take_along_axis(quantiles, left + k, axis=2) for k in (0, 1))
+    return low * (1 - share) + high * share

@@ -1,22 +1,21 @@
 """A trained module with all that turns series into its inputs and its outputs into series."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
-from ..estimators._scaling import Standard
 from ..training._device import inference_device
 from ..training._inference import BATCH_VALUES, module_outputs
 from ._features import Features
 from ._history import History, exogenous_at, following
 from ._horizon import blocks, roll_out
-from ._intervals import spreads_of
+from ._intervals import Spreads
 from ._sizes import Sizes
+from ._units import Units
 
 
 @dataclass(frozen=True)
@@ -25,25 +24,33 @@ class WindowModel:
 
     Attributes
     ----------
-    module : nn.Module
+    module : WindowForecaster
         Maps contexts (batch, window_length, n_channels), and features, to
         (batch, horizon, n_channels, n_quantiles).
     sizes : Sizes
-    scaler : Standard
+    scaler : Units
         Of the series' channels.
     features : Features
     step : offset or int
         Between times.
     device : str
         Where to compute, if it is there.
+    spreads : Spreads
+        Of the series' windows; see `measuring`.
     """
 
-    module: nn.Module
+    module: Any
     sizes: Sizes
-    scaler: Standard
+    scaler: Units
     features: Features
     step: Any
     device: str
+    spreads: Spreads | None = None
+
+    @property
+    def n_quantiles(self) -> int:
+        """Quantiles of each forecast; 1 for a point."""
+        return int(self.module.core.n_quantiles)
 
     @property
     def n_channels(self) -> int:
@@ -62,21 +69,88 @@ class WindowModel:
         outputs = self._run(contexts, self.features.of_history(history))
         return self.scaler.inverse(_middle(outputs))
 
-    def from_every_time(self, history: History) -> tuple[np.ndarray, np.ndarray]:
+    def from_every_time(
+        self, history: History, final: "WindowModel | None" = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Forecast from each time of a history that has a context.
 
         Exogenous columns end with the history; after it, the last row stands in.
 
+        Parameters
+        ----------
+        history : History
+        final : WindowModel, default=self
+            In whose units to give them.
+
         Returns
         -------
-        forecasts : ndarray of shape (n, horizon, n_channels)
+        forecasts : ndarray of shape (n, horizon, n_channels, n_quantiles)
         spreads : ndarray of shape (n, n_channels)
             Of the contexts.
         """
-        contexts = _cut(self.scaler.transform(history.values), self.sizes.window_length)
+        final = self if final is None else final
         ahead = following(history.index[-1], self.sizes.horizon, self.step)
-        outputs = self._run(contexts, self._table(history, ahead, None))
-        return _middle(outputs), spreads_of(contexts)
+        outputs = self._run(self._contexts(history), self._table(history, ahead, None))
+        if final.scaler is not self.scaler:
+            by_channel = self.scaler.inverse(np.moveaxis(outputs, 2, 3))
+            outputs = np.moveaxis(final.scaler.transform(by_channel), 3, 2)
+        return outputs, final._spreads.of_errors(final._contexts(history))
+
+    def errors_ahead(self, history: History, n_more: int) -> list[np.ndarray]:
+        """Compare forecasts made at once with those rolled out over `n_more` horizons.
+
+        Returns
+        -------
+        list of ndarray of shape (n, horizon, n_channels)
+            Errors of forecasts rolled out over no horizon, over one more and so on, all of
+            the same targets, in units of the spread of the same windows.
+        """
+        horizon, window_length = self.sizes.horizon, self.sizes.window_length
+        contexts, table = self._contexts(history), self.features.of_history(history)
+        targets = _cut(self.scaler.transform(history.values)[window_length:], horizon)
+        n_origins = len(targets) - n_more * horizon
+        units = self._spreads.of_errors(contexts[:n_origins])[:, None]
+        errors = []
+        for rolled_out in range(n_more + 1):
+            # The last of these horizons ends with the targets.
+            start = (n_more - rolled_out) * horizon
+            context = contexts[start : start + n_origins]
+            for block in range(rolled_out + 1):
+                part = None if table is None else table[start + block * horizon :]
+                forecast = _middle(self._run(context, part))
+                context = np.concatenate((context, forecast), axis=1)[:, -window_length:]
+            errors.append((targets[n_more * horizon :] - forecast) / units)
+        return errors
+
+    def spread_of(self, history: History) -> np.ndarray:
+        """Give the spread of a history's last context, (n_channels,)."""
+        context = history[-self.sizes.window_length :]
+        return self._spreads.ahead(self._contexts(context))[0]
+
+    def following(self, history: History, *, robust: bool) -> "WindowModel":
+        """Give the model in whose units channels lie that have come to life."""
+        n_steps = self.sizes.window_length
+        scaler = self.scaler.following(history.values, robust=robust, n_steps=n_steps)
+        features = self.features.following(history.exogenous)
+        model = replace(self, scaler=scaler, features=features)
+        awake = scaler.scale != self.scaler.scale
+        if not awake.any():
+            return model
+        new = model.measuring(history)._spreads
+        return replace(model, spreads=self._spreads.replaced(awake, new))
+
+    def measuring(self, history: History) -> "WindowModel":
+        """Give the model that takes the windows of a history for typical ones."""
+        return replace(self, spreads=Spreads.of(self._contexts(history)))
+
+    @property
+    def _spreads(self) -> Spreads:
+        assert self.spreads is not None
+        return self.spreads
+
+    def _contexts(self, history: History) -> np.ndarray:
+        """Cut all windows of a history, in the module's units."""
+        return _cut(self.scaler.transform(history.values), self.sizes.window_length)
 
     def ahead(self, history: History, X: pd.DataFrame | None, n_steps: int) -> np.ndarray:
         """Forecast the `n_steps` after a history.

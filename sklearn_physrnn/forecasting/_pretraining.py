@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from ..estimators._scaling import Standard
 from ..estimators._training import ready_to_train
 from ._calendar import resolve_calendar
 from ._features import Features
@@ -64,7 +63,7 @@ class _Pretraining(_WindowTraining):
 
         seed = self._draw_seed()
         if before is not None:
-            features, module = before.features, copy.deepcopy(before.module)
+            features = before.features
         else:
             exogenous = [h.exogenous for h in histories if h.exogenous is not None]
             features = Features(
@@ -72,14 +71,18 @@ class _Pretraining(_WindowTraining):
                 columns,
                 resolve_calendar(self.calendar, histories[0].index),
             )
-            module = self._new_module(sizes, features, y.shape[1], seed)
         # Each series in units of its own, as fit will have its one.
-        values = [Standard.fit(h.values, constant="fixed").transform(h.values) for h in histories]
+        values = [self._units(h.values, sizes).transform(h.values) for h in histories]
         tables = [table for h in histories if (table := features.of_history(h)) is not None]
         panel = np.concatenate(values), np.concatenate(tables) if tables else None
+        windows = self._windows(*panel, training, sizes)
+        if before is None:
+            module = self._new_module(sizes, features, y.shape[1], seed, windows)
+        else:
+            module = copy.deepcopy(before.module)
         record = self._train(
             module,
-            self._windows(*panel, training, sizes),
+            windows,
             self._windows(*panel, validation, sizes) if len(validation) else None,
             seed,
             optimizer_state=None if before is None else before.record.optimizer_state,

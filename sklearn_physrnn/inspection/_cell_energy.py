@@ -6,7 +6,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from ..estimators._petnn import _PETNNModel
+from ..estimators._petnn import _PETNNModel, release_rate
+from ..nn._recurrent import RecurrentModel
 from ..nn.petnn import PETNN
 from ._models import check_family, check_indices, exact_copy, exact_inputs, one_sequence
 from ._plotting import COLORS, GREY, draw_inputs, import_pyplot, legend_above, panels, span_time
@@ -15,13 +16,11 @@ _WHAT = "a PETNNClassifier or PETNNRegressor"
 _N_DRAWN = 3  # neurons, unless chosen
 
 
-def _run(estimator, inputs) -> tuple[PETNN, dict[str, Any]]:
-    module = cast(Any, exact_copy(estimator))
+def _model(estimator) -> RecurrentModel:
+    module = cast(RecurrentModel, exact_copy(estimator))
     if not isinstance(module.recurrent, PETNN):
         raise TypeError(f"estimator must have PETNN layers, got {type(module.recurrent).__name__}")
-    x = inputs["x"] if module.embedding is None else module.embedding(inputs["x"])
-    options = {name: value for name, value in inputs.items() if name != "x"}
-    return module.recurrent, {"x": x, **options}
+    return module
 
 
 def release_rates(estimator, X) -> pd.DataFrame:
@@ -58,8 +57,7 @@ def release_rates(estimator, X) -> pd.DataFrame:
     """
     check_family(estimator, _PETNNModel, _WHAT)
     series = estimator._validate_inputs(X, reset=False)
-    layers, inputs = _run(estimator, exact_inputs(estimator, series))
-    rates = layers.release_rate(**inputs).numpy()
+    rates = release_rate(_model(estimator), exact_inputs(estimator, series)).numpy()
     layer, neuron = np.indices(rates.shape)
     return pd.DataFrame(
         {"layer": layer.ravel(), "neuron": neuron.ravel(), "release_rate": rates.ravel()}
@@ -207,8 +205,9 @@ class CellEnergyDisplay:
         (layer,) = check_indices("layer", [layer], estimator.num_layers)
         rate = rates.loc[rates["layer"] == layer, "release_rate"].to_numpy()
         sequence = one_sequence(estimator, X, sample, channel_names)
-        layers, inputs = _run(estimator, sequence.inputs)
-        path = layers.trajectory(**inputs)[layer]
+        model = _model(estimator)
+        ((x, dt, _),) = model.sequences(**sequence.inputs)[1]
+        path = cast(PETNN, model.recurrent).trajectory(x, dt=dt)[layer]
         energy, remaining, released = (
             part[0].numpy() for part in (path.energy, path.remaining_time, path.released)
         )

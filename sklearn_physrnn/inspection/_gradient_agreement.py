@@ -1,6 +1,7 @@
 """``gradient_agreement``: what the two fitters of an HSSM say about the same gradient."""
 
 import copy
+from collections import defaultdict
 from typing import Any, cast
 
 import numpy as np
@@ -118,7 +119,7 @@ def gradient_agreement(estimator, X, y) -> pd.DataFrame:
                 run.add(batch, criterion, len(samples))
             for block, products in enumerate(inputs):
                 # One at a time: these are as long as the series.
-                products.add({who: run.input_gradients.pop(block) for who, run in runs.items()})
+                products.add({who: run.pop_input_gradient(block) for who, run in runs.items()})
     rows = []
     for block, input_products in enumerate(inputs):
         gradients = {who: run.parameter_gradients(block) for who, run in runs.items()}
@@ -156,7 +157,7 @@ class _Run:
             if isinstance(part, Dropout):
                 part.eval()
         self.units: list[Any] = [block.hru for block in self.module.blocks]
-        self.input_gradients: dict[int, torch.Tensor] = {}
+        self.input_gradients: dict[int, list[torch.Tensor]] = defaultdict(list)
         for block, unit in enumerate(self.units):
             unit.gradient = gradient
             unit.register_forward_pre_hook(self._watcher(block))
@@ -165,7 +166,7 @@ class _Run:
         def watch(unit, args):
             # A view: without a norm the skip connection reads the same tensor.
             u = args[0].view_as(args[0])
-            u.register_hook(lambda grad: self.input_gradients.__setitem__(block, grad))
+            u.register_hook(self.input_gradients[block].append)
             return (u, *args[1:])
 
         return watch
@@ -173,13 +174,17 @@ class _Run:
     def add(self, batch, criterion, n_samples: int) -> None:
         """Add the gradient of a batch's share of the mean loss."""
         inputs, (targets, weights) = batch
-        inputs = {k: x.to(self.dtype) if x.is_floating_point() else x for k, x in inputs.items()}
+        inputs = {k: x if k == "lengths" else x.to(self.dtype) for k, x in inputs.items()}
         if targets.is_floating_point():
             targets = targets.to(self.dtype)
         losses = criterion(run_module(self.module, inputs), targets)
         if weights is not None:
             losses = losses * weights.to(self.dtype)
         (losses.sum() / n_samples).backward()
+
+    def pop_input_gradient(self, block: int) -> torch.Tensor:
+        """Give that of the last batch: sequences of unequal length come in groups."""
+        return torch.cat([grad.flatten() for grad in self.input_gradients.pop(block)])
 
     def parameter_gradients(self, block: int) -> dict[str, torch.Tensor]:
         named = self.units[block].named_parameters()

@@ -189,7 +189,7 @@ def attribute(estimator, X, baseline, target, response: str, n_steps: int) -> At
         if embedding is not None:
             values = values.sum(2, keepdim=True)
         elif estimator.time_channel is not None:
-            axis = estimator.time_channel % series.values.shape[2]
+            axis = estimator.time_channel % series.values.shape[1]
             zeros = torch.zeros_like(values[:, :, :1])
             values = torch.cat((values[:, :, :axis], zeros, values[:, :, axis:]), 2)
     return Attribution(
@@ -222,7 +222,9 @@ def _baseline(estimator, validated, x: torch.Tensor, baseline) -> torch.Tensor |
         if values.ndim or values.dtype.kind not in "iu" or not 0 <= values < n_words:
             raise ValueError(f"baseline must be a token id in [0, {n_words}), got {baseline!r}.")
         return torch.full_like(x, int(values))
-    like = validated.values if isinstance(validated, Series) else validated
+    like = validated
+    if isinstance(validated, Series):
+        like = validated.padded(validated.values)
     if isinstance(validated, Series) and estimator._n_dims == 2 and values.ndim:
         values = values[..., None]
     try:
@@ -235,11 +237,10 @@ def _baseline(estimator, validated, x: torch.Tensor, baseline) -> torch.Tensor |
     if not np.isfinite(values).all():
         raise ValueError("baseline must be finite.")
     if isinstance(validated, Series):
-        values = np.where(validated.mask[:, :, None], values, 0)
+        values = values[validated.mask]
         if estimator.time_channel is not None:
-            values = values.copy()
             channel = estimator.time_channel
-            values[:, :, channel] = validated.values[:, :, channel]
+            values[:, channel] = validated.values[:, channel]
         return exact_inputs(estimator, Series(values, validated.lengths))["x"]
     return exact_inputs(estimator, np.ascontiguousarray(values))["x"]
 

@@ -9,7 +9,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..estimators._sequences import _SequenceInputs
+from ..estimators._sequences import Series, _SequenceInputs
 
 
 def check_family(estimator, family: type, what: str) -> None:
@@ -44,9 +44,11 @@ def exact_copy(estimator) -> nn.Module:
 
 
 def exact_inputs(estimator, X) -> dict[str, torch.Tensor]:
-    """Turn validated X into the module's inputs, in float64."""
+    """Turn validated X into the module's inputs, in float64; sequences padded."""
     inputs = {}
     for name, x in estimator._module_inputs(X, estimator._preparation).items():
+        if isinstance(X, Series) and X.ragged and name != "lengths":
+            x = X.padded(x)
         tensor = torch.as_tensor(np.ascontiguousarray(x))
         inputs[name] = tensor.double() if tensor.is_floating_point() else tensor
     return inputs
@@ -91,12 +93,8 @@ def one_sequence(
     if not -len(series) <= sample < len(series):
         raise ValueError(f"sample must be one of the {len(series)} in X, got {sample}.")
     series = series[[sample]]
-    length = int(series.lengths[0])
-    values = series.values[0, :length]
+    values, length = series.values, series.longest
     inputs = exact_inputs(estimator, series)
-    if "lengths" in inputs:
-        del inputs["lengths"]
-        inputs = {name: x[:, :length] for name, x in inputs.items()}
     channel = estimator.time_channel
     names = [f"channel {k}" for k in range(values.shape[1])]
     if channel is None:

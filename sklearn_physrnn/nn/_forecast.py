@@ -13,14 +13,18 @@ from .petnn import PETNN
 FAMILIES = ("petnn", "hssm", "dynpmnn")
 NORMALIZATIONS = ("last", "standard", "last_standard", None)
 
+# Of the typical deviation of a window: what varies less is taken to stand still.
+_STILL = 0.1
+
 
 class WindowForecaster(nn.Module):
     """Forecast the steps after a window, in the window's own units.
 
     Each window and channel is shifted and scaled by what it shows itself, which is
     undone behind `core`: a window that is shifted, and except for "last" one that is
-    scaled, has its forecast shifted and scaled alike. A channel that is constant over
-    the window is forecast to stay so, whatever the features.
+    scaled, has its forecast shifted and scaled alike. A window that stands still tells
+    no scale: the nearer its deviation is to zero, the more the typical one of training
+    takes its place, so that features and what was learned keep their effect.
 
     Parameters
     ----------
@@ -30,10 +34,17 @@ class WindowForecaster(nn.Module):
     normalization : {"last", "standard", "last_standard", None}
         "last" subtracts the window's last value; "standard" its mean and divides by its
         standard deviation; "last_standard" subtracts the last value and divides by the
-        standard deviation. None leaves windows as they are, and constant channels too.
+        standard deviation. None leaves windows as they are.
     linear : LinearMap or None
         Maps normalised windows to what is added to the core's output.
+
+    Attributes
+    ----------
+    typical : Tensor of shape (n_channels,)
+        Mean standard deviation of a window of each channel; 1 before `learn_typical`.
     """
+
+    typical: torch.Tensor
 
     def __init__(
         self,
@@ -50,6 +61,16 @@ class WindowForecaster(nn.Module):
         self.core = core
         self.normalization = normalization
         self.linear = linear
+        self.register_buffer("typical", torch.ones(core.n_channels))
+
+    @torch.no_grad()
+    def learn_typical(self, x: torch.Tensor) -> None:
+        """Take the typical deviation from training windows (batch, window_length, n_channels).
+
+        It stays 1, the unit of standardised values, where none of them varies.
+        """
+        deviation = x.std(1, correction=0).mean(0)
+        self.typical.copy_(torch.where(deviation > 0, deviation, 1))
 
     def forward(self, x: torch.Tensor, *, features: torch.Tensor | None = None) -> torch.Tensor:
         """Map windows to forecasts.
@@ -71,26 +92,42 @@ class WindowForecaster(nn.Module):
             If `x` or `features` is not of these sizes.
         """
         self.core.check(x, features)
-        z, shift, scale, varies = self._normalize(x)
+        z, shift, scale = self._normalize(x)
         forecast = self.core(z, features)
         if self.linear is not None:
             forecast = forecast + self.linear(z)
-        return forecast * (scale * varies).unsqueeze(-1) + shift.unsqueeze(-1)
+        return forecast * scale.unsqueeze(-1) + shift.unsqueeze(-1)
 
     def _normalize(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Give the normalised windows, their shift and scale, and which channels vary."""
+        """Give the normalised windows, their shift and their scale."""
         if self.normalization is None:
             one = torch.ones_like(x[:, :1])
-            return x, torch.zeros_like(one), one, one
+            return x, torch.zeros_like(one), one
         shift = x.mean(1, keepdim=True) if self.normalization == "standard" else x[:, -1:]
-        varies = (x != x[:, :1]).any(1, keepdim=True)
-        scale = torch.ones_like(shift)
-        if self.normalization != "last":
-            # At least what rounding leaves of a deviation, so that nothing overflows.
-            floor = torch.finfo(x.dtype).eps * x.abs().amax(1, keepdim=True)
-            deviation = x.std(1, keepdim=True, correction=0).maximum(floor)
-            scale = torch.where(varies, deviation, 1)
-        return (x - shift) / scale, shift, scale, varies
+        if self.normalization == "last":
+            return x - shift, shift, torch.ones_like(shift)
+        # At least what rounding leaves of a deviation, so that nothing overflows.
+        floor = torch.finfo(x.dtype).eps * x.abs().amax(1, keepdim=True)
+        deviation = x.std(1, keepdim=True, correction=0).maximum(floor)
+        scale = scale_of(deviation, self.typical)
+        return (x - shift) / scale, shift, scale
+
+
+def scale_of(deviation: torch.Tensor, typical: torch.Tensor) -> torch.Tensor:
+    """Give the scale of windows: their deviation, unless they all but stand still.
+
+    From a tenth of the typical deviation downwards the two are mixed, geometrically, in
+    favour of the typical one, which a window without any deviation has.
+
+    Parameters
+    ----------
+    deviation, typical : Tensor
+        Not negative, and positive.
+    """
+    share = deviation / (_STILL * typical)
+    least = torch.finfo(deviation.dtype).tiny
+    mixed = typical * (deviation.clamp_min(least) / typical).pow(share.clamp_max(1))
+    return torch.where(share < 1, mixed, deviation)
 
 
 class LinearMap(nn.Module):

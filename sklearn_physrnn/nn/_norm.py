@@ -1,23 +1,20 @@
-"""Normalisation of sequences that never sees padding."""
+"""Normalisation of the steps of sequences, none of them padding."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn.functional import layer_norm
 
 
-def _on_a_gpu(x: torch.Tensor) -> bool:
-    return x.is_cuda
-
-
 class SequenceNorm(nn.Module):
     """Batch normalisation without scale or shift, over samples and steps alike.
 
-    Statistics are those of the steps within each sample's length. As usual, training
-    normalises with the batch's own and keeps running averages, which `eval` uses. A
-    batch of a single step has no variance: it maps to zero and leaves the averages'
-    variance as it was.
+    Training normalises with the batch's own statistics and keeps running averages, which
+    `eval` uses: those of all batches so far while they are few, rather than of the initial
+    values too. A batch of a single step has no variance: it maps to zero and leaves the
+    averages as they were.
 
     Parameters
     ----------
@@ -26,11 +23,23 @@ class SequenceNorm(nn.Module):
     eps : float, default=1e-5
         Added to the variance.
     momentum : float, default=0.1
-        Weight of a new batch in the running averages.
+        Weight of a new batch in the running averages, once many batches were seen.
+
+    Attributes
+    ----------
+    running_mean, running_var : Tensor of shape (num_features,)
+        The variance is the mean square that training divides by, without Bessel's
+        correction: that would depend on how the sample weights are scaled.
+    seen : Tensor of shape ()
+        Weight of all batches so far in averages that began at zero.
     """
 
     running_mean: torch.Tensor
     running_var: torch.Tensor
+    seen: torch.Tensor
+
+    # Buffers that files of version 0.1.0 lack, with what stands for them.
+    younger_buffers: ClassVar[dict[str, float]] = {"seen": 1.0}
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1):
         super().__init__()
@@ -38,67 +47,72 @@ class SequenceNorm(nn.Module):
         self.momentum = momentum
         self.register_buffer("running_mean", torch.zeros(num_features))
         self.register_buffer("running_var", torch.ones(num_features))
+        self.register_buffer("seen", torch.zeros(()))
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-        """Normalise `x` (batch, time, channels); zero past `lengths`."""
-        flat = x.reshape(-1, x.shape[2])
-        if lengths is None:
-            return self._normalise(flat).view_as(x)
-        inside = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        if _on_a_gpu(x):
-            return self._normalise_inside(x, inside[:, :, None])
-        index = inside.flatten().nonzero()[:, 0]
-        rows = self._normalise(flat.index_select(0, index))
-        return torch.zeros_like(flat).index_copy(0, index, rows).view_as(x)
+    def forward(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise `x` (..., channels).
 
-    def _normalise_inside(self, x: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-        # Selecting the steps inside would wait for a GPU to count them. Here all are
-        # normalised, by sums over those inside.
+        Parameters
+        ----------
+        x : Tensor of shape (..., channels)
+            Steps, none of them padding.
+        weights : Tensor of shape (...) or None
+            How often each step counts in the batch's statistics, up to a common factor.
+        """
+        rows = x.reshape(-1, x.shape[-1])
         if not self.training:
-            scale = (self.running_var + self.eps).rsqrt()
-            return ((x - self.running_mean) * scale).masked_fill(~inside, 0).to(x.dtype)
-        wide = x.to(torch.promote_types(x.dtype, torch.float32)).masked_fill(~inside, 0)
-        n = inside.sum()
-        at_least_1 = n.clamp(min=1)
-        mean = wide.sum((0, 1)) / at_least_1
-        centred = (wide - mean).masked_fill(~inside, 0)
-        variance = centred.square().sum((0, 1)) / at_least_1
-        with torch.no_grad():
-            # Divided in their type: integers are divided in float32.
-            unbiased = variance * (n.to(variance.dtype) / (n - 1).clamp(min=1))
-            for average, new, enough in (
-                (self.running_mean, mean, n > 0),
-                (self.running_var, unbiased, n > 1),
-            ):
-                moved = average.lerp(new.to(average.dtype), self.momentum)
-                average.copy_(torch.where(enough, moved, average))
-        return (centred * (variance + self.eps).rsqrt()).to(x.dtype)
+            rows = self._batch_norm(rows, self.running_mean, self.running_var)
+        elif len(rows) < 2:
+            rows = rows - rows
+        elif weights is None:
+            rows = self._normalise(rows)
+        else:
+            rows = self._normalise_weighted(rows, weights.reshape(-1, 1))
+        return rows.view_as(x)
+
+    def _batch_norm(self, rows, mean, variance):
+        # In training this writes the batch's mean and unbiased variance.
+        return torch.batch_norm(
+            rows, None, None, mean, variance, self.training, 1.0, self.eps,
+            torch.backends.cudnn.enabled,
+        )  # fmt: skip
 
     def _normalise(self, rows: torch.Tensor) -> torch.Tensor:
-        running_mean, running_var = self.running_mean, self.running_var
-        if self.training and len(rows) < 2:
-            # An unbiased variance would divide by zero.
-            if len(rows):
-                running_mean.lerp_(rows.detach()[0].to(running_mean.dtype), self.momentum)
-            return rows - rows
-        return torch.batch_norm(
-            rows, None, None, running_mean, running_var, self.training, self.momentum,
-            self.eps, torch.backends.cudnn.enabled,
-        )  # fmt: skip
+        mean, variance = torch.zeros_like(self.running_mean), torch.ones_like(self.running_var)
+        normalised = self._batch_norm(rows, mean, variance)
+        self._remember(mean, variance * ((len(rows) - 1) / len(rows)))
+        return normalised
+
+    def _normalise_weighted(self, rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
+        shares = (weights / weights.sum()).to(wide.dtype)
+        mean = (shares * wide).sum(0)
+        centred = wide - mean
+        variance = (shares * centred.square()).sum(0)
+        self._remember(mean, variance)
+        return (centred * (variance + self.eps).rsqrt()).to(rows.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        self.seen.add_((1 - self.seen) * self.momentum)
+        # As Adam corrects its averages, which begin at zero.
+        share = self.momentum / self.seen
+        for average, new in ((self.running_mean, mean), (self.running_var, variance)):
+            average.lerp_(new.to(average.dtype), share)
 
 
 class StepNorm(nn.Module):
     """Layer normalisation without scale or shift: every step by itself."""
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-        """Normalise the channels of `x` (batch, time, channels)."""
-        return layer_norm(x, x.shape[2:])
+    def forward(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise the channels of `x` (..., channels)."""
+        return layer_norm(x, x.shape[-1:])
 
 
 class NoNorm(nn.Module):
     """Nothing, with the same arguments."""
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         """Return `x`."""
         return x
 

@@ -1,11 +1,13 @@
 """A recurrent network for whole sequences: embedding, recurrent layers, readout, head."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch
 from torch import nn
 
 from ._dropout import Dropout
+from ._packing import Packing, Sequences, groups, pack
 
 READOUTS = ("last", "mean", "max")
 
@@ -100,19 +102,45 @@ class RecurrentModel(nn.Module):
         x: torch.Tensor,
         *,
         dt: torch.Tensor | None = None,
-        lengths: torch.Tensor | None = None,
+        lengths: torch.Tensor | Packing | None = None,
     ) -> torch.Tensor:
         """Map sequences to outputs (batch, output_size).
 
         Parameters
         ----------
         x : Tensor of shape (batch, time, features), or (batch, time) of tokens
-        dt : Tensor of shape (batch, time) or None
+            With `lengths` also packed, one sequence after another: of shape
+            (sum(lengths), features) or (sum(lengths),).
+        dt : Tensor of shape (batch, time), or (sum(lengths),), or None
             Time elapsed before each step; 1 if None.
         lengths : Tensor of shape (batch,) or None
-            Steps of each sample; all of them if None.
+            Steps of each sample, at least one; all of them if None.
         """
+        packing, sequences = self.sequences(x, dt=dt, lengths=lengths)
+        read = []
+        for group, steps, own in sequences:
+            output, _ = self.recurrent(group, dt=steps, lengths=own)
+            read.append(read_out(output, self.readout, own))
+        hidden = read[0] if packing is None else packing.in_order(read)
+        return self.head(self.dropout(hidden))
+
+    def sequences(
+        self,
+        x: torch.Tensor,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | Packing | None = None,
+    ) -> tuple[Packing | None, Iterator[Sequences]]:
+        """Give what the recurrent layers hear; arguments as in :meth:`forward`.
+
+        Returns
+        -------
+        packing : Packing or None
+            None where the sequences are all of one length.
+        sequences : iterator of (x, dt, lengths)
+            Groups of sequences, (batch, time, features).
+        """
+        x, dt, packing = pack("x", x, dt, lengths, 3 if self.embedding is None else 2)
         if self.embedding is not None:
             x = self.dropout(self.embedding(x))
-        output, _ = self.recurrent(x, dt=dt, lengths=lengths)
-        return self.head(self.dropout(read_out(output, self.readout, lengths)))
+        return packing, groups(x, dt, packing)

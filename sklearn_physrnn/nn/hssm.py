@@ -6,12 +6,13 @@ import torch
 from torch import nn
 from torch.nn.functional import gelu, glu
 
-from ..kernels._check import check_values
+from ..kernels._check import check_tensors
 from ..kernels.oscillators import check_sequence
 from ._check import check_dropout, check_names, check_sizes
 from ._dropout import Dropout
-from ._hru import HRU, zero_past
-from ._norm import NORMS
+from ._hru import HRU
+from ._norm import NORMS, SequenceNorm
+from ._packing import Packing, groups, pack
 from .linear_hru import LinearHRU
 from .nonlinear_hru import NonlinearHRU
 
@@ -28,8 +29,13 @@ class _Block(nn.Module):
         self.gate = nn.Linear(hidden_size, 2 * hidden_size)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x, dt, lengths):
-        h = self.hru(self.norm(x, lengths), dt=dt, lengths=lengths)
+    def forward(self, x, dt=None, packing=None, weights=None):
+        """Map steps (..., hidden_size), packed where there is a packing; weights one a step."""
+        heard = [
+            self.hru(sequences, dt=steps, lengths=lengths)
+            for sequences, steps, lengths in groups(self.norm(x, weights), dt, packing)
+        ]
+        h = heard[0] if packing is None else packing.collect(heard)
         h = glu(self.gate(self.dropout(gelu(h))))
         return x + self.dropout(h)
 
@@ -144,31 +150,41 @@ class HSSM(nn.Module):
         )
         self.head = nn.Linear(hidden_size, output_size)
 
+    @property
+    def takes_weights(self) -> bool:
+        """Whether training depends on sample weights other than through the loss."""
+        return any(isinstance(block.norm, SequenceNorm) for block in self.blocks)
+
     def forward(
         self,
         u: torch.Tensor,
         *,
         dt: torch.Tensor | None = None,
-        lengths: torch.Tensor | None = None,
+        lengths: torch.Tensor | Packing | None = None,
+        weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run the model.
 
         Parameters
         ----------
-        u : Tensor of shape (batch, time, input_size)
-            Input sequences.
-        dt : Tensor of shape (batch, time), optional
+        u : Tensor of shape (batch, time, input_size), or (sum(lengths), input_size)
+            Input sequences; with `lengths` also packed, one after another.
+        dt : Tensor of shape (batch, time), or (sum(lengths),), optional
             Factor of the oscillators' step size at every step, at most about one: see
             :class:`LinearHRU`. It gets no gradient.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, at least one. Later steps of `u` and `dt`
-            are ignored, NaN or not.
+            are ignored, NaN or not. Best kept on the CPU: of a tensor on a GPU every call
+            waits for the values.
+        weights : Tensor of shape (batch,), optional
+            Sample weights, up to a common factor, for batch normalisation in training:
+            whole numbers do what as many copies of the samples would.
 
         Returns
         -------
         output : Tensor of shape (batch, output_size)
             With readout "sequence", of shape (batch, time // every, output_size), zero
-            past a sample's length.
+            past a sample's length; of packed sequences, time is the longest length.
 
         Raises
         ------
@@ -178,8 +194,38 @@ class HSSM(nn.Module):
             If a shape does not fit, a length or a step is out of range, or the largest
             step is unstable.
         """
-        check_sequence("u", u, dt, lengths)
-        if u.shape[2] != self.input_size:
+        self._check(u, dt, lengths, weights)
+        x, dt, packing = pack("u", u, dt, lengths, 3)
+        if weights is not None:
+            weights = (
+                weights[:, None].expand(u.shape[:2])
+                if packing is None
+                else packing.repeat(weights)
+            )
+        x = self.encoder(x)
+        for block in self.blocks:
+            x = block(x, dt, packing, weights)
+        if self.readout != "sequence":
+            return self.head(self._read_out(x, packing))
+        if packing is None:
+            return self.head(x[:, self.every - 1 :: self.every])
+        x = self.head(packing.every(x, self.every))
+        n_steps = u.shape[1] if u.ndim == 3 else packing.longest
+        return packing.padded(x, self.every, n_steps // self.every)
+
+    def _read_out(self, x: torch.Tensor, packing: Packing | None) -> torch.Tensor:
+        if packing is None:
+            return x[:, -1] if self.readout == "last" else x.sum(1) / x.shape[1]
+        if self.readout == "last":
+            return packing.last(x)
+        sums = [sequences.sum(1) for sequences in packing.spread(x)]
+        return packing.in_order(sums) / packing.counts(x.device)
+
+    def _check(self, u, dt, lengths, weights) -> None:
+        check_tensors(u=u, weights=weights)
+        if lengths is None or u.ndim != 2:
+            check_sequence("u", u, dt, None if isinstance(lengths, Packing) else lengths)
+        if u.shape[-1] != self.input_size:
             raise ValueError(
                 f"u must have shape (batch, time, input_size={self.input_size}), "
                 f"got {tuple(u.shape)}."
@@ -187,19 +233,9 @@ class HSSM(nn.Module):
         own = self.head.weight.dtype
         if u.dtype != own and not torch.is_autocast_enabled(u.device.type):
             raise ValueError(f"u must have the parameters' {own}, got {u.dtype}.")
-        if lengths is not None:
-            at_least_1 = (lengths >= 1).all()
-            check_values(at_least_1, lambda: ValueError("lengths must be at least 1."))
-            # torch takes an index of bytes for a mask
-            lengths = lengths.to(u.device, torch.int64)
-        x = self.encoder(zero_past(u, lengths))
-        for block in self.blocks:
-            x = block(x, dt, lengths)
-        if self.readout == "sequence":
-            x = self.head(x[:, self.every - 1 :: self.every])
-            return x if lengths is None else zero_past(x, lengths // self.every)
-        if self.readout == "mean":
-            n_steps = u.shape[1] if lengths is None else lengths[:, None]
-            return self.head(zero_past(x, lengths).sum(1) / n_steps)
-        last = -1 if lengths is None else lengths - 1
-        return self.head(x[torch.arange(len(x), device=x.device), last])
+        if weights is not None:
+            n_samples = len(u) if lengths is None else len(lengths)
+            if weights.shape != (n_samples,):
+                raise ValueError(
+                    f"weights must have shape {(n_samples,)}, got {tuple(weights.shape)}."
+                )

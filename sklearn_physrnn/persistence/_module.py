@@ -79,9 +79,19 @@ def weight_arrays(module: nn.Module) -> dict[str, np.ndarray]:
     return {name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()}
 
 
+def younger_buffers(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Give what stands for buffers that files of earlier versions lack."""
+    return {
+        f"{prefix}.{name}": torch.full_like(part.get_buffer(name), value, device="cpu")
+        for prefix, part in module.named_modules()
+        for name, value in getattr(part, "younger_buffers", {}).items()
+    }
+
+
 def fill(module: nn.Module, arrays: dict[str, np.ndarray]) -> None:
     """Give an outline its values."""
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    tensors = {**younger_buffers(module), **tensors}
     module.load_state_dict(tensors, assign=True)
     module.eval()
 

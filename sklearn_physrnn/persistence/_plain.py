@@ -120,6 +120,10 @@ class Fields:
             )
         return value
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a field `name` that was not taken yet."""
+        return name in self._left
+
     def integer(self, name: str, minimum: int = 1) -> int:
         """Take an integer of at least `minimum` that 64 bits can hold."""
         return self._checked(self.take(name, int), name, minimum)

@@ -6,6 +6,7 @@ loaded.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def from_contents(
     )
     scaler = _scalers.make_scaler(fields["input_scaler"], part("input_scaler."))
     estimator._preparation = (
-        Preparation(scaler, fields["longest"], fields["time_unit"])
+        replace(estimator._preparation, scaler=scaler)
         if isinstance(estimator, _SequenceInputs)
         else scaler
     )
@@ -112,6 +113,9 @@ def outline(model: dict[str, Any], specs: dict[str, Spec]) -> tuple[Any, Any, di
     _set_fitted(estimator, Fields(fitted, "fitted attributes"))
     module = _module.outline(estimator, fitted["dtype"], max_layers=len(specs))
     expected = _expected_specs(estimator, module, fitted)
+    for name in _module.younger_buffers(module):
+        if f"module.{name}" not in specs:
+            del expected[f"module.{name}"]
     if specs != expected:
         wrong = next(k for k in [*expected, *specs] if specs.get(k) != expected.get(k))
         raise ValueError(
@@ -175,7 +179,11 @@ def _set_fitted(estimator: Any, fields: Fields) -> None:
         longest = fields.integer("longest")
         if getattr(estimator, "every", 1) > longest:
             raise ValueError(f"every={estimator.every} exceeds its longest series, {longest}.")
-        estimator._preparation = Preparation(None, longest, time_unit)
+        # Files of version 0.1 lack it.
+        mean_dt = fields.take("mean_dt", float) if fields.has("mean_dt") else 1.0
+        if not 0 < mean_dt <= 1:
+            raise ValueError("its mean step of time must be positive, and at most 1.")
+        estimator._preparation = Preparation(None, longest, time_unit, mean_dt)
     if isinstance(estimator, _BaseClassifier):
         estimator.classes_ = _classes(fields.take("classes_", dict))
     else:

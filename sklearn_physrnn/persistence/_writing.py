@@ -128,6 +128,7 @@ def _fitted_fields(estimator: Any) -> dict[str, Any]:
         fields["n_dims"] = int(own["_n_dims"])
         fields["longest"] = int(preparation.longest)
         fields["time_unit"] = float(preparation.time_unit)
+        fields["mean_dt"] = float(preparation.mean_dt)
         fields["input_scaler"] = _scalers.scaler_fields(preparation.scaler)
     else:
         fields["input_scaler"] = _scalers.scaler_fields(preparation)

@@ -1,44 +1,49 @@
 """Samples in memory, and batches of them without a DataLoader."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..nn._packing import Packing, sent
 from ._prefetch import prefetched
 
 Index = torch.Tensor | slice
-Batch = tuple[dict[str, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
+Batch = tuple[dict[str, Any], tuple[torch.Tensor, torch.Tensor | None]]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs, targets and weights, all with the sample as their first axis.
+    """Inputs, targets and weights of samples.
 
     Attributes
     ----------
     inputs : dict of str to Tensor
-        "x", the module's first argument, and its keyword arguments.
+        "x", the module's first argument, and its keyword arguments, with the sample as
+        their first axis. With "lengths" (n_samples,), on the CPU, they are sequences packed
+        one after another instead, with the step as their first axis.
     targets : Tensor of shape (n_samples, n_targets) or (n_samples,)
         Real targets, or class indices.
     weights : Tensor of shape (n_samples,) or None
         Sample weights of mean 1; None where all are equal.
-    host_lengths : LongTensor of shape (n_samples,) or None
-        The lengths among the inputs, if any, on the CPU, wherever the inputs are.
+    host_lengths : ndarray of shape (n_samples,) or None
+        The lengths among the inputs, if any.
     """
 
     inputs: dict[str, torch.Tensor]
     targets: torch.Tensor
     weights: torch.Tensor | None = None
-    host_lengths: torch.Tensor | None = None
+
+    host_lengths: np.ndarray | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         lengths = self.inputs.get("lengths")
-        if self.host_lengths is None and lengths is not None:
-            object.__setattr__(self, "host_lengths", lengths.cpu())
+        if lengths is not None:
+            object.__setattr__(self, "host_lengths", lengths.numpy())
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -50,8 +55,9 @@ class Samples:
 
     @property
     def positions(self) -> int:
-        """Positions that a module visits in a sample."""
-        return steps_per_sample(self.inputs["x"])
+        """Positions that a module visits in a sample, in the mean if they differ."""
+        x = self.inputs["x"]
+        return steps_per_sample(x) if self.host_lengths is None else -(-len(x) // len(self))
 
     @property
     def nbytes(self) -> int:
@@ -61,16 +67,19 @@ class Samples:
         )
 
     def to(self, device: torch.device) -> "Samples":
-        """Copy to `device`."""
+        """Copy to `device` all but the lengths, which a batch's shape depends on."""
+        inputs = {
+            name: x if name == "lengths" else x.to(device) for name, x in self.inputs.items()
+        }
         return replace(
             self,
-            inputs={name: x.to(device) for name, x in self.inputs.items()},
+            inputs=inputs,
             targets=self.targets.to(device),
             weights=None if self.weights is None else self.weights.to(device),
         )
 
     def take(self, index: Index, there: torch.Tensor | None = None) -> Batch:
-        """Select the batch `index`, without the steps past its longest sequence.
+        """Select the batch `index`.
 
         Parameters
         ----------
@@ -79,36 +88,55 @@ class Samples:
             The same index on the samples' device, where that is another.
         """
         at = index if there is None else there
-        inputs = {name: x[at] for name, x in self.inputs.items()}
-        if self.host_lengths is not None:
-            # Lengths on a GPU could only be looked at by waiting for it.
-            inputs = _cut(inputs, int(self.host_lengths[index].max()))
+        targets = self.targets
+        if self.host_lengths is None:
+            inputs: dict[str, Any] = {name: x[at] for name, x in self.inputs.items()}
+        else:
+            inputs = take_packed(self.inputs, self.host_lengths, index)
+            if targets.ndim == 3:  # of every step: none has more than there are steps
+                targets = targets[:, : inputs["lengths"].longest]
         weights = None if self.weights is None else self.weights[at]
-        return inputs, (self.targets[at], weights)
+        return inputs, (targets[at], weights)
 
 
-def _cut(inputs: dict[str, torch.Tensor], n_steps: int) -> dict[str, torch.Tensor]:
-    return {name: x[:, :n_steps] if x.ndim > 1 else x for name, x in inputs.items()}
+def take_packed(
+    inputs: dict[str, torch.Tensor], lengths: np.ndarray, index: Index | np.ndarray
+) -> dict[str, Any]:
+    """Select samples of packed inputs, with a :class:`Packing` for their lengths.
 
-
-def trim_padding(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Cut the time axis (axis 1) after the longest sequence, where lengths are given."""
-    lengths = inputs.get("lengths")
-    if lengths is None or lengths.device.type != "cpu":  # elsewhere it would wait for the device
-        return inputs
-    return _cut(inputs, int(lengths.max()))
+    Parameters
+    ----------
+    inputs : dict of str to Tensor
+        Of shape (sum(lengths), ...) but for "lengths".
+    lengths : ndarray of shape (n_samples,)
+    index : LongTensor on the CPU, ndarray or slice
+    """
+    if not isinstance(index, slice):
+        index = np.asarray(index)
+    packing = Packing(lengths[index])
+    rows = packing.rows((lengths.cumsum() - lengths)[index])
+    taken: dict[str, Any] = {"lengths": packing}
+    for name, x in inputs.items():
+        if name == "lengths":
+            continue
+        if isinstance(index, slice):
+            taken[name] = x[rows[0] : rows[-1] + 1]
+        else:
+            taken[name] = x.index_select(0, sent(rows, x.device))
+    return taken
 
 
 def steps_per_sample(x: Any) -> int:
-    """Count the positions a module visits: the steps of a sequence, or one for a row.
+    """Count the positions a module visits in a row of `x`.
 
-    Integers are tokens, of shape (n_samples, n_timesteps).
+    They are the steps of a sequence, or one for a row of a table or a packed step. Integers
+    are tokens, of shape (n_samples, n_timesteps) unless packed.
     """
     floating = x.is_floating_point() if isinstance(x, torch.Tensor) else x.dtype.kind == "f"
-    return x.shape[1] if x.ndim == 3 or not floating else 1
+    return x.shape[1] if x.ndim == 3 or (x.ndim == 2 and not floating) else 1
 
 
-def run_module(module: nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+def run_module(module: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
     """Call `module` with the input "x" first and the others by name."""
     others = {name: value for name, value in inputs.items() if name != "x"}
     return module(inputs["x"], **others)

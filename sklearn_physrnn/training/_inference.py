@@ -4,12 +4,14 @@ import copy
 import os
 import threading
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ._data import join_outputs, run_module, trim_padding
+from ._data import run_module, take_packed
 from ._device import cpu_by_default
 from ._threads import one_thread_in_a_fork
 
@@ -86,38 +88,71 @@ def module_outputs(
     device: torch.device,
     batch_size: int,
 ) -> np.ndarray:
-    """Run `module` over `inputs`, `batch_size` samples at a time.
+    """Run `module` over `inputs`, a batch at a time.
 
     Parameters
     ----------
     module : nn.Module
         In evaluation mode.
     inputs : dict of str to ndarray
-        The module's keyword arguments, each with the sample as its first axis.
+        The module's keyword arguments, each with the sample as its first axis; or with
+        "lengths", packed as in :class:`Samples`.
     dtype, device
         Where and in which precision to compute.
     batch_size : int
-        Bounds the memory taken.
+        Bounds the memory taken: rows of "x" at a time, which are steps where they are
+        packed. A sequence of more steps is a batch by itself.
 
     Returns
     -------
     ndarray of shape (n_samples, ...)
+        In the order of the inputs. Outputs of every step are zero past the last.
     """
     if device.type == "cuda" and device.index is None:  # the copy stays where it is made
         device = torch.device("cuda", torch.cuda.current_device())
-    pieces = []
     with one_thread_in_a_fork(), cpu_by_default():
         tensors = {name: torch.as_tensor(x) for name, x in inputs.items()}
-        n_samples = len(next(iter(tensors.values())))
         module = _cast(module, dtype, device)
         with torch.inference_mode():
-            for start in range(0, n_samples, batch_size):
-                # Trimmed before it leaves the CPU, where lengths can be looked at.
-                stop = start + batch_size
-                piece = trim_padding({name: x[start:stop] for name, x in tensors.items()})
-                piece = {
+
+            def run(batch: dict[str, Any]) -> torch.Tensor:
+                there = {
                     name: x.to(device, dtype if x.is_floating_point() else x.dtype)
-                    for name, x in piece.items()
+                    if isinstance(x, torch.Tensor)
+                    else x
+                    for name, x in batch.items()
                 }
-                pieces.append(run_module(module, piece).cpu())
-            return join_outputs(pieces).numpy()
+                return run_module(module, there).cpu()
+
+            if "lengths" in tensors:
+                return _packed_outputs(run, tensors, batch_size).numpy()
+            pieces = [
+                run({name: x[start : start + batch_size] for name, x in tensors.items()})
+                for start in range(0, len(tensors["x"]), batch_size)
+            ]
+            return torch.cat(pieces).numpy()
+
+
+def _packed_outputs(
+    run: Callable[[dict[str, Any]], torch.Tensor], inputs: dict[str, torch.Tensor], n_steps: int
+) -> torch.Tensor:
+    """Outputs of packed sequences, taken by length in batches of `n_steps` or of one."""
+    lengths = inputs["lengths"].numpy()
+    order = np.argsort(-lengths, kind="stable")
+    ends = lengths[order].cumsum()
+    outputs, start = None, 0
+    while start < len(order):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + n_steps, side="right")))
+        index = order[start:stop]
+        piece = run(take_packed(inputs, lengths, index))
+        if outputs is None:  # the longest come first: none has more steps
+            outputs = piece.new_zeros(len(order), *piece.shape[1:])
+        rows = torch.from_numpy(index)
+        if piece.ndim == 3:
+            outputs[:, : piece.shape[1]][rows] = piece
+        else:
+            outputs[rows] = piece
+        start = stop
+    assert outputs is not None
+    return outputs

@@ -105,6 +105,8 @@ class Net(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         # skorch sets the training mode here, batch by batch; we do once an epoch.
         inputs, target = batch
+        if target[1] is not None and getattr(self.module_, "takes_weights", False):
+            inputs = {**inputs, "weights": target[1]}
         y_pred = self.infer(inputs)
         loss = self.get_loss(y_pred, target, training=True)
         loss.backward()

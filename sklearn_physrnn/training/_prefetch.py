@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from ..nn._packing import Packing
+
 _own = threading.local()
 
 
@@ -33,7 +35,8 @@ def prefetched(batches: Iterable[Any], device: torch.device) -> Iterator[Any]:
 
     Parameters
     ----------
-    batches : iterable of tensors, None, and tuples and dicts of them
+    batches : iterable of tensors, packings, None, and tuples and dicts of them
+        A packing stays as it is.
     device : torch.device
     """
     if device.type != "cuda":
@@ -66,4 +69,4 @@ def _map(function: Any, batch: Any) -> Any:
         return {name: _map(function, x) for name, x in batch.items()}
     if isinstance(batch, tuple):
         return tuple(_map(function, x) for x in batch)
-    return None if batch is None else function(batch)
+    return batch if batch is None or isinstance(batch, Packing) else function(batch)

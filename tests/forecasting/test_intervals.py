@@ -51,17 +51,65 @@ def test_quantiles_are_in_order(forecaster, interval):
     np.testing.assert_allclose(quantiles[0.5], model.predict(fh=range(1, 15)), rtol=1e-10)
 
 
-def test_past_the_horizon_intervals_widen():
-    model = PETNNForecaster(**SMALL).fit(make_series(300))
-    interval = model.predict_interval(fh=range(1, 31), coverage=0.9)["y"][0.9]
-    width = (interval["upper"] - interval["lower"]).to_numpy().reshape(5, 6)
-    assert (np.diff(width, axis=0) > 0).all()
+def widths_past_the_horizon(y, **options):
+    """Of five horizons of six steps."""
+    model = PETNNForecaster(**SMALL, **options).fit(y)
+    interval = model.predict_interval(fh=range(1, 31), coverage=0.9)[y.name][0.9]
+    return (interval["upper"] - interval["lower"]).to_numpy().reshape(5, 6)
+
+
+@pytest.mark.parametrize("interval", ["conformal", "quantile"])
+def test_past_the_horizon_intervals_widen_as_a_walk_does(interval):
+    walk = pd.Series(np.random.default_rng(0).normal(size=400).cumsum(), name="y")
+    widths = widths_past_the_horizon(walk, interval=interval)
+    assert (np.diff(widths, axis=0) > 0).all()
+    # A walk's errors after 30 steps are sqrt(5) times those after 6.
+    assert 1.7 < widths[4, 5] / widths[0, 5] < 2.8
+
+
+@pytest.mark.parametrize("interval", ["conformal", "quantile"])
+def test_past_the_horizon_intervals_of_white_noise_stay_as_wide(interval):
+    noise = pd.Series(np.random.default_rng(0).normal(size=400), name="y")
+    widths = widths_past_the_horizon(noise, interval=interval)
+    means = widths.mean(axis=1)
+    # The first horizon has its own learned quantiles, as no other window holds values only.
+    np.testing.assert_allclose(means[1:], means[0 if interval == "conformal" else 1], rtol=0.15)
 
 
 def test_conformal_coverage():
     y = make_series()
     model = PETNNForecaster(**SMALL).fit(y[:400])
     np.testing.assert_allclose(coverage(model, y, 400, [1, 3, 6]), COVERAGES, atol=0.06)
+
+
+@pytest.mark.parametrize("forecaster", FORECASTERS)
+def test_quantiles_learned_from_few_values_cover(forecaster):
+    """A network of many weights learns a short series by heart, and with it false certainty."""
+    setting = {"max_iter": 60, "dropout": 0.0, "alpha": 0.0, "learning_rate_init": 0.01}
+    inside = []
+    for seed in range(2):
+        y = pd.Series(np.random.default_rng(seed).normal(size=160), name="y")
+        model = forecaster(**SMALL | {"hidden_size": 32} | setting, interval="quantile")
+        inside.append(coverage(model.fit(y[:100]), y, 100, [1, 3, 6]))
+    assert (np.mean(inside, axis=0)[1:] > COVERAGES[1:] - 0.12).all()
+
+
+@pytest.mark.parametrize("kind", ["noise", "walk"])
+@pytest.mark.parametrize("shift", [50, -50])
+def test_a_level_shift_in_the_window_leaves_intervals_as_wide(kind, shift):
+    values = np.random.default_rng(0).normal(size=220)
+    values = values.cumsum() if kind == "walk" else values
+    values[190:] += shift
+    y = pd.Series(values, name="y")
+    model = PETNNForecaster(**SMALL).fit(y[:180])
+
+    def width():
+        return float(np.diff(model.predict_interval([1], coverage=0.8)).item())
+
+    usual = width()
+    for t in range(180, 218, 2):
+        model.update(y[t : t + 2], update_params=False)
+        assert width() < 3 * usual, t
 
 
 def test_learned_coverage():
@@ -75,7 +123,7 @@ def test_coverage_recovers_when_the_series_grows_wild():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=700) * np.where(np.arange(700) < 400, 1, 3)
     y = pd.Series(8 * np.sin(2 * np.pi * np.arange(700) / 12) + noise, name="y")
-    model = PETNNForecaster(**SMALL, calibration_size=60).fit(y[:400])
+    model = PETNNForecaster(**SMALL | {"max_iter": 20}, calibration_size=60).fit(y[:400])
     width = model.predict_interval([1], coverage=0.8)
     model.update(y[400:500], update_params=False)
     wider = model.predict_interval([1], coverage=0.8)

@@ -1,18 +1,17 @@
 """The parts that a forecaster is made of, each by itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import ndtri
 
 from sklearn_physrnn.forecasting._calendar import FEATURES, calendar_features, resolve_calendar
+from sklearn_physrnn.forecasting._calibration import carry_of
 from sklearn_physrnn.forecasting._history import History, continued, following, step_of
-from sklearn_physrnn.forecasting._horizon import accumulate, roll_out
-from sklearn_physrnn.forecasting._intervals import (
-    QUANTILES,
-    Scores,
-    conformal_quantiles,
-    learned_quantiles,
-)
+from sklearn_physrnn.forecasting._horizon import Carry, accumulate, roll_out
+from sklearn_physrnn.forecasting._intervals import QUANTILES, Scores, quantiles_around
 from sklearn_physrnn.forecasting._sizes import Sizes, choose_sizes, season, split_in_time
 
 
@@ -153,20 +152,57 @@ def test_roll_out_feeds_forecasts_back_with_features_of_their_times():
 
 def test_errors_of_a_random_walk_accumulate_to_its_own():
     horizon, n_steps = 4, 11
-    one = np.sqrt(np.arange(n_steps) % horizon + 1.0)
-    np.testing.assert_allclose(accumulate(one, horizon), np.sqrt(np.arange(n_steps) + 1))
-    np.testing.assert_allclose(accumulate(-one, horizon), -np.sqrt(np.arange(n_steps) + 1))
+    one = np.sqrt(np.arange(n_steps) % horizon + 1.0)[:, None, None]
+    all_of_it = Carry.all_of_it(horizon, 1)
+    expected = np.sqrt(np.arange(n_steps) + 1)[:, None, None]
+    np.testing.assert_allclose(accumulate(one, all_of_it), expected)
+    np.testing.assert_allclose(accumulate(-one, all_of_it), -expected)
+
+
+def test_errors_of_white_noise_do_not_accumulate():
+    offsets = np.ones((11, 2, 3)) * [-1, 0, 2]
+    np.testing.assert_array_equal(
+        accumulate(offsets, Carry(np.zeros((1, 4, 2)), np.zeros(2))), offsets
+    )
+
+
+def test_errors_of_a_process_that_returns_to_its_mean_accumulate_up_to_its_own():
+    horizon, n_steps, phi = 4, 14, 0.8
+    steps = np.arange(n_steps) + 1
+    own = np.sqrt((1 - phi ** (2 * steps)) / (1 - phi**2))
+    offsets = own[np.arange(n_steps) % horizon][:, None, None]
+    carry = (phi ** (2 * steps[:horizon]))[None, :, None]
+    through = np.array([phi ** (2 * horizon)])
+    np.testing.assert_allclose(accumulate(offsets, Carry(carry, through))[:8, 0, 0], own[:8])
+    # What the later horizons add is spread evenly over them.
+    np.testing.assert_allclose(accumulate(offsets, Carry(carry, through))[:, 0, 0], own, rtol=0.05)
+
+
+def test_how_errors_go_on_is_read_off_those_of_forecasts_rolled_out():
+    """As in a walk, as in noise, and not known where none was wrong; each channel by itself."""
+    horizon = 3
+    steps = np.arange(1, 4 * horizon + 1)
+    errors = np.stack((np.sqrt(steps), np.ones(12), np.zeros(12)), axis=1).reshape(4, 3, 3)
+    added = carry_of(errors).at(8 * horizon).reshape(8, horizon, 3)
+    for channel, expected in enumerate((np.arange(8.0), np.zeros(8), np.arange(8.0))):
+        np.testing.assert_allclose(added[..., channel].mean(axis=1), expected, rtol=1e-6)
 
 
 # -- intervals -----------------------------------------------------------------------
 
 
+def make_scores(errors, n_quantiles=1):
+    _, horizon, n_channels = errors.shape
+    scores = Scores.empty((horizon, n_channels, n_quantiles), 99)
+    return replace(scores, errors=errors)
+
+
 def test_scores_pair_each_value_with_its_earlier_forecasts(rng):
     horizon, n = 3, 8
     values = rng.normal(size=(n, 2))
-    forecasts = rng.normal(size=(n, horizon, 2))  # forecasts[t] from t, of t + 1 and so on
+    forecasts = rng.normal(size=(n, horizon, 2, 1))  # forecasts[t] from t, of t + 1 and so on
     spreads = rng.uniform(1, 2, size=(n, 2))
-    scores = Scores.empty(horizon, 2, size=5).opened(forecasts[:1], spreads[:1])
+    scores = Scores.empty((horizon, 2, 1), size=5).opened(forecasts[:1], spreads[:1])
     # In one go, or one by one.
     at_once = scores.observe(values[1:], forecasts[1:], spreads[1:])
     for t in range(1, n):
@@ -176,7 +212,7 @@ def test_scores_pair_each_value_with_its_earlier_forecasts(rng):
     for row, t in enumerate(range(3, 8)):
         for step in range(horizon):
             made = t - step - 1
-            expected = np.abs(values[t] - forecasts[made, step]) / spreads[made]
+            expected = np.abs(values[t] - forecasts[made, step, :, 0]) / spreads[made]
             np.testing.assert_allclose(scores.errors[row, step], expected)
     assert np.isnan(
         scores.interrupted().observe(values[:1], forecasts[:1], spreads[:1]).errors[-1]
@@ -185,7 +221,7 @@ def test_scores_pair_each_value_with_its_earlier_forecasts(rng):
 
 def test_half_widths_are_conformal_ranks():
     errors = np.arange(1.0, 20)[:, None, None]  # 19 of them
-    scores = Scores(errors, np.zeros((1, 1, 1)), np.ones((1, 1)), 99)
+    scores = make_scores(errors)
     widths = scores.half_widths(np.array([0.5, 0.8, 0.95]))[:, 0, 0]
     np.testing.assert_array_equal(widths, [10, 16, 19])
     # 19 errors say nothing of 99 %: as a normal distribution has it.
@@ -195,25 +231,39 @@ def test_half_widths_are_conformal_ranks():
 
 def test_half_widths_leave_missing_forecasts_out():
     errors = np.array([np.nan, np.nan, 1, 2, 3])[:, None, None]
-    scores = Scores(errors, np.zeros((1, 1, 1)), np.ones((1, 1)), 99)
-    assert scores.half_widths(np.array([0.5]))[0, 0, 0] == 2
+    assert make_scores(errors).half_widths(np.array([0.5]))[0, 0, 0] == 2
 
 
-def test_conformal_quantiles_scale_with_the_window(rng):
-    errors = np.abs(rng.normal(size=(50, 2, 1)))
-    scores = Scores(errors, np.zeros((2, 2, 1)), np.ones((2, 1)), 99)
-    point, alphas = np.zeros((5, 1)), np.array([0.1, 0.5, 0.9])
-    narrow = conformal_quantiles(point, np.array([1.0]), scores, alphas)
-    wide = conformal_quantiles(point, np.array([3.0]), scores, alphas)
+def test_quantiles_around_points_scale_with_the_window(rng):
+    scores = make_scores(np.abs(rng.normal(size=(50, 2, 1))))
+    point, alphas = np.zeros((5, 1, 1)), np.array([0.1, 0.5, 0.9])
+    narrow = quantiles_around(point, np.array([1.0]), scores, alphas)
+    wide = quantiles_around(point, np.array([3.0]), scores, alphas)
     np.testing.assert_allclose(wide, 3 * narrow)
     np.testing.assert_array_equal(narrow[:, 0, 1], 0)
     np.testing.assert_allclose(narrow[:, 0, 0], -narrow[:, 0, 2])
 
 
-def test_learned_quantiles_pass_through_the_learned_ones(rng):
+def test_learned_quantiles_without_errors_pass_through_the_learned_ones(rng):
     values = np.sort(rng.normal(size=(6, 2, len(QUANTILES))), axis=2)
-    read = learned_quantiles(values, 6, np.array(QUANTILES))
-    np.testing.assert_allclose(read, values)
-    more = learned_quantiles(values, 6, np.array([0.001, 0.025, 0.3, 0.4, 0.99]))
+    scores, spread = Scores.empty((6, 2, len(QUANTILES)), 9), np.ones(2)
+    read = quantiles_around(values, spread, scores, np.array(QUANTILES))
+    np.testing.assert_allclose(read, values, atol=0.01)
+    alphas = np.array([0.001, 0.025, 0.3, 0.4, 0.99])
+    more = quantiles_around(values, spread, scores, alphas)
     assert (np.diff(more, axis=2) > 0).all()
-    np.testing.assert_allclose(more[..., 1], values[..., 0])
+    np.testing.assert_allclose(more[..., 1], values[..., 0], atol=0.01)
+
+
+def test_learned_quantiles_are_read_where_past_values_lay(rng):
+    """Quantiles learned three times too narrow cover as they should."""
+    levels = ndtri(np.array(QUANTILES))
+    values = rng.normal(size=(4001, 1))
+    learned = np.broadcast_to(levels / 3, (4001, 1, 1, len(QUANTILES)))
+    spreads = np.ones((4001, 1))
+    scores = Scores.empty((1, 1, len(QUANTILES)), 4000)
+    scores = scores.opened(learned[:1], spreads[:1])
+    scores = scores.observe(values[1:], learned[1:], spreads[1:])
+    alphas = np.array([0.05, 0.3, 0.5, 0.9])
+    read = quantiles_around(learned[0], spreads[0], scores, alphas)
+    np.testing.assert_allclose(read[0, 0], ndtri(alphas), atol=0.06)

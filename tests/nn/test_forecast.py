@@ -8,6 +8,7 @@ from sklearn_physrnn.nn._forecast import (
     LinearMap,
     WindowForecaster,
     make_forecaster,
+    scale_of,
 )
 from sklearn_physrnn.nn._segments import SegmentCore
 
@@ -80,30 +81,51 @@ def test_output_depends_on_order_and_values(family, normalization):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("normalization", NORMALIZATIONS[:-1])
-@pytest.mark.parametrize("size", [SIZES[0], SIZES[1]], ids=str)
-def test_a_constant_channel_forecasts_its_constant(family, normalization, size):
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("size", [SIZES[1], (1, 2, 1, 3, 1, 1)], ids=str)
+def test_features_move_a_channel_that_stands_still(family, normalization, size):
     model = _forecaster(family, size, normalization=normalization)
     x, features = _batch(size)
-    others = model(x, features=features)
-    x[2, :, 1] = 3e5 / 7
+    model.learn_typical(x)
+    x[2, :, -1] = 3.0 if normalization is None else 3e3 / 7
     x.requires_grad_()
     output = model(x, features=features)
-    assert (output[2, :, 1] == x[2, 0, 1]).all()
-    torch.testing.assert_close(output[2, :, 0], others[2, :, 0])  # the others do not mind
+    moved = model(x, features=features + 1)
+    assert (moved - output)[2, :, -1].abs().max() > 1e-2
     output.sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("normalization", NORMALIZATIONS[:-1])
-def test_an_almost_constant_channel_stays_near(normalization):
-    model = _forecaster("petnn", normalization=normalization)
-    x = torch.full((1, 12, 3), 1000.0)
-    x[:, 5] += 1e-4  # one unit in the last place of float32
-    output = model(x)
-    assert torch.isfinite(output).all()
-    if normalization != "last":
-        assert (output - 1000).abs().max() < 1e-2
+@pytest.mark.parametrize("normalization", ["standard", "last_standard"])
+@pytest.mark.parametrize("noise", [0.0, 1e-12, 1e-7, 1e-5])
+def test_a_window_that_all_but_stands_still_is_forecast_in_the_typical_scale(normalization, noise):
+    model = _forecaster("petnn", normalization=normalization, linear=False).double()
+    x = torch.tensor([2.0, 3.0, 0.01]) * _batch(n_batch=200)[0].double()
+    model.learn_typical(x)
+    torch.testing.assert_close(model.typical, x.std(1, correction=0).mean(0))
+    level = torch.tensor([5.0, -70.0, 0.0])
+    still = level + noise * _batch()[0].double()
+    typical = model.core(torch.zeros_like(still)) * model.typical[:, None] + level[:, None]
+    torch.testing.assert_close(model(still), typical, rtol=0.02, atol=1e-4)
+
+
+def test_ordinary_windows_have_their_own_scale_and_no_two_alike_far_apart():
+    deviations = torch.logspace(-30, 3, 3000, dtype=torch.float64)
+    typical = torch.tensor(2.0, dtype=torch.float64)
+    scales = scale_of(deviations, typical)
+    ordinary = deviations >= 0.2
+    assert torch.equal(scales[ordinary], deviations[ordinary])
+    others = scales[~ordinary]
+    assert ((others >= 0.2) & (others <= 2)).all()
+    assert (scales.log().diff().abs() < 3 * deviations.log().diff()).all()
+
+
+def test_training_windows_without_any_variation_leave_the_unit():
+    model = _forecaster("petnn", normalization="standard")
+    x, _ = _batch()
+    x[:, :, 1] = 4
+    model.learn_typical(x)
+    assert model.typical[1] == 1
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS[:-1])
@@ -130,6 +152,7 @@ def test_the_first_segment_is_padded_in_front(family):
 def test_forecasts_shift_and_scale_with_their_window(normalization, scale):
     model = _forecaster("petnn", normalization=normalization).double()
     x = _batch()[0].double()
+    model.learn_typical(min(scale, 1.0) * x)
     shift = torch.tensor([100.0, -3.0, 0.5], dtype=torch.float64)
     moved = model(scale * x + shift)
     torch.testing.assert_close(moved, scale * model(x) + shift[:, None], rtol=1e-6, atol=1e-6)

@@ -3,9 +3,7 @@
 import pytest
 import torch
 
-from sklearn_physrnn.nn import _norm
 from sklearn_physrnn.nn._dropout import Dropout
-from sklearn_physrnn.nn._norm import SequenceNorm
 from sklearn_physrnn.nn.hssm import HSSM
 
 SIZES = {"hidden_size": 8, "state_size": 4, "num_blocks": 2}
@@ -131,32 +129,6 @@ def test_dropout_draws_from_its_own_generator():
         outputs.append(model(u))
         assert torch.equal(torch.get_rng_state(), before)
     torch.testing.assert_close(*outputs, rtol=0, atol=0)
-
-
-def test_norm_on_a_gpu_is_that_on_the_cpu(monkeypatch):
-    x = torch.randn(5, 8, 3, dtype=torch.float64) + 2
-    lengths = torch.tensor([7, 1, 2, 3, 7])
-    found = []
-    for gpu in (False, True):
-        monkeypatch.setattr(_norm, "_on_a_gpu", lambda x, it=gpu: it)
-        norm = SequenceNorm(3).double()
-        found.append((norm(x, lengths), norm.running_mean, norm.running_var))
-    torch.testing.assert_close(*found, rtol=1e-13, atol=1e-14)
-
-
-def test_norm_is_batch_norm_over_the_steps_there_are():
-    x = 3 + 2 * torch.randn(4, 9, 5)
-    lengths = torch.tensor([9, 3, 1, 7])
-    rows = torch.cat([sample[:length] for sample, length in zip(x, lengths, strict=True)])
-    norm, twin = SequenceNorm(5), torch.nn.BatchNorm1d(5, affine=False)
-    torch.testing.assert_close(norm(x, lengths)[1, :3], twin(rows)[9:12])
-    # Training uses the batch's statistics, evaluation the running ones.
-    torch.testing.assert_close(norm.running_mean, twin.running_mean)
-    torch.testing.assert_close(norm.running_var, twin.running_var)
-    torch.testing.assert_close(norm(x)[0, 0], twin(x.flatten(0, 1))[0])
-    norm.eval(), twin.eval()
-    torch.testing.assert_close(norm(x, lengths)[1, :3], twin(rows)[9:12])
-    torch.testing.assert_close(norm(x)[2, 2], twin(x[2])[2])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sklearn_physrnn.training._data import BatchIterator, Samples, trim_padding
+from sklearn_physrnn.training._data import BatchIterator, Samples
 from sklearn_physrnn.training._device import inference_device, training_device
 
 
@@ -51,12 +51,28 @@ def test_absent_weights_stay_absent():
     assert weights is None
 
 
-def test_padding_is_trimmed_to_the_longest_sequence():
-    inputs = {"x": torch.zeros(2, 9, 3), "dt": torch.zeros(2, 9), "lengths": torch.tensor([4, 6])}
-    trimmed = trim_padding(inputs)
-    assert trimmed["x"].shape == (2, 6, 3)
-    assert trimmed["dt"].shape == (2, 6)
-    assert torch.equal(trimmed["lengths"], inputs["lengths"])
+@pytest.mark.parametrize("index", [slice(1, 3), torch.tensor([3, 0, 2])])
+def test_packed_series_stay_with_their_targets(index):
+    lengths = torch.tensor([4, 1, 6, 2])
+    x = torch.arange(13.0)[:, None].expand(13, 2).contiguous()
+    own = x.split(lengths.tolist())
+    targets = torch.arange(4.0)[:, None]
+    samples = Samples({"x": x, "dt": x[:, 0] / 2, "lengths": lengths}, targets, targets[:, 0])
+    assert len(samples) == 4
+    assert samples.positions == 4  # 13 / 4, rounded up
+    inputs, (y, w) = samples.take(index)
+    assert torch.equal(y, targets[index])
+    assert torch.equal(w, y[:, 0])
+    assert torch.equal(inputs["x"], torch.cat([own[int(i)] for i in y[:, 0]]))
+    assert torch.equal(inputs["dt"], inputs["x"][:, 0] / 2)
+    assert inputs["lengths"].lengths.tolist() == lengths[index].tolist()
+
+
+def test_targets_of_every_step_are_cut_after_the_longest_of_the_batch():
+    lengths = torch.tensor([2, 9, 3])
+    samples = Samples({"x": torch.zeros(14, 1), "lengths": lengths}, torch.zeros(3, 9, 1))
+    _, (y, _) = samples.take(torch.tensor([2, 0]))
+    assert y.shape == (2, 3, 1)
 
 
 def test_devices():

@@ -40,8 +40,7 @@ class _Sum(nn.Module):
         self.map = nn.Linear(2, 1)
 
     def forward(self, x, *, lengths):
-        inside = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        return self.map((x * inside[:, :, None]).sum(1))
+        return self.map(lengths.in_order([group.sum(1) for group in lengths.spread(x)]))
 
 
 class _Window(nn.Module):
@@ -55,8 +54,8 @@ class _Window(nn.Module):
 
 def _ragged():
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(23, 9, 2, generator=generator)
     lengths = torch.randint(1, 10, (23,), generator=generator)
+    x = torch.randn(int(lengths.sum()), 2, generator=generator)
     y = torch.randn(23, 1, generator=generator)
     weights = torch.rand(23, generator=generator)
     return Samples({"x": x, "lengths": lengths}, y, weights / weights.mean())
@@ -98,7 +97,8 @@ def test_data_take_half_of_the_free_memory_at_most(free, fits, monkeypatch):
 
 def test_all_tensors_count():
     samples, windows = _ragged(), _windows()
-    assert samples.nbytes == 23 * (9 * 2 * 4 + 8 + 4 + 4)
+    n_steps = int(samples.inputs["lengths"].sum())
+    assert samples.nbytes == n_steps * 2 * 4 + 23 * (8 + 4 + 4)
     assert windows.nbytes == 60 * 5 * 4 + 50 * 8
 
 
@@ -139,15 +139,15 @@ def test_streamed_data_teach_the_same_bits(case, monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(weights, others, strict=True))
 
 
-def test_padding_is_trimmed_on_another_device():
-    # Its lengths cannot be looked at: on the meta device there are none.
+def test_series_are_taken_by_their_lengths_on_another_device():
+    # Those there cannot be looked at: on the meta device there are none.
     def shapes(samples):
         iterator = BatchIterator(samples, 5, torch.Generator().manual_seed(3))
         return [tuple(inputs["x"].shape) for inputs, _ in iterator]
 
     samples = _ragged()
     expected = shapes(samples)
-    assert len({n_steps for _, n_steps, _ in expected}) > 1
+    assert len({n_steps for n_steps, _ in expected}) > 1
     there = samples.to(META)
     assert there.device == META
     assert shapes(there) == expected

@@ -12,7 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sklearn_physrnn import DynPMNNRegressor, PETNNRegressor
 from sklearn_physrnn.kernels import _check, _dispatch
-from sklearn_physrnn.nn import _norm
 from sklearn_physrnn.training._net import Net
 from tests.families import ENTRIES, FORECASTERS, each, takes_tables, through_each_kernel
 
@@ -58,7 +57,6 @@ def waits(monkeypatch):
     # As on a GPU, but that the recurrences run in plain torch.
     monkeypatch.setattr(_dispatch, "_COMPILED_DTYPES", ())
     monkeypatch.setattr(_check, "_looks_at", lambda x: False)
-    monkeypatch.setattr(_norm, "_on_a_gpu", lambda x: True)
     found, steps = [], []
 
     def watched(method):
@@ -138,31 +136,3 @@ def test_a_callback_that_waits_is_found(waits, rng):
     DynPMNNRegressor(**OPTIONS, callbacks=[Looks()]).fit(*_table(rng))
     assert set(waits) == {"item", "aten::_local_scalar_dense"}
     waits.clear()
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_normalisation_on_a_gpu_is_that_on_the_cpu(training, monkeypatch):
-    x = torch.randn(5, 7, 3, dtype=torch.float64) + 2
-    lengths = torch.tensor([7, 1, 0, 3, 6])
-    x[1, 1:] = torch.nan  # padding
-    grad = torch.randn_like(x)
-    results = []
-    for on_a_gpu in (False, True):
-        monkeypatch.setattr(_norm, "_on_a_gpu", lambda x, it=on_a_gpu: it)
-        norm = _norm.SequenceNorm(3).double().train(training)
-        given = x.clone().requires_grad_()
-        out = norm(given, lengths)
-        (of_x,) = torch.autograd.grad(out, given, grad)
-        results.append((out, of_x, norm.running_mean, norm.running_var))
-    for a, b in zip(*results, strict=True):
-        torch.testing.assert_close(a, b)
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_normalisation_on_a_gpu_of_no_step_and_of_one(count, monkeypatch):
-    monkeypatch.setattr(_norm, "_on_a_gpu", lambda x: True)
-    norm = _norm.SequenceNorm(3)
-    out = norm(torch.full((2, 4, 3), 5.0), torch.tensor([count, 0]))
-    assert (out == 0).all()
-    assert (norm.running_var == 1).all()
-    assert torch.allclose(norm.running_mean, torch.full((3,), 0.5 * count))

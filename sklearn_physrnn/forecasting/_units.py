@@ -1,0 +1,90 @@
+"""Units of a series' channels, which follow a channel that comes to life."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..estimators._scaling import Standard
+
+# A channel's unit is outgrown when values vary this many times as much, from one to the next.
+_OUTGROWN = 100.0
+
+_SHORTEST = 12  # steps whose variation tells of it, at least
+
+_WILD = 30.0  # robust deviations from the median
+
+_LARGEST = 1e15  # standardised values whose squares float32 can hold
+
+
+@dataclass(frozen=True, eq=False)
+class Units(Standard):
+    """Standardised channels, however far values go.
+
+    A table's wild value is cut, as it would ruin a prediction. A series that leaves its past
+    range has a new level, of which windows show the changes alone.
+    """
+
+    @classmethod
+    def of(cls, values: np.ndarray, *, robust: bool, n_steps: int) -> "Units":
+        """Learn the units of a series.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_times, n_channels)
+        robust : bool
+            Give wild values little weight: beyond 30 robust deviations from the median they
+            count as if they lay there. Mean and standard deviation do the rest, so that the
+            events that a tenth of the values or less make up, a promotion or a holiday, lie
+            within reach; a series without wild values has the same units either way.
+        n_steps : int
+            See `following`.
+        """
+        units = _learned(values, robust)
+        return cls(units.center, units.scale).following(values, robust=robust, n_steps=n_steps)
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        scale = np.where(self.scale == 0, np.inf, self.scale)
+        with np.errstate(over="ignore"):
+            Z = (X - self.center) / scale
+        return np.clip(Z, -_LARGEST, _LARGEST)
+
+    def outgrown(self, values: np.ndarray, n_steps: int) -> np.ndarray:
+        """Tell which channels were a constant and vary, or idled and live.
+
+        An idle channel (a sensor switched off, a product not yet sold) has a unit all the
+        same, that of its noise. It lives where in some `n_steps` successive values most
+        changes are far beyond it; a few wild values, or a new level, are no life.
+        """
+        constant = (self.scale == 0) & (values != self.center).any(axis=0)
+        n_steps = min(max(n_steps, _SHORTEST), len(values))
+        if n_steps < 2:
+            return constant
+        with np.errstate(over="ignore"):
+            changes = np.abs(np.diff(values, axis=0))
+        parts = np.lib.stride_tricks.sliding_window_view(changes, n_steps - 1, axis=0)
+        # From the last part back: the newest count, whatever the stride.
+        usual = np.median(parts[:: -max(1, n_steps // 2)], axis=2).max(axis=0)
+        return constant | (usual / _OUTGROWN > self.scale)
+
+    def following(self, values: np.ndarray, *, robust: bool, n_steps: int) -> "Units":
+        """Give the units of further values; channels that did not outgrow theirs keep them."""
+        units = self
+        # Robust ones may still be those of the idle part, where that is nearly all.
+        for kind in (True, False) if robust else (False,):
+            outgrown = units.outgrown(values, n_steps)
+            if not outgrown.any():
+                break
+            new = _learned(values, kind)
+            units = Units(
+                np.where(outgrown, new.center, units.center),
+                np.where(outgrown, new.scale, units.scale),
+            )
+        return units
+
+
+def _learned(values: np.ndarray, robust: bool) -> Standard:
+    if robust:
+        usual = Standard.fit(values, constant="fixed", robust=True)
+        reach = _WILD * usual.scale
+        values = np.clip(values, usual.center - reach, usual.center + reach)
+    return Standard.fit(values, constant="fixed")
