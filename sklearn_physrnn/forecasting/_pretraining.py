@@ -81,6 +81,7 @@ class _Pretraining(_WindowTraining):
             module = self._new_module(sizes, features, y.shape[1], seed, windows)
         else:
             module = copy.deepcopy(before.module)
+            seed = later_seed(seed, len(before.loss_curve))
         record = self._train(
             module,
             windows,
