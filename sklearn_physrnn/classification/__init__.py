@@ -1,6 +1,5 @@
 """Classifiers of panels for sktime."""
 
-from .hssm import HSSMSeriesClassifier
-from .petnn import PETNNSeriesClassifier
+from ..panel import HSSMSeriesClassifier, PETNNSeriesClassifier
 
 __all__ = ["HSSMSeriesClassifier", "PETNNSeriesClassifier"]

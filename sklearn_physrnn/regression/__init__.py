@@ -1,6 +1,5 @@
 """Regressors of panels for sktime."""
 
-from .hssm import HSSMSeriesRegressor
-from .petnn import PETNNSeriesRegressor
+from ..panel import HSSMSeriesRegressor, PETNNSeriesRegressor
 
 __all__ = ["HSSMSeriesRegressor", "PETNNSeriesRegressor"]

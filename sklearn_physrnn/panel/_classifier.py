@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 import numpy as np
 from sktime.classification.base import BaseClassifier
 
-from ._panel import _SeriesEstimator, time_before_channels
+from ._border import time_before_channels
+from ._estimator import SeriesEstimator
 
 
-class _BaseSeriesClassifier(_SeriesEstimator, BaseClassifier):
+class BaseSeriesClassifier(SeriesEstimator, BaseClassifier):
     """Classification of panels, by a classifier of sequences."""
 
     _tags: ClassVar[dict[str, Any]] = {

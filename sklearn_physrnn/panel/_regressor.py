@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 from sktime.regression.base import BaseRegressor
 
-from ..classification._panel import _SeriesEstimator, time_before_channels
+from ._border import time_before_channels
+from ._estimator import SeriesEstimator
 
 # sktime's regressors predict one value a target.
 QUANTILE = """
@@ -16,7 +17,7 @@ quantile : float
 """
 
 
-class _BaseSeriesRegressor(_SeriesEstimator, BaseRegressor):
+class BaseSeriesRegressor(SeriesEstimator, BaseRegressor):
     """Regression of panels, by a regressor of sequences."""
 
     _narrower_constraints: ClassVar[dict[str, list[Any]]] = {

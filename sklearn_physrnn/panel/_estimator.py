@@ -1,0 +1,80 @@
+"""What the sktime estimators of panels share.
+
+Each wraps an estimator of sequences of this package, which validates, trains and predicts.
+"""
+
+from typing import Any, ClassVar
+
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import validate_parameter_constraints
+
+
+class SeriesEstimator:
+    """An sktime estimator whose work a scikit-learn estimator of sequences does."""
+
+    # The estimator that does the work. Its constructor takes all parameters of ours.
+    _wrapped: ClassVar[type]
+    # Parameters of which sktime's interface allows less than the wrapped estimator does.
+    _narrower_constraints: ClassVar[dict[str, list[Any]]] = {}
+    # Parameters for sktime's checks, small enough for a fit in 30 ms.
+    _test_params: ClassVar[list[dict[str, Any]]]
+
+    _tags: ClassVar[dict[str, Any]] = {
+        "authors": "sklearn_physrnn developers",
+        "maintainers": "sklearn_physrnn developers",
+        "python_dependencies": ["numba", "skorch", "torch"],
+        # Lists come first: what is no array already may be of unequal length.
+        "X_inner_mtype": ["df-list", "numpy3D"],
+        "capability:multivariate": True,
+        "capability:unequal_length": True,
+        "capability:missing_values": False,
+        "capability:categorical_in_X": False,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+    }
+
+    def _make_estimator(self):
+        """Give the unfitted estimator that does the work; refuse wrong parameters."""
+        params = self.get_params(deep=False)  # type: ignore[attr-defined]
+        validate_parameter_constraints(
+            self._wrapped._parameter_constraints  # type: ignore[attr-defined]
+            | self._narrower_constraints,
+            params,
+            caller_name=type(self).__name__,
+        )
+        return self._wrapped(**params)
+
+    def __sklearn_tags__(self):
+        # sktime's bases have none, and scikit-learn's searches do not run without.
+        return get_tags(self._wrapped())
+
+    def reset(self):
+        """Give up what was learned, as ``fit`` does first.
+
+        Returns
+        -------
+        self : object
+        """
+        # scikit-learn's searches put this on an estimator for the time of its fit and
+        # take it back afterwards; sktime's reset would delete it.
+        context = vars(self).get("_parent_callback_ctx")
+        super().reset()  # type: ignore[misc]
+        if context is not None:
+            self._parent_callback_ctx = context
+        return self
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Give parameters for sktime's checks of an estimator.
+
+        Parameters
+        ----------
+        parameter_set : str, default="default"
+            Ignored: there is one collection of sets.
+
+        Returns
+        -------
+        params : list of dict
+            Arguments of small models.
+        """
+        return [{"max_iter": 2, "random_state": 0, **params} for params in cls._test_params]
