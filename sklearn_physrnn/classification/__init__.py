@@ -1,5 +1,6 @@
 """Classifiers of panels for sktime."""
 
-from ..panel import HSSMSeriesClassifier, PETNNSeriesClassifier
+from ..panel.hssm import HSSMSeriesClassifier
+from ..panel.petnn import PETNNSeriesClassifier
 
 __all__ = ["HSSMSeriesClassifier", "PETNNSeriesClassifier"]

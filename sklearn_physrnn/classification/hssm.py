@@ -1,3 +1,3 @@
 """Where HSSMSeriesClassifier was first, and skbase's lookup finds it."""
 
-from ..panel import HSSMSeriesClassifier as HSSMSeriesClassifier
+from ..panel.hssm import HSSMSeriesClassifier as HSSMSeriesClassifier

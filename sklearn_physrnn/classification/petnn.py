@@ -1,3 +1,3 @@
 """Where PETNNSeriesClassifier was first, and skbase's lookup finds it."""
 
-from ..panel import PETNNSeriesClassifier as PETNNSeriesClassifier
+from ..panel.petnn import PETNNSeriesClassifier as PETNNSeriesClassifier

@@ -1,14 +1,4 @@
-"""Classifiers and regressors of panels, with what both share.
+"""Classifiers and regressors of panels, a file a family, and what all of them share.
 
-``sklearn_physrnn.classification`` and ``sklearn_physrnn.regression`` are their public faces.
+``sklearn_physrnn.classification`` and ``sklearn_physrnn.regression`` are the public faces.
 """
-
-from .hssm import HSSMSeriesClassifier, HSSMSeriesRegressor
-from .petnn import PETNNSeriesClassifier, PETNNSeriesRegressor
-
-__all__ = [
-    "HSSMSeriesClassifier",
-    "HSSMSeriesRegressor",
-    "PETNNSeriesClassifier",
-    "PETNNSeriesRegressor",
-]

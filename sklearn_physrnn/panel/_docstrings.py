@@ -1,5 +1,6 @@
-"""Descriptions that all estimators of panels share; those of parameters are scikit-learn's."""
+"""Docstrings of estimators of panels; what scikit-learn's say, they take from there."""
 
+import inspect
 from typing import TypeVar
 
 from ..estimators._docstrings import filled, parameters_like
@@ -13,32 +14,19 @@ not looked at; series sampled unevenly have them in a channel, `time_channel`. A
 missing values is refused.
 """
 
-_EARLY_STOPPING = """
-early_stopping : bool
-    Hold out a part of the training data, stop when its loss has not improved for
-    `n_iter_no_change` epochs, and restore the best weights. Without it training takes all
-    data and all of `max_iter`, and keeps the last weights.
-"""
-
 _Class = TypeVar("_Class", bound=type[SeriesEstimator])
 
 
-def documented(**entries: str):
-    """Fill ``{panel}`` and ``{parameters}`` in a docstring.
-
-    Parameters
-    ----------
-    **entries : str
-        Descriptions of parameters, in numpydoc's form, that take the place of those in
-        the wrapped estimator's docstring.
-    """
-
-    def fill(cls: _Class) -> _Class:
-        if cls.__doc__ is None:  # python -OO
-            return cls
-        own = {"early_stopping": _EARLY_STOPPING, **entries}
-        parameters = parameters_like(cls, cls._wrapped, **own)
-        cls.__doc__ = filled(cls.__doc__, panel=_PANEL, parameters=parameters)
+def documented(cls: _Class) -> _Class:
+    """Fill ``{family}``, ``{panel}`` and ``{parameters}`` in a docstring."""
+    if cls.__doc__ is None:  # python -OO
         return cls
-
-    return fill
+    narrower = {name: narrower.text for name, narrower in cls._narrower.items()}
+    cls.__doc__ = filled(
+        cls.__doc__,
+        # The paragraph below the first line says what the model is.
+        family=(inspect.getdoc(cls._wrapped) or "").split("\n\n")[1],
+        panel=_PANEL,
+        parameters=parameters_like(cls, cls._wrapped, **narrower),
+    )
+    return cls

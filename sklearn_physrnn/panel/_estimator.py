@@ -3,19 +3,37 @@
 Each wraps an estimator of sequences of this package, which validates, trains and predicts.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import validate_parameter_constraints
+from sktime.base import BaseEstimator
+
+# No validation data come with X and y.
+_EARLY_STOPPING = """
+early_stopping : bool
+    Hold out a part of the training data, stop when its loss has not improved for
+    `n_iter_no_change` epochs, and restore the best weights. Without it training takes all
+    data and all of `max_iter`, and keeps the last weights.
+"""
 
 
-class SeriesEstimator:
+class Narrower(NamedTuple):
+    """A parameter of which sktime's interface allows less than the wrapped estimator does."""
+
+    constraints: list[Any]
+    text: str  # its description, in numpydoc's form
+
+
+class SeriesEstimator(BaseEstimator):
     """An sktime estimator whose work a scikit-learn estimator of sequences does."""
 
-    # The estimator that does the work. Its constructor takes all parameters of ours.
+    # The estimator that does the work. Its constructor takes all parameters of ours, and its
+    # constraints and descriptions of them hold here, but for those that are narrower.
     _wrapped: ClassVar[type]
-    # Parameters of which sktime's interface allows less than the wrapped estimator does.
-    _narrower_constraints: ClassVar[dict[str, list[Any]]] = {}
+    _narrower: ClassVar[dict[str, Narrower]] = {
+        "early_stopping": Narrower(["boolean"], _EARLY_STOPPING),
+    }
     # Parameters for sktime's checks, small enough for a fit in 30 ms.
     _test_params: ClassVar[list[dict[str, Any]]]
 
@@ -35,13 +53,10 @@ class SeriesEstimator:
 
     def _make_estimator(self):
         """Give the unfitted estimator that does the work; refuse wrong parameters."""
-        params = self.get_params(deep=False)  # type: ignore[attr-defined]
-        validate_parameter_constraints(
-            self._wrapped._parameter_constraints  # type: ignore[attr-defined]
-            | self._narrower_constraints,
-            params,
-            caller_name=type(self).__name__,
-        )
+        params = self.get_params(deep=False)
+        constraints = dict(self._wrapped._parameter_constraints)  # type: ignore[attr-defined]
+        constraints |= {name: narrower.constraints for name, narrower in self._narrower.items()}
+        validate_parameter_constraints(constraints, params, caller_name=type(self).__name__)
         return self._wrapped(**params)
 
     def __sklearn_tags__(self):
@@ -58,7 +73,7 @@ class SeriesEstimator:
         # scikit-learn's searches put this on an estimator for the time of its fit and
         # take it back afterwards; sktime's reset would delete it.
         context = vars(self).get("_parent_callback_ctx")
-        super().reset()  # type: ignore[misc]
+        super().reset()
         if context is not None:
             self._parent_callback_ctx = context
         return self

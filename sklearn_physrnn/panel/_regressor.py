@@ -8,20 +8,19 @@ from sklearn.utils._param_validation import Interval
 from sktime.regression.base import BaseRegressor
 
 from ._border import time_before_channels
-from ._estimator import SeriesEstimator
-
-# sktime's regressors predict one value a target.
-QUANTILE = """
-quantile : float
-    What ``loss="quantile"`` estimates.
-"""
+from ._estimator import Narrower, SeriesEstimator
 
 
 class BaseSeriesRegressor(SeriesEstimator, BaseRegressor):
     """Regression of panels, by a regressor of sequences."""
 
-    _narrower_constraints: ClassVar[dict[str, list[Any]]] = {
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
+    _narrower: ClassVar[dict[str, Narrower]] = {
+        **SeriesEstimator._narrower,
+        # sktime's regressors predict one value a target.
+        "quantile": Narrower(
+            [Interval(Real, 0, 1, closed="neither")],
+            'quantile : float\n    What ``loss="quantile"`` estimates.',
+        ),
     }
 
     _tags: ClassVar[dict[str, Any]] = {

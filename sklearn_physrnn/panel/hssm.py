@@ -4,28 +4,24 @@ import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import StrOptions
-
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..estimators._parameters import set_parameters
 from ._classifier import BaseSeriesClassifier
 from ._docstrings import documented
-from ._regressor import QUANTILE, BaseSeriesRegressor
+from ._estimator import Narrower
+from ._regressor import BaseSeriesRegressor
 
-# A prediction at every step has no place in sktime's regressors.
-_READOUT = """
-readout : {"mean", "last"}
-    What the head sees: the mean over steps, or the last step.
-"""
+_TEST_PARAMS: list[dict[str, Any]] = [
+    {"hidden_size": 4, "state_size": 4, "num_blocks": 1},
+    {"hidden_size": 3, "state_size": 2, "num_blocks": 1, "dynamics": "nonlinear"},
+]
 
 
-@documented()
+@documented
 class HSSMSeriesClassifier(BaseSeriesClassifier):
     """Classification of panels by a Hamiltonian state space model.
 
-    An HSSM is a stack of layers of oscillators that conserve energy (arXiv 2506.05259; the
-    equations are in :class:`sklearn_physrnn.nn.HSSM`). This is
-    :class:`sklearn_physrnn.HSSMClassifier` for sktime.
+    {family}
 
     {panel}
 
@@ -63,10 +59,7 @@ class HSSMSeriesClassifier(BaseSeriesClassifier):
     """
 
     _wrapped = HSSMClassifier
-    _test_params: ClassVar[list[dict[str, Any]]] = [
-        {"hidden_size": 4, "state_size": 4, "num_blocks": 1},
-        {"hidden_size": 3, "state_size": 2, "num_blocks": 1, "dynamics": "nonlinear"},
-    ]
+    _test_params = _TEST_PARAMS
 
     def __init__(
         self,
@@ -105,13 +98,11 @@ class HSSMSeriesClassifier(BaseSeriesClassifier):
         super().__init__()
 
 
-@documented(quantile=QUANTILE, readout=_READOUT)
+@documented
 class HSSMSeriesRegressor(BaseSeriesRegressor):
     """Regression of panels by a Hamiltonian state space model.
 
-    An HSSM is a stack of layers of oscillators that conserve energy (arXiv 2506.05259; the
-    equations are in :class:`sklearn_physrnn.nn.HSSM`). This is
-    :class:`sklearn_physrnn.HSSMRegressor` for sktime.
+    {family}
 
     {panel}
 
@@ -144,14 +135,16 @@ class HSSMSeriesRegressor(BaseSeriesRegressor):
     """
 
     _wrapped = HSSMRegressor
-    _narrower_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseSeriesRegressor._narrower_constraints,
-        "readout": [StrOptions({"mean", "last"})],
+    _narrower: ClassVar[dict[str, Narrower]] = {
+        **BaseSeriesRegressor._narrower,
+        # A prediction at every step has no place in sktime's regressors.
+        "readout": Narrower(
+            HSSMClassifier._parameter_constraints["readout"],
+            'readout : {"mean", "last"}\n'
+            "    What the head sees: the mean over steps, or the last step.",
+        ),
     }
-    _test_params: ClassVar[list[dict[str, Any]]] = [
-        {"hidden_size": 4, "state_size": 4, "num_blocks": 1},
-        {"hidden_size": 3, "state_size": 2, "num_blocks": 1, "dynamics": "nonlinear"},
-    ]
+    _test_params = _TEST_PARAMS
 
     def __init__(
         self,

@@ -2,22 +2,25 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from ..estimators._parameters import set_parameters
 from ..estimators._petnn import PETNNClassifier, PETNNRegressor
 from ._classifier import BaseSeriesClassifier
 from ._docstrings import documented
-from ._regressor import QUANTILE, BaseSeriesRegressor
+from ._regressor import BaseSeriesRegressor
+
+_TEST_PARAMS: list[dict[str, Any]] = [
+    {"hidden_size": 4},
+    {"hidden_size": 3, "readout": "last", "early_stopping": True},
+]
 
 
-@documented()
+@documented
 class PETNNSeriesClassifier(BaseSeriesClassifier):
     """Classification of panels by a physics-inspired energy transition network.
 
-    PETNN is a recurrent cell whose memory is an atom's energy (arXiv 2505.03281; the
-    equations are in :class:`sklearn_physrnn.nn.PETNN`). This is
-    :class:`sklearn_physrnn.PETNNClassifier` for sktime.
+    {family}
 
     {panel}
 
@@ -51,10 +54,7 @@ class PETNNSeriesClassifier(BaseSeriesClassifier):
     """
 
     _wrapped = PETNNClassifier
-    _test_params: ClassVar[list[dict[str, Any]]] = [
-        {"hidden_size": 4},
-        {"hidden_size": 3, "readout": "last", "early_stopping": True},
-    ]
+    _test_params = _TEST_PARAMS
 
     def __init__(
         self,
@@ -92,13 +92,11 @@ class PETNNSeriesClassifier(BaseSeriesClassifier):
         super().__init__()
 
 
-@documented(quantile=QUANTILE)
+@documented
 class PETNNSeriesRegressor(BaseSeriesRegressor):
     """Regression of panels by a physics-inspired energy transition network.
 
-    PETNN is a recurrent cell whose memory is an atom's energy (arXiv 2505.03281; the
-    equations are in :class:`sklearn_physrnn.nn.PETNN`). This is
-    :class:`sklearn_physrnn.PETNNRegressor` for sktime.
+    {family}
 
     {panel}
 
@@ -131,10 +129,7 @@ class PETNNSeriesRegressor(BaseSeriesRegressor):
     """
 
     _wrapped = PETNNRegressor
-    _test_params: ClassVar[list[dict[str, Any]]] = [
-        {"hidden_size": 4},
-        {"hidden_size": 3, "readout": "last", "early_stopping": True},
-    ]
+    _test_params = _TEST_PARAMS
 
     def __init__(
         self,

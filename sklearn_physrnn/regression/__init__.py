@@ -1,5 +1,6 @@
 """Regressors of panels for sktime."""
 
-from ..panel import HSSMSeriesRegressor, PETNNSeriesRegressor
+from ..panel.hssm import HSSMSeriesRegressor
+from ..panel.petnn import PETNNSeriesRegressor
 
 __all__ = ["HSSMSeriesRegressor", "PETNNSeriesRegressor"]

@@ -1,3 +1,3 @@
 """Where HSSMSeriesRegressor was first, and skbase's lookup finds it."""
 
-from ..panel import HSSMSeriesRegressor as HSSMSeriesRegressor
+from ..panel.hssm import HSSMSeriesRegressor as HSSMSeriesRegressor

@@ -1,3 +1,3 @@
 """Where PETNNSeriesRegressor was first, and skbase's lookup finds it."""
 
-from ..panel import PETNNSeriesRegressor as PETNNSeriesRegressor
+from ..panel.petnn import PETNNSeriesRegressor as PETNNSeriesRegressor
