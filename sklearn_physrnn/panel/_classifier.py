@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 import numpy as np
 from sktime.classification.base import BaseClassifier
 
-from ._border import time_before_channels
 from ._estimator import SeriesEstimator
 
 
@@ -18,11 +17,11 @@ class BaseSeriesClassifier(SeriesEstimator, BaseClassifier):
     }
 
     def _fit(self, X, y):
-        self.classifier_ = self._make_estimator().fit(time_before_channels(X), y)
+        self.classifier_ = self._fitted_estimator(X, y)
         return self
 
     def _predict(self, X) -> np.ndarray:
-        return self.classifier_.predict(time_before_channels(X))
+        return self.classifier_.predict(self._sequences(X))
 
     def _predict_proba(self, X) -> np.ndarray:
-        return self.classifier_.predict_proba(time_before_channels(X))
+        return self.classifier_.predict_proba(self._sequences(X))

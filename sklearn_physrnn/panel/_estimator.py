@@ -9,6 +9,8 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sktime.base import BaseEstimator
 
+from ._border import Channels
+
 # No validation data come with X and y.
 _EARLY_STOPPING = """
 early_stopping : bool
@@ -34,6 +36,8 @@ class SeriesEstimator(BaseEstimator):
     _narrower: ClassVar[dict[str, Narrower]] = {
         "early_stopping": Narrower(["boolean"], _EARLY_STOPPING),
     }
+    # A class attribute for models that were pickled before names were kept.
+    _channels = Channels()
     # Parameters for sktime's checks, small enough for a fit in 30 ms.
     _test_params: ClassVar[list[dict[str, Any]]]
 
@@ -50,6 +54,15 @@ class SeriesEstimator(BaseEstimator):
         "capability:random_state": True,
         "property:randomness": "derandomized",
     }
+
+    def _fitted_estimator(self, X, y):
+        """Give the estimator that does the work, fitted; remember the channels of X."""
+        estimator = self._make_estimator()
+        self._channels = Channels.of(X)
+        return estimator.fit(self._sequences(X), y)
+
+    def _sequences(self, X):
+        return self._channels.sequences(X, type(self).__name__)
 
     def _make_estimator(self):
         """Give the unfitted estimator that does the work; refuse wrong parameters."""

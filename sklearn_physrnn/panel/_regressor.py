@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 from sktime.regression.base import BaseRegressor
 
-from ._border import time_before_channels
 from ._estimator import Narrower, SeriesEstimator
 
 
@@ -29,8 +28,8 @@ class BaseSeriesRegressor(SeriesEstimator, BaseRegressor):
     }
 
     def _fit(self, X, y):
-        self.regressor_ = self._make_estimator().fit(time_before_channels(X), y)
+        self.regressor_ = self._fitted_estimator(X, y)
         return self
 
     def _predict(self, X) -> np.ndarray:
-        return self.regressor_.predict(time_before_channels(X))
+        return self.regressor_.predict(self._sequences(X))
