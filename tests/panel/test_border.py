@@ -177,7 +177,7 @@ def spoiled(X, value):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda X: spoiled(X, np.nan), "has missing values"),
+        (lambda X: spoiled(X, np.nan), "contains NaN: sample 3, time step 2"),
         (lambda X: spoiled(X, np.inf), "infinity"),
         (lambda X: X[:, :, :1], "at least 2 time steps"),
         (lambda X: X[:5], "[Mm]ismatch"),
@@ -203,7 +203,7 @@ def test_wrong_channels_at_predict(kind, motions):
     model = make(kind).fit(X, y)
     with pytest.raises(ValueError, match=r"X has 2 channels, but .* is expecting 6 channels"):
         model.predict(X[:, :2])
-    with pytest.raises(ValueError, match="has missing values"):
+    with pytest.raises(ValueError, match="contains NaN: sample 3, time step 2"):
         model.predict(spoiled(X, np.nan))
 
 
