@@ -204,9 +204,13 @@ class Entry:
         """A fresh estimator."""
         return self.cls(**self.parameters | changes)
 
+    @property
+    def data(self):
+        """What fit takes: X and y, or a series alone."""
+        return (self.y,) if self.X is None else (self.X, self.y)
+
     def fitted(self, **changes):
-        given = (self.y,) if self.X is None else (self.X, self.y)
-        return self.make(**changes).fit(*given)
+        return self.make(**changes).fit(*self.data)
 
 
 def _entries():

@@ -72,7 +72,7 @@ class Fail(Callback):
 @pytest.mark.usefixtures("_own_settings")
 @each(SKLEARN)
 def test_every_call_leaves_the_process_as_it_was(kind):
-    X, y = ENTRIES[kind].X, ENTRIES[kind].y
+    X, y = ENTRIES[kind].data
     model = ENTRIES[kind].make(dropout=0.2, early_stopping=True, device="auto")
     with unchanged(), pytest.raises(NotFittedError):
         model.predict(X)

@@ -67,13 +67,13 @@ def interrupted(call):
 
 @each(SKLEARN + PANELS)
 def test_an_interrupted_fit(kind):
-    X, y = ENTRIES[kind].X, ENTRIES[kind].y
+    X, y = ENTRIES[kind].data
     interrupted(lambda: ENTRIES[kind].make(**STOPPED).fit(X, y))
 
 
 @each(SKLEARN)
 def test_an_interrupted_fit_that_goes_on(kind):
-    X, y = ENTRIES[kind].X, ENTRIES[kind].y
+    X, y = ENTRIES[kind].data
     model = ENTRIES[kind].fitted(warm_start=True).set_params(**STOPPED)
     interrupted(lambda: model.fit(X, y))
     model.set_params(early_stopping=True, warm_start=False)
@@ -88,14 +88,14 @@ def test_a_diverging_fit(kind):
                 with torch.no_grad():
                     next(net.module_.parameters()).fill_(np.nan)
 
-    X, y = ENTRIES[kind].X, ENTRIES[kind].y
+    X, y = ENTRIES[kind].data
     model = ENTRIES[kind].make(callbacks=[Poison()])
     warned(lambda: model.fit(X, y), ConvergenceWarning, "no longer finite")
 
 
 @each(SKLEARN)
 def test_inside_of_sklearns_tools(kind):
-    X, y = ENTRIES[kind].X, ENTRIES[kind].y
+    X, y = ENTRIES[kind].data
     model, plain = ENTRIES[kind].make(**STOPPED), FunctionTransformer()
     interrupted(lambda: make_pipeline(plain, model).fit(X, y))
     assert len(interrupted(lambda: cross_val_score(model, X, y, cv=2))) == 2
@@ -127,7 +127,7 @@ def test_forecasters_inside_of_sktimes_tools():
 
 @each([DynPMNNRegressor, DynPMNNClassifier])
 def test_an_unstable_step(kind):
-    X, y = ENTRIES[kind].X, ENTRIES[kind].y
+    X, y = ENTRIES[kind].data
     model = ENTRIES[kind].make(**UNSTABLE, num_layers=2)
     found = warned(lambda: model.fit(X, y), StabilityWarning, "is unstable")
     assert len(found) == 2  # one a layer
@@ -140,7 +140,7 @@ def test_an_unstable_step(kind):
 @each([PETNN.regressor, PETNN.classifier, *PETNN.panel])
 def test_a_dead_timer(kind, monkeypatch):
     monkeypatch.setattr(nn.PETNN, "release_rate", lambda self, x, **options: torch.ones(1, 4))
-    X, y = ENTRIES[kind].X, ENTRIES[kind].y
+    X, y = ENTRIES[kind].data
     model = ENTRIES[kind].make()
     warned(lambda: model.fit(X, y), UserWarning, "the timer is dead")
     pipeline = make_pipeline(FunctionTransformer(), model)
@@ -158,7 +158,7 @@ def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr(_saving, "INTERVAL", 0.0)
     monkeypatch.setattr(Checkpoint, "save", full)
-    X, y = ENTRIES[PETNNRegressor].X, ENTRIES[PETNNRegressor].y
+    X, y = ENTRIES[PETNNRegressor].data
     model = ENTRIES[PETNNRegressor].make(checkpoint=tmp_path / "checkpoint")
     warned(lambda: model.fit(X, y), UserWarning, "cannot be written")
 
@@ -174,7 +174,7 @@ def test_a_gpu_without_a_working_triton(monkeypatch):
 
 
 def test_a_second_fit_on_another_line_is_no_repetition():
-    X, y = ENTRIES[HSSMRegressor].X, ENTRIES[HSSMRegressor].y
+    X, y = ENTRIES[HSSMRegressor].data
     model = ENTRIES[HSSMRegressor].make(**STOPPED)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
@@ -194,7 +194,7 @@ def test_a_users_own_function_is_the_users_line():
 
 
 def test_where_no_line_is_the_users_the_warning_is_issued_all_the_same():
-    X, y = ENTRIES[DynPMNNRegressor].X, ENTRIES[DynPMNNRegressor].y
+    X, y = ENTRIES[DynPMNNRegressor].data
     model = ENTRIES[DynPMNNRegressor].make(**UNSTABLE)
     with pytest.warns(StabilityWarning), ThreadPoolExecutor(1) as pool:
         assert pool.submit(model.fit, X, y).result() is model

@@ -24,7 +24,7 @@ def elsewhere():
 
 @each(REGRESSORS)
 def test_estimators(kind, elsewhere, tmp_path):
-    X, y = ENTRIES[kind].X, ENTRIES[kind].y
+    X, y = ENTRIES[kind].data
     model = ENTRIES[kind].make(early_stopping=True, device="auto")
     expected = model.fit(X, y).predict(X)
     elsewhere()
