@@ -19,19 +19,19 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
+from ..preparation.arrays import check_finite, naming, real_numbers
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import BATCH_VALUES, module_outputs
 from ..training._random import later_seed, seeded
 from ..training._threads import sensible_threads
-from ._arrays import check_finite, naming, real_numbers
+from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
-from ._training import DTYPES, _TrainingMixin
 
 _MAX_SEED = np.iinfo(np.int32).max
 
 
-class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
+class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
     """Validation, splitting, scaling, training and prediction."""
 
     # Parameters and attributes that the code here relies on; each estimator's __init__
@@ -46,7 +46,7 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
     _n_outputs: int
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_TrainingMixin._parameter_constraints,
+        **TrainingParameters._parameter_constraints,
         "scale_inputs": [StrOptions({"standard", "quantile"}), Options(bool, {False})],
         "checkpoint": [str, os.PathLike, None],
     }

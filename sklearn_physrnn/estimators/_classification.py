@@ -15,8 +15,14 @@ from sklearn.utils.multiclass import (
 )
 from torch import nn
 
+from ..preparation.arrays import (
+    check_finite,
+    check_targets,
+    checking_targets,
+    naming,
+    ordered_labels,
+)
 from ..training._losses import CrossEntropy
-from ._arrays import check_finite, check_targets, checking_targets, naming, ordered_labels
 from ._base import _BaseEstimator
 
 

@@ -12,10 +12,10 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from ..preparation.arrays import check_finite, checking_targets, naming
+from ..preparation.scaling import Standard
 from ..training._losses import REGRESSION_LOSSES, ROBUST_LOSSES, regression_loss
-from ._arrays import check_finite, checking_targets, naming
 from ._base import _BaseEstimator
-from ._scaling import Standard
 
 
 class _BaseRegressor(RegressorMixin, _BaseEstimator):

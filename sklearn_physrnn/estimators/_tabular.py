@@ -3,9 +3,9 @@
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from ._arrays import check_targets, checking_targets, naming, native, real_numbers
+from ..preparation.arrays import check_targets, checking_targets, naming, native, real_numbers
+from ..preparation.scaling import Scaler, make_scaler
 from ._base import _BaseEstimator
-from ._scaling import Scaler, make_scaler
 
 _DTYPES = [np.float64, np.float32]  # anything else becomes the first
 

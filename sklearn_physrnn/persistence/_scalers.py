@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from ..estimators._robust import Distribution
-from ..estimators._scaling import Identity, NormalQuantile, Scaler, Standard
+from ..preparation.robust import Distribution
+from ..preparation.scaling import Identity, NormalQuantile, Scaler, Standard
 from ._format import Spec
 from ._plain import Fields
 

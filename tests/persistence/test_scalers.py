@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sklearn_physrnn.estimators._scaling import NormalQuantile
 from sklearn_physrnn.persistence import _scalers
+from sklearn_physrnn.preparation.scaling import NormalQuantile
 
 
 @pytest.mark.parametrize("n", [2, 7, 60, 900])

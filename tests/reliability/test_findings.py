@@ -16,7 +16,7 @@ from sklearn_physrnn import (
     PETNNClassifier,
     PETNNRegressor,
 )
-from sklearn_physrnn.estimators._scaling import Standard, make_scaler
+from sklearn_physrnn.preparation.scaling import Standard, make_scaler
 
 N = 24
 QUICK = {"hidden_size": 4, "max_iter": 2, "random_state": 0, "device": "cpu"}

@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .._warnings import warn
-from ..training._device import cpu_by_default
-from ..training._schedules import SCHEDULES
-from ..training._threads import one_thread_in_a_fork
+from ._device import cpu_by_default
+from ._schedules import SCHEDULES
+from ._threads import one_thread_in_a_fork
 
 # Samples that count as an epoch of weight decay where training is by pieces of a stream. More
 # lets a small table that is passed over again and again be learned by heart (diabetes, 60
@@ -34,7 +34,7 @@ def ready_to_train() -> Iterator[None]:
         yield
 
 
-class _TrainingMixin:
+class TrainingParameters:
     """Parameters that say how to train, and the attributes that tell how it went."""
 
     optimizer: str
@@ -124,7 +124,7 @@ class _TrainingMixin:
         estimator's own say; they are of a stream, in which weights decay by the sample.
         """
         # Where a fit begins, not where the package is imported: skorch takes its time.
-        from ..training._engine import TrainingOptions
+        from ._engine import TrainingOptions
 
         stream = max_epochs is not None
         fixed, by_noise = self._decay(0 if stream else n_samples)
