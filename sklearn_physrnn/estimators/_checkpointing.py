@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..training._checkpoint import Checkpoint, describe, digest
+from ..storage.checkpoint import Checkpoint, describe, digest
 
 if TYPE_CHECKING:
     from ._base import _BaseEstimator

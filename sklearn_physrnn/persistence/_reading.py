@@ -16,9 +16,11 @@ from ..estimators._dynpmnn import DynPMNNClassifier, DynPMNNRegressor
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..estimators._petnn import PETNNClassifier, PETNNRegressor
 from ..estimators._sequences import Preparation, _SequenceInputs
-from . import _module, _scalers
-from ._format import Spec
-from ._plain import Fields, from_json
+from ..storage import modules
+from ..storage.format import Spec
+from ..storage.plain import Fields, from_json
+from ..training._groups import names_in_order
+from . import _outline, _scalers
 
 Arrays = dict[str, np.ndarray]
 
@@ -70,10 +72,10 @@ def from_contents(
     def part(prefix: str) -> Arrays:
         return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
-    _module.fill(module, part("module."))
+    modules.fill(module, part("module."))
     estimator.module_ = module
-    estimator._optimizer_state = _module.make_optimizer_state(
-        fields["optimizer"], part("optimizer."), module
+    estimator._optimizer_state = modules.make_optimizer_state(
+        fields["optimizer"], part("optimizer."), names_in_order(module)
     )
     scaler = _scalers.make_scaler(fields["input_scaler"], part("input_scaler."))
     estimator._preparation = (
@@ -111,9 +113,9 @@ def outline(model: dict[str, Any], specs: dict[str, Spec]) -> tuple[Any, Any, di
         raise ValueError(f"its class {name!r:.100} is not one of {', '.join(CLASSES)}.")
     estimator = _untrained(CLASSES[name], parameters)
     _set_fitted(estimator, Fields(fitted, "fitted attributes"))
-    module = _module.outline(estimator, fitted["dtype"], max_layers=len(specs))
+    module = _outline.outline(estimator, fitted["dtype"], max_layers=len(specs))
     expected = _expected_specs(estimator, module, fitted)
-    for name in _module.younger_buffers(module):
+    for name in modules.younger_buffers(module):
         if f"module.{name}" not in specs:
             del expected[f"module.{name}"]
     if specs != expected:
@@ -223,8 +225,8 @@ def _expected_specs(estimator: Any, module: Any, fitted: dict[str, Any]) -> dict
         attributes["release_rate_"] = "F32" if fitted["dtype"] == "float32" else "F64", shape
     regression = "y_shape" in fitted
     parts: dict[str, dict[str, Spec]] = {
-        "module": _module.weight_specs(module),
-        "optimizer": _module.optimizer_specs(fitted["optimizer"], module),
+        "module": modules.weight_specs(module),
+        "optimizer": modules.optimizer_specs(fitted["optimizer"], module),
         "input_scaler": _scalers.scaler_specs(fitted["input_scaler"], n_columns),
         "target_scaler": _scalers.scaler_specs(
             {"kind": "standard"} if regression else None,

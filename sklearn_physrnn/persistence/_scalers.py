@@ -7,8 +7,8 @@ from scipy.special import ndtr
 
 from ..preparation.robust import Distribution
 from ..preparation.scaling import Identity, NormalQuantile, Scaler, Standard
-from ._format import Spec
-from ._plain import Fields
+from ..storage.format import Spec
+from ..storage.plain import Fields
 
 _QUANTILE = "quantile, median"
 _WITHOUT_MEDIAN = "quantile"  # of version 0.1

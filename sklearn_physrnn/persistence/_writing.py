@@ -8,9 +8,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..estimators._sequences import Preparation, _SequenceInputs
-from . import _module, _scalers
-from ._format import spec_of
-from ._plain import NotPlainError, to_json
+from ..storage import modules
+from ..storage.format import spec_of
+from ..storage.plain import NotPlainError, to_json
+from ..training._groups import names_in_order
+from . import _scalers
 from ._reading import CLASSES, CURVES, NOT_SAVED, Arrays, check_finite, outline
 
 # All that fit sets. An attribute that is not here is refused, lest it be lost unnoticed.
@@ -72,7 +74,7 @@ def to_contents(estimator: Any) -> tuple[dict[str, Any], Arrays]:
     specs = {key: spec_of(array) for key, array in arrays.items()}
     try:
         _, described, _ = outline(model, specs)
-        same = _module.same_settings(described, estimator.module_)
+        same = modules.same_settings(described, estimator.module_)
     except ValueError as error:
         raise ValueError(_changed(name)) from error
     if not same:
@@ -122,7 +124,9 @@ def _fitted_fields(estimator: Any) -> dict[str, Any]:
         "split_seed": int(own["_split_seed"]),
         "best_loss_": to_json(float(own["best_loss_"])),
         "curves": [None if own[curve] is None else len(own[curve]) for curve in CURVES],
-        "optimizer": _module.optimizer_fields(own["_optimizer_state"], estimator.module_),
+        "optimizer": modules.optimizer_fields(
+            own["_optimizer_state"], names_in_order(estimator.module_)
+        ),
     }
     if isinstance(estimator, _SequenceInputs):
         fields["n_dims"] = int(own["_n_dims"])
@@ -154,8 +158,8 @@ def _fitted_arrays(estimator: Any, fields: dict[str, Any]) -> Arrays:
     preparation = own["_preparation"]
     scaler = preparation.scaler if isinstance(preparation, Preparation) else preparation
     parts = {
-        "module": _module.weight_arrays(estimator.module_),
-        "optimizer": _module.optimizer_arrays(fields["optimizer"], own["_optimizer_state"]),
+        "module": modules.weight_arrays(estimator.module_),
+        "optimizer": modules.optimizer_arrays(fields["optimizer"], own["_optimizer_state"]),
         "input_scaler": _scalers.scaler_arrays(scaler),
         "target_scaler": _scalers.scaler_arrays(own.get("_y_scaler")),
         "curves": {

@@ -35,8 +35,8 @@ from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNN
 from sklearn_physrnn.kernels import _dispatch
 from sklearn_physrnn.nn import StabilityWarning
 from sklearn_physrnn.regression import HSSMSeriesRegressor, PETNNSeriesRegressor
+from sklearn_physrnn.storage.checkpoint import Checkpoint
 from sklearn_physrnn.training import _saving
-from sklearn_physrnn.training._checkpoint import Checkpoint
 
 
 class Interrupt(Callback):
