@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from sklearn_physrnn import PETNNClassifier, PETNNRegressor
+from sklearn_physrnn.estimators._petnn import PETNNFamily
 
 
 class _Peer(nn.Module):
@@ -22,40 +23,47 @@ class _Peer(nn.Module):
         return output, state
 
 
-class _PeerLayers:
-    # Comes before a PETNN estimator in a class's bases.
-    _layers: type[nn.RNNBase]
+class _PeerFamily(PETNNFamily):
+    """PETNN's family, with layers of torch's."""
 
-    def _make_recurrent(self, input_size):
-        layers = self._layers(
+    def __init__(self, layers):
+        self.layers = layers
+
+    def recurrent(self, estimator, input_size):
+        """Build layers that take what PETNN's take."""
+        layers = self.layers(
             input_size,
-            self.hidden_size,
-            self.num_layers,
+            estimator.hidden_size,
+            estimator.num_layers,
             batch_first=True,
-            dropout=self.dropout if self.num_layers > 1 else 0.0,
+            dropout=estimator.dropout if estimator.num_layers > 1 else 0.0,
         )
         return _Peer(layers)
 
+    def examine(self, module, inputs):
+        """See nothing: there are no timers."""
+        return {}
 
-class LSTMClassifier(_PeerLayers, PETNNClassifier):
+
+class LSTMClassifier(PETNNClassifier):
     """PETNNClassifier with torch.nn.LSTM for its recurrent layers."""
 
-    _layers = nn.LSTM
+    _family = _PeerFamily(nn.LSTM)
 
 
-class LSTMRegressor(_PeerLayers, PETNNRegressor):
+class LSTMRegressor(PETNNRegressor):
     """PETNNRegressor with torch.nn.LSTM for its recurrent layers."""
 
-    _layers = nn.LSTM
+    _family = _PeerFamily(nn.LSTM)
 
 
-class GRUClassifier(_PeerLayers, PETNNClassifier):
+class GRUClassifier(PETNNClassifier):
     """PETNNClassifier with torch.nn.GRU for its recurrent layers."""
 
-    _layers = nn.GRU
+    _family = _PeerFamily(nn.GRU)
 
 
-class GRURegressor(_PeerLayers, PETNNRegressor):
+class GRURegressor(PETNNRegressor):
     """PETNNRegressor with torch.nn.GRU for its recurrent layers."""
 
-    _layers = nn.GRU
+    _family = _PeerFamily(nn.GRU)

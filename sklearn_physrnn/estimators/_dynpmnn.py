@@ -12,11 +12,12 @@ from torch import nn
 from ..nn import DynPMNN
 from ..nn._solvers import SOLVERS
 from ..nn.vector_fields import VECTOR_FIELDS
+from ..preparation.tables import TableInputs
 from ..training._losses import PerMember
 from ._classification import _BaseClassifier
 from ._docstrings import documented
+from ._family import Family
 from ._regression import _BaseRegressor
-from ._tabular import _TabularInputs
 
 _OWN_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_size": [Interval(Integral, 1, None, closed="left")],
@@ -72,52 +73,46 @@ frequency_scale : float
 """
 
 
-class _DynPMNNModel(_TabularInputs):
-    """What regressor and classifier share: the module, and a look at its step."""
+class DynPMNNFamily(Family):
+    """What regressor and classifier share."""
 
-    _remedies = (
+    parameters = tuple(_OWN_CONSTRAINTS)
+    remedies = (
         "a smaller learning_rate_init, max_grad_norm, t_end or frequency_scale, or with more "
         "n_steps"
     )
 
-    num_layers: int
-    dynamics: Any
-    solver: str
-    n_steps: int
-    t_end: float
-    dropout: float
-    n_members: int
-    n_frequencies: int | None
-    embedding_dim: int
-    frequency_scale: float
+    def inputs(self, estimator: Any) -> TableInputs:
+        return TableInputs(estimator.scale_inputs)
 
-    def _make_module(self, n_outputs: int) -> DynPMNN:
+    def module(self, estimator: Any, inputs: TableInputs, n_outputs: int) -> DynPMNN:
         return DynPMNN(
-            self.n_features_in_,
+            inputs.n_columns,
             n_outputs,
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
-            dynamics=self.dynamics,
-            solver=self.solver,
-            n_steps=self.n_steps,
-            t_end=self.t_end,
-            dropout=self.dropout,
-            n_members=self.n_members,
-            n_frequencies=self.n_frequencies,
-            embedding_dim=self.embedding_dim,
-            frequency_scale=self.frequency_scale,
+            hidden_size=estimator.hidden_size,
+            num_layers=estimator.num_layers,
+            dynamics=estimator.dynamics,
+            solver=estimator.solver,
+            n_steps=estimator.n_steps,
+            t_end=estimator.t_end,
+            dropout=estimator.dropout,
+            n_members=estimator.n_members,
+            n_frequencies=estimator.n_frequencies,
+            embedding_dim=estimator.embedding_dim,
+            frequency_scale=estimator.frequency_scale,
         )
 
-    def _adapt_criterion(self, criterion: nn.Module) -> nn.Module:
-        return criterion if self.n_members == 1 else PerMember(criterion)
+    def criterion(self, estimator: Any, criterion: nn.Module) -> nn.Module:
+        return criterion if estimator.n_members == 1 else PerMember(criterion)
 
-    def _examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> None:
+    def examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
         assert isinstance(module, DynPMNN)
         module.check_stability(inputs["x"].to(next(module.parameters())))
+        return {}
 
 
 @documented(sequences=False, family=_FAMILY)
-class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
+class DynPMNNRegressor(_BaseRegressor):
     """Regression by layers of FitzHugh-Nagumo neurons or other differential equations.
 
     {family}
@@ -136,6 +131,8 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
     >>> DynPMNNRegressor(random_state=0).fit(X, y).predict(X[:2]).shape
     (2,)
     """
+
+    _family = DynPMNNFamily()
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
@@ -213,7 +210,7 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
 
 
 @documented(sequences=False, family=_FAMILY)
-class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
+class DynPMNNClassifier(_BaseClassifier):
     """Classification by layers of FitzHugh-Nagumo neurons or other differential equations.
 
     {family}
@@ -232,6 +229,8 @@ class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
     >>> DynPMNNClassifier(random_state=0).fit(X, y).predict_proba(X[:2]).shape
     (2, 3)
     """
+
+    _family = DynPMNNFamily()
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,

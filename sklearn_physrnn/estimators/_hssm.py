@@ -2,25 +2,21 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from .._warnings import warn
 from ..nn.hssm import HSSM
+from ..preparation.number_targets import NumberTargets
+from ..preparation.sequences import SequenceInputs
+from ..preparation.step_targets import StepTargets
+from ..preparation.targets import Targets
 from ._classification import _BaseClassifier
 from ._docstrings import documented
-from ._per_step import _PerStepRegressor
-from ._sequences import Preparation, _SequenceInputs
-
-# Of the intervals in training, those that count in full: the unit of time is the longest of
-# them, and any that is longer counts as one unit. A higher share slows the oscillators down, and
-# loses frequencies near a cycle in six intervals; a lower one loses the pauses between bursts.
-_UNIT_SHARE = 0.8
+from ._family import Family
+from ._regression import _BaseRegressor
 
 _OWN_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_size": [Interval(Integral, 1, None, closed="left")],
@@ -70,77 +66,53 @@ dropout : float
 """
 
 
-class _HSSMModel(_SequenceInputs):
-    """What regressor and classifier share: the module."""
+class HSSMFamily(Family):
+    """What regressor and classifier share."""
 
-    state_size: int
-    num_blocks: int
-    fitter: str
-    dynamics: str
-    epsilon: float | str
-    norm: str | None
-    dropout: float
-    readout: str
-    every = 1
+    parameters = (*_OWN_CONSTRAINTS, "every")
 
-    def _make_module(self, n_outputs: int) -> nn.Module:
-        return HSSM(
-            self._n_channels(),
-            n_outputs,
-            hidden_size=self.hidden_size,
-            state_size=self.state_size,
-            num_blocks=self.num_blocks,
-            dynamics=self.dynamics,
-            gradient=self.fitter,
-            epsilon=self.epsilon,
-            norm=self.norm,
-            dropout=self.dropout,
-            readout=self.readout,
-            every=self.every,
-            initial_step=self._initial_step(),
+    def inputs(self, estimator: Any) -> SequenceInputs:
+        channel = estimator.time_channel
+        return SequenceInputs(
+            estimator.scale_inputs, None if channel is None else int(channel), bounded=True
         )
 
-    def _initial_step(self) -> float | None:
-        """Keep the horizon, step times length, where float32 can follow the dynamics.
+    def targets(self, estimator: Any, numbers: NumberTargets) -> Targets:
+        if estimator.readout != "sequence":
+            return numbers
+        return StepTargets(numbers, estimator.every)
 
-        A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
-        where the gradients of both fitters still agree with float64.
-        """
-        if self.dynamics == "linear":
-            return None
-        return min(0.1, 3 / self._preparation.longest**0.5) / self._preparation.mean_dt
+    def module(self, estimator: Any, inputs: SequenceInputs, n_outputs: int) -> nn.Module:
+        return HSSM(
+            inputs.n_columns,
+            n_outputs,
+            hidden_size=estimator.hidden_size,
+            state_size=estimator.state_size,
+            num_blocks=estimator.num_blocks,
+            dynamics=estimator.dynamics,
+            gradient=estimator.fitter,
+            epsilon=estimator.epsilon,
+            norm=estimator.norm,
+            dropout=estimator.dropout,
+            readout=estimator.readout,
+            every=getattr(estimator, "every", 1),
+            initial_step=_initial_step(estimator.dynamics, inputs),
+        )
 
-    def _fit_inputs(self, X, weights: np.ndarray | None) -> Preparation:
-        preparation = super()._fit_inputs(X, weights)
-        if (dt := self._module_inputs(X, preparation).get("dt")) is None:
-            return preparation
-        return replace(preparation, mean_dt=float(dt[X.mask].mean()))
 
-    def _time_unit(self, elapsed: np.ndarray) -> float:
-        return float(np.quantile(elapsed, _UNIT_SHARE, method="lower"))
+def _initial_step(dynamics: str, inputs: SequenceInputs) -> float | None:
+    """Keep the horizon, step times length, where float32 can follow the dynamics.
 
-    def _module_inputs(self, X, preparation) -> dict[str, np.ndarray]:
-        inputs = super()._module_inputs(X, preparation)
-        if "dt" in inputs:
-            self._warn_of_standstill(inputs["dt"][:, 1:][X.mask[:, 1:]], preparation.time_unit)
-            # NOTE[paper]: the oscillators' step is stable for dt up to 1 whatever is learned, and
-            # time stands still in what is left of a longer interval. The paper has even steps.
-            inputs["dt"] = np.minimum(inputs["dt"], 1)
-        return inputs
-
-    def _warn_of_standstill(self, elapsed: np.ndarray, unit: float) -> None:
-        # In a few short intervals chance alone might exceed the unit.
-        if np.count_nonzero(elapsed > 2) > len(elapsed) / 2:
-            warn(
-                f"Most intervals in channel {self.time_channel} of X are longer than twice "
-                f"{unit:.4g}, which {_UNIT_SHARE:.0%} of those in training did not exceed, and "
-                f"count as {unit:.4g}. "
-                "Give time stamps in the unit of training, or fit to series as slow as these."
-            )
+    A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
+    where the gradients of both fitters still agree with float64.
+    """
+    if dynamics == "linear":
+        return None
+    return min(0.1, 3 / inputs.longest**0.5) / inputs.mean_dt
 
 
 @documented(sequences=True, family=_FAMILY)
-class HSSMRegressor(_HSSMModel, _PerStepRegressor):
+class HSSMRegressor(_BaseRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
     {family}
@@ -175,8 +147,10 @@ class HSSMRegressor(_HSSMModel, _PerStepRegressor):
     (3, 30)
     """
 
+    _family = HSSMFamily()
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_PerStepRegressor._parameter_constraints,
+        **_BaseRegressor._parameter_constraints,
         **_OWN_CONSTRAINTS,
         "readout": [StrOptions({"mean", "last", "sequence"})],
         "every": [Interval(Integral, 1, None, closed="left")],
@@ -253,7 +227,7 @@ class HSSMRegressor(_HSSMModel, _PerStepRegressor):
 
 
 @documented(sequences=True, family=_FAMILY)
-class HSSMClassifier(_HSSMModel, _BaseClassifier):
+class HSSMClassifier(_BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
     {family}
@@ -280,6 +254,8 @@ class HSSMClassifier(_HSSMModel, _BaseClassifier):
     >>> HSSMClassifier(8, 8, max_iter=5, random_state=0).fit(X, y).predict(X[:2]).shape
     (2,)
     """
+
+    _family = HSSMFamily()
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,

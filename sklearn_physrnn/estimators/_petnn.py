@@ -14,10 +14,14 @@ from .._warnings import warn
 from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn.petnn import PETNN
+from ..preparation.inputs import Inputs
+from ..preparation.sequences import SequenceInputs
+from ..preparation.tokens import TokenInputs
+from ..storage.format import Spec
 from ._classification import _BaseClassifier
 from ._docstrings import documented
+from ._family import Family
 from ._regression import _BaseRegressor
-from ._sequences import _SequenceInputs
 
 # Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
 # of 1.0 is loud noise beside what is learned.
@@ -94,69 +98,70 @@ def release_rate(model: RecurrentModel, inputs: dict[str, Any]) -> torch.Tensor:
     return released / n_steps
 
 
-class _PETNNModel(_SequenceInputs):
-    """What regressor and classifier share: the module, and a look at its timers."""
+class PETNNFamily(Family):
+    """What regressor and classifier share."""
 
-    num_layers: int
-    # NOTE[paper]: "soft" by default. The paper releases all or nothing, without a gradient, and
-    # so leaves the timers untrained: mean accuracy 0.899 against 0.921 in cross-validation on
-    # six data sets (docs/defaults.md).
-    release: str
-    increment: str
-    time_decay: bool
-    ground_state: bool
-    # NOTE[paper]: "max" by default for classes. The paper reads the last state: mean accuracy
-    # 0.864 against 0.899 on four data sets (docs/defaults.md).
-    readout: str
-    dropout: float
-    vocabulary_size: int | None
-    embedding_dim: int
+    # NOTE[paper]: "soft" is the default `release`. The paper releases all or nothing, without a
+    # gradient, and so leaves the timers untrained: mean accuracy 0.899 against 0.921 in
+    # cross-validation on six data sets (docs/defaults.md).
+    # NOTE[paper]: "max" is the default `readout` for classes. The paper reads the last state:
+    # mean accuracy 0.864 against 0.899 on four data sets (docs/defaults.md).
+    parameters = tuple(_OWN_CONSTRAINTS)
 
-    def _make_recurrent(self, input_size: int) -> nn.Module:
-        return PETNN(
-            input_size,
-            self.hidden_size,
-            self.num_layers,
-            release=self.release,
-            increment=self.increment,
-            time_decay=self.time_decay,
-            ground_state=self.ground_state,
-            dropout=self.dropout,
-        )
+    def inputs(self, estimator: Any) -> SequenceInputs | TokenInputs:
+        if estimator.vocabulary_size is not None:
+            return TokenInputs(int(estimator.vocabulary_size))
+        channel = estimator.time_channel
+        return SequenceInputs(estimator.scale_inputs, None if channel is None else int(channel))
 
-    def _make_module(self, n_outputs: int) -> nn.Module:
-        embedding, input_size = None, self._n_channels()
-        if self.vocabulary_size is not None:
-            input_size = self.embedding_dim
-            embedding = nn.Embedding(self.vocabulary_size, input_size)
+    def module(self, estimator: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
+        embedding, input_size = None, inputs.n_columns
+        if isinstance(inputs, TokenInputs):
+            input_size = estimator.embedding_dim
+            embedding = nn.Embedding(inputs.vocabulary_size, input_size)
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
         return RecurrentModel(
-            self._make_recurrent(input_size),
-            self.hidden_size,
+            self.recurrent(estimator, input_size),
+            estimator.hidden_size,
             n_outputs,
             embedding=embedding,
-            readout=self.readout,
-            dropout=self.dropout,
+            readout=estimator.readout,
+            dropout=estimator.dropout,
+        )
+
+    def recurrent(self, estimator: Any, input_size: int) -> nn.Module:
+        """Build the layers that run along time."""
+        return PETNN(
+            input_size,
+            estimator.hidden_size,
+            estimator.num_layers,
+            release=estimator.release,
+            increment=estimator.increment,
+            time_decay=estimator.time_decay,
+            ground_state=estimator.ground_state,
+            dropout=estimator.dropout,
         )
 
     @torch.no_grad()
-    def _examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> None:
+    def examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
         assert isinstance(module, RecurrentModel)
-        if not isinstance(module.recurrent, PETNN):
-            return
-        rates = release_rate(module, inputs)
-        self.release_rate_ = rates.cpu().numpy()
+        rates = release_rate(module, inputs).cpu().numpy()
         for extreme, what in ((1.0, "releases at every step"), (0.0, "never releases")):
-            if np.all(self.release_rate_ == extreme):
+            if np.all(rates == extreme):
                 warn(
                     f"Every neuron {what}: the timer is dead, and the memory it governs with "
                     "it. Try increment='linear', a smaller "
                     "learning_rate_init, or inputs of unit scale."
                 )
+        return {"release_rate_": rates}
+
+    def attributes(self, estimator: Any, dtype: str) -> dict[str, Spec]:
+        shape = (estimator.num_layers, estimator.hidden_size)
+        return {"release_rate_": ("F32" if dtype == "float32" else "F64", shape)}
 
 
 @documented(sequences=True, family=_FAMILY)
-class PETNNRegressor(_PETNNModel, _BaseRegressor):
+class PETNNRegressor(_BaseRegressor):
     """Regression of sequences by a physics-inspired energy transition network.
 
     {family}
@@ -178,6 +183,8 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
     >>> PETNNRegressor(max_iter=5, random_state=0).fit(X, y).predict(X[:3]).shape
     (3,)
     """
+
+    _family = PETNNFamily()
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
@@ -255,7 +262,7 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
 
 
 @documented(sequences=True, family=_FAMILY)
-class PETNNClassifier(_PETNNModel, _BaseClassifier):
+class PETNNClassifier(_BaseClassifier):
     """Classification of sequences by a physics-inspired energy transition network.
 
     {family}
@@ -276,6 +283,8 @@ class PETNNClassifier(_PETNNModel, _BaseClassifier):
     >>> PETNNClassifier(max_iter=5, random_state=0).fit(X, y).predict_proba(X[:2]).shape
     (2, 3)
     """
+
+    _family = PETNNFamily()
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,

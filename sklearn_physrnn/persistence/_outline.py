@@ -24,7 +24,7 @@ def outline(estimator: Any, dtype: str, max_layers: int) -> nn.Module:
             raise ValueError(f"{name}={getattr(estimator, name)} does not fit to its weights.")
     try:
         with torch.device("meta"):
-            module = estimator._make_module(estimator._n_outputs).to(_DTYPES[dtype])
+            module = estimator._make_module().to(_DTYPES[dtype])
     except (RuntimeError, TypeError, ArithmeticError) as error:
         raise ValueError(f"its parameters describe no module ({error!s:.200}).") from error
     return module

@@ -27,6 +27,14 @@ _STREAM = 1024
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 
+def samples_a_step(batch_size: int | str, n_samples: int) -> int:
+    """Say what the parameter `batch_size` means for so many samples."""
+    if batch_size == "auto":
+        # Eight steps an epoch, or more of at most 256 samples, or fewer of at least 16.
+        return min(256, max(16, -(-n_samples // 8)))
+    return int(batch_size)
+
+
 @contextmanager
 def ready_to_train() -> Iterator[None]:
     """Have gradients, and new tensors on the CPU, whatever the caller has set in torch."""
@@ -54,9 +62,6 @@ class TrainingParameters:
     module_: nn.Module
     loss_curve_: list[float]
     learning_rate_curve_: list[float]
-
-    # What helps where the trained network overflows; a family adds its own.
-    _remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
@@ -102,12 +107,6 @@ class TrainingParameters:
         # samples outweigh the prior; and of more steps an epoch, each shrinks the weights.
         return min(max(2.0, n_samples / 1024), 8.0), 60.0 * min(1.0, 512 / max(n_samples, 1))
 
-    def _batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            # Eight steps an epoch, or more of at most 256 samples, or fewer of at least 16.
-            return min(256, max(16, -(-n_samples // 8)))
-        return int(self.batch_size)
-
     def _training_options(
         self,
         n_samples: int,
@@ -134,7 +133,7 @@ class TrainingParameters:
                 raise TypeError(f"callbacks must hold skorch callbacks, got {callback!r}.")
         return TrainingOptions(
             max_epochs=max_epochs or self.max_iter,
-            batch_size=self._batch_size(n_samples),
+            batch_size=samples_a_step(self.batch_size, n_samples),
             learning_rate=float(self.learning_rate_init),
             device=device,
             seed=seed,
