@@ -6,6 +6,7 @@ from torch import nn
 from torchdiffeq import odeint
 
 from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor
+from sklearn_physrnn.estimators._dynpmnn import DynPMNNFamily
 
 
 class NeuralODE(nn.Module):
@@ -63,15 +64,24 @@ class MultilayerPerceptron(nn.Module):
         return self.layers(x)
 
 
-def _peer(network, base, name):
-    def make_module(self, n_outputs):
-        return network(self.n_features_in_, n_outputs)
+class _PeerFamily(DynPMNNFamily):
+    """DynPMNN's family, with another network."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def module(self, estimator, inputs, n_outputs):
+        """Build the network for rows of a table."""
+        return self.network(inputs.n_columns, n_outputs)
 
     def examine(self, module, inputs):
-        pass  # no solver's step to look at
+        """See nothing: there is no solver's step to look at."""
+        return {}
 
+
+def _peer(network, base, name):
     # scikit-learn reads parameters from the class's own signature: DynPMNN's.
-    members = {"_make_module": make_module, "_examine": examine, "__init__": base.__init__}
+    members = {"_family": _PeerFamily(network), "__init__": base.__init__}
     return type(name, (base,), members)
 
 

@@ -1,43 +1,53 @@
 """All of fitting and predicting, for every estimator of the package.
 
-A model family adds what its inputs are (``_validate_inputs``, ``_module_inputs``) and
-which module it trains (``_make_module``); a regressor or classifier adds its targets
-(``_encode_targets`` and ``predict``). Everything else is here.
+What follows from a model family stands in its :class:`Family`, what is learned about the
+data in the values of ``preparation``. A regressor or classifier adds what its targets are.
 """
 
 import copy
 import os
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
 from ..families import Family
+from ..preparation.arrays import check_finite, naming, real_numbers
+from ..preparation.prepared import Prepared, Rows
+from ..preparation.targets import Targets
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
-from ..training._inference import BATCH_VALUES, module_outputs
+from ..training._inference import module_outputs, rows_at_a_time
 from ..training._random import later_seed, seeded
 from ..training._threads import sensible_threads
-from ._arrays import check_finite, naming, real_numbers
+from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
-from ._training import DTYPES, _TrainingMixin
+from ._splitting import split
 
 _MAX_SEED = np.iinfo(np.int32).max
+_N_EXAMINED = 32
 
 
-class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
+class _Seeds(NamedTuple):
+    """Of the split and of the training."""
+
+    split: int
+    training: int
+
+
+class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
     """Validation, splitting, scaling, training and prediction."""
+
+    _family: ClassVar[Family]
 
     # Parameters and attributes that the code here relies on; each estimator's __init__
     # lists its own.
-    _family: ClassVar[Family]
     hidden_size: int
     early_stopping: bool
     validation_fraction: float
@@ -45,10 +55,11 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
     warm_start: bool
     checkpoint: str | os.PathLike | None
     n_features_in_: int
-    _n_outputs: int
+    _prepared: Prepared
+    _built_with: dict[str, Any]  # the parameters that the module was built from
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_TrainingMixin._parameter_constraints,
+        **TrainingParameters._parameter_constraints,
         "warm_start": ["boolean"],
         "scale_inputs": [StrOptions({"standard", "quantile"}), Options(bool, {False})],
         "checkpoint": [str, os.PathLike, None],
@@ -64,77 +75,29 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
     def _doc_link_url_param_generator(self) -> dict[str, str]:
         return {"estimator_name": type(self).__name__}
 
-    # -- what a model family adds ------------------------------------------------
+    # -- what is learned about the data ----------------------------------------------
 
     @abstractmethod
-    def _validate_inputs(self, X, *, reset: bool):
-        """Check X and return it as the other methods take it."""
+    def _new_targets(self) -> Targets:
+        """Say what y is, before it is seen."""
 
-    @abstractmethod
-    def _validate_inputs_and_targets(self, X, y, *, reset: bool):
-        """Check X and y together and return both."""
+    def _new_prepared(self, targets: Targets | None = None) -> Prepared:
+        """Say what X and y are, before they are seen."""
+        return Prepared(self._family.inputs(self), targets or self._new_targets())
 
-    @abstractmethod
-    def _fit_inputs(self, X, weights: np.ndarray | None) -> Any:
-        """Learn how to turn validated X into the module's inputs, from training rows."""
+    def _module_parameters(self) -> dict[str, Any]:
+        """Give the parameters that the module, and what it is given, follow from."""
+        names = (*self._family.parameters, "scale_inputs")
+        found = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        return {k: v.item() if isinstance(v, np.generic) else v for k, v in found.items()}
 
-    @abstractmethod
-    def _module_inputs(self, X, preparation: Any) -> dict[str, np.ndarray]:
-        """Turn validated X into the module's keyword arguments."""
-
-    @abstractmethod
-    def _make_module(self, n_outputs: int) -> nn.Module:
+    def _make_module(self) -> nn.Module:
         """Build the untrained module; drawn under a seed."""
+        prepared = self._prepared
+        return self._family.module(self, prepared.inputs, prepared.targets.n_outputs)
 
-    def _adapt_criterion(self, criterion: nn.Module) -> nn.Module:
-        """Fit the loss to modules whose outputs have an axis more."""
-        return criterion
-
-    def _examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> None:
-        """Look at the trained module on a few training inputs: warn, set attributes."""
-        for name, value in self._family.examine(module, inputs).items():
-            setattr(self, name, value)
-
-    @property
-    def _remedies(self) -> str:
-        return self._family.remedies
-
-    # -- what a regressor or classifier adds ---------------------------------------
-
-    @abstractmethod
-    def _encode_targets(self, y: np.ndarray, *, reset: bool) -> np.ndarray:
-        """Check y and turn it into what `_fit_targets` takes; learn classes on reset."""
-
-    @abstractmethod
-    def _fit_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
-        """Learn the scale of encoded targets from training rows."""
-
-    def _revise_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
-        """Take in further targets, where training goes on."""
-
-    @abstractmethod
-    def _target_tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-        """Turn encoded targets into what the loss takes."""
-
-    @abstractmethod
     def _criterion(self) -> nn.Module:
-        """Build the loss, one value a sample."""
-
-    @abstractmethod
-    def _n_module_outputs(self) -> int:
-        """Count the module's outputs, after `_encode_targets`."""
-
-    @abstractmethod
-    def _score_outputs(self, outputs: np.ndarray, y: np.ndarray, weights) -> float:
-        """Score module outputs as ``score`` would score the predictions."""
-
-    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
-        """Weights that follow from encoded targets, one a class."""
-        return None
-
-    def _stratify_by(self, y: np.ndarray) -> np.ndarray | None:
-        """Give what a validation split keeps in proportion."""
-        return None
+        return self._family.criterion(self, self._prepared.targets.criterion())
 
     # -- fitting -------------------------------------------------------------------
 
@@ -192,12 +155,55 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
         *,
         resume: bool = False,
         max_iter: int | None = None,
-        targets_known: bool = False,
+        targets: Targets | None = None,
     ):
-        """Fit from scratch, or go on from the fitted weights where `resume` says so."""
+        """Fit from scratch, or go on from the fitted weights where `resume` says so.
+
+        With `max_iter` for so many epochs, as ``partial_fit`` does. `targets` are those that
+        a first call knows of before it sees y.
+        """
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import train
 
+        seeds, device = self._seeds(resume), training_device(self.device)
+        rows = self._read(X, y, sample_weight, targets, resume=resume)
+        held_out = None if validation is None else self._read_held_out(*validation)
+        # The checkpoint is of all data, so before the split; scales are of what is trained on.
+        checkpoint = None
+        if self.checkpoint is not None and max_iter is None:
+            checkpoint = open_checkpoint(self, rows, held_out, seeds, device, resume=resume)
+            seeds = _Seeds(*checkpoint.seeds)
+        early_stopping = self.early_stopping and max_iter is None
+        if held_out is None and early_stopping:
+            rows, held_out = self._hold_out(rows, seeds.split)
+        self._learn(rows, resume=resume)
+        samples = self._samples(rows)
+        module = self._module_to_train(seeds.training, resume=resume)
+        record = train(
+            module,
+            self._criterion(),
+            samples,
+            self._training_options(
+                len(samples),
+                device=device,
+                seed=seeds.training,
+                early_stopping=early_stopping,
+                max_epochs=max_iter,
+                earlier_losses=self.loss_curve_ if resume else (),
+            ),
+            validation=None if held_out is None else self._samples(held_out),
+            scorer=None if held_out is None else self._scorer(held_out),
+            optimizer_state=self._optimizer_state if resume else None,
+            checkpoint=checkpoint,
+        )
+        self._split_seed, self._prepared = seeds.split, self._prepared.settled()
+        self._keep(module, record, resume=resume)
+        self._examine(samples, diverged=record.diverged_at is not None)
+        if checkpoint is not None and not record.interrupted:
+            checkpoint.remove()
+        return self
+
+    def _seeds(self, resume: bool) -> _Seeds:
         rng = check_random_state(self.random_state)
         split_seed, seed = (int(s) for s in rng.randint(_MAX_SEED, size=2))
         if resume:
@@ -205,113 +211,79 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
             # earlier versions do not know which.)
             split_seed = getattr(self, "_split_seed", split_seed)
             seed = later_seed(seed, self.n_iter_)
-        device = training_device(self.device)
-        dtype = DTYPES[self.dtype]
+        return _Seeds(split_seed, seed)
 
-        X, y = self._validate_inputs_and_targets(X, y, reset=not resume)
-        weights = self._check_weights(sample_weight, X)
-        y = self._encode_targets(y, reset=not (resume or targets_known))
-        X, y, weights = self._drop_weightless(X, y, weights)
-        class_weights = self._class_weights(y)
-
-        def total(y, weights) -> np.ndarray | None:
-            """Weights in training and in the validation loss, but not in scores."""
-            if class_weights is None:
-                return weights
-            return class_weights[y] if weights is None else weights * class_weights[y]
-
-        X, y, weights = self._drop_weightless(X, y, weights, total(y, weights))
-
-        one_pass = max_iter is not None
-        early_stopping = self.early_stopping and not one_pass
-        held_out = None if validation is None else self._validate_held_out(*validation)
-        if held_out is not None and (w := total(*held_out[1:])) is not None and not w.any():
-            raise ValueError("X_val, y_val: class_weight is zero for every class among them.")
-        checkpoint = None
-        if self.checkpoint is not None and not one_pass:
-            data = (X, y, weights), held_out
-            checkpoint = open_checkpoint(self, data, (split_seed, seed), device, resume=resume)
-            split_seed, seed = checkpoint.seeds
-        self._split_seed = split_seed
-        if held_out is None and early_stopping:
-            train_rows, valid_rows = self._split(y, split_seed)
-            held_out = tuple(None if a is None else a[valid_rows] for a in (X, y, weights))
-            X, y = X[train_rows], y[train_rows]
-            weights = None if weights is None else weights[train_rows]
-            class_weights = self._class_weights(y)
-
+    def _read(self, X, y, sample_weight, targets: Targets | None, *, resume: bool) -> Rows:
+        """Check training data, and learn what later data must be like."""
         if resume:
-            self._revise_targets(y, weights)
+            prepared = self._still_prepared()
+            rows = prepared.read(X, y, self)
         else:
-            self._preparation = self._fit_inputs(X, total(y, weights))
-            self._fit_targets(y, weights)
+            prepared, rows = self._new_prepared(targets).first(X, y, self)
+            self._set_prepared(prepared)
+        weights = self._check_weights(sample_weight, rows)
+        rows = Rows(rows.X, rows.y, weights).with_weight(weights)
+        self._prepared = prepared.balanced(rows)
+        return rows.with_weight(self._prepared.weigh(rows))
 
-        def samples(X, y, weights) -> Samples:
-            inputs = {
-                name: torch.as_tensor(np.ascontiguousarray(x)).to(dtype)
-                if np.issubdtype(np.asarray(x).dtype, np.floating)
-                else torch.as_tensor(x)
-                for name, x in self._module_inputs(X, self._preparation).items()
-            }
-            weights = total(y, weights)
-            w = None if weights is None else torch.as_tensor(weights / weights.mean()).to(dtype)
-            return Samples(inputs, self._target_tensor(y, dtype), w)
+    def _set_prepared(self, prepared: Prepared) -> None:
+        """Take over what is known of the data, and the attributes that say so."""
+        self._prepared = prepared
+        self._built_with = self._module_parameters()
+        self.n_features_in_ = prepared.inputs.n_features
+        if not prepared.inputs.named and hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_  # of an earlier fit, to a DataFrame
 
-        training_samples = samples(X, y, weights)
-        if resume:
-            if self._n_module_outputs() != self._n_outputs:
+    def _still_prepared(self) -> Prepared:
+        """Give what is known with the parameters of today, where training goes on.
+
+        Raises
+        ------
+        ValueError
+            If they ask for another module than the fitted one.
+        """
+        for name, now in self._module_parameters().items():
+            fitted = self._built_with.get(name, now)
+            if fitted is not now and fitted != now:
                 raise ValueError(
-                    f"loss, quantile and classes now ask for {self._n_module_outputs()} outputs; "
-                    f"the fitted model, which warm_start or partial_fit continues, has "
-                    f"{self._n_outputs}."
+                    f"{name}={now!r} is not what the fitted model, which warm_start or "
+                    f"partial_fit continues, was built with: set {name} back to {fitted!r}, or "
+                    "fit anew with warm_start=False."
                 )
-            # Trained on a copy: an error leaves the fitted weights as they were.
-            module = copy.deepcopy(self.module_)
-        else:
-            self._n_outputs = self._n_module_outputs()
-            with seeded(seed):
-                module = self._make_module(self._n_outputs)
-        module.to(dtype)
+        known = self._prepared.targets
+        targets = known.with_options_of(self._new_targets())
+        if targets.n_outputs != known.n_outputs:
+            raise ValueError(
+                f"loss, quantile and classes now ask for {targets.n_outputs} outputs; "
+                "the fitted model, which warm_start or partial_fit continues, has "
+                f"{known.n_outputs}."
+            )
+        return Prepared(self._prepared.inputs, targets)
 
-        def scorer(outputs: torch.Tensor) -> float:
-            assert held_out is not None
-            return self._score_outputs(outputs.double().cpu().numpy(), held_out[1], held_out[2])
+    def _read_held_out(self, X, y, sample_weight) -> Rows:
+        if X is None or y is None:
+            raise ValueError("X_val and y_val must be given together, got only one of them.")
+        try:
+            rows = self._prepared.read(X, y, self)
+        except (TypeError, ValueError) as error:
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(f"X_val, y_val: {error}") from error
+        try:
+            weights = self._check_weights(sample_weight, rows)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"sample_weight_val: {error}") from error
+        rows = Rows(rows.X, rows.y, weights)
+        if (total := self._prepared.weigh(rows)) is not None and not total.any():
+            raise ValueError("X_val, y_val: class_weight is zero for every class among them.")
+        return rows
 
-        record = train(
-            module,
-            self._adapt_criterion(self._criterion()),
-            training_samples,
-            self._training_options(
-                len(training_samples),
-                device=device,
-                seed=seed,
-                early_stopping=early_stopping,
-                max_epochs=max_iter,
-                earlier_losses=self.loss_curve_ if resume else (),
-            ),
-            validation=None if held_out is None else samples(*held_out),
-            scorer=scorer,
-            optimizer_state=self._optimizer_state if resume else None,
-            checkpoint=checkpoint,
-        )
-        self._keep(module, record, resume=resume)
-        few, _ = training_samples.take(slice(_N_EXAMINED))
-        with sensible_threads(0):
-            if record.diverged_at is not None:  # the weights kept may be no good either
-                with torch.no_grad():
-                    check_finite(run_module(module, few).numpy(), self._remedies)
-            self._examine(module, few)
-        if checkpoint is not None and not record.interrupted:
-            checkpoint.remove()
-        return self
-
-    def _check_weights(self, sample_weight, X) -> np.ndarray | None:
+    def _check_weights(self, sample_weight, rows) -> np.ndarray | None:
         if sample_weight is None:
             return None
         with naming("sample_weight"):
             weights = _check_sample_weight(
                 real_numbers(sample_weight, "sample_weight"),
-                np.empty((len(X), 0)),
+                np.empty((len(rows), 0)),
                 dtype=np.float64,
                 ensure_non_negative=True,
             )
@@ -319,69 +291,65 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
             raise ValueError("sample_weight: at least one weight must be positive, all are zero.")
         return weights / weights.max()  # so that no sum of them overflows
 
-    @staticmethod
-    def _drop_weightless(X, y, weights, total=None):
-        """Leave out rows of no (total) weight: from scaling, class balance, normalisation."""
-        total = weights if total is None else total
-        if total is None or (total > 0).all():
-            return X, y, weights
-        kept = np.flatnonzero(total > 0)
-        return X[kept], y[kept], None if weights is None else weights[kept]
+    def _hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
+        """Set rows aside, and learn anew what classes weigh among the others."""
+        strata = self._prepared.targets.strata(rows.y)
+        training, held_out = split(len(rows), self.validation_fraction, seed, strata)
+        self._prepared = self._prepared.balanced(rows[training])
+        return rows[training], rows[held_out]
 
-    def _validate_held_out(self, X, y, sample_weight):
-        if X is None or y is None:
-            raise ValueError("X_val and y_val must be given together, got only one of them.")
-        try:
-            X, y = self._validate_inputs_and_targets(X, y, reset=False)
-            y = self._encode_targets(y, reset=False)
-        except (TypeError, ValueError) as error:
-            kind = ValueError if isinstance(error, ValueError) else TypeError
-            raise kind(f"X_val, y_val: {error}") from error
-        try:
-            weights = self._check_weights(sample_weight, X)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"sample_weight_val: {error}") from error
-        return X, y, weights
+    def _learn(self, rows: Rows, *, resume: bool) -> None:
+        """Learn the scales of the rows that are trained on."""
+        self._prepared = self._prepared.revised(rows) if resume else self._prepared.fit(rows)
 
-    def _split(self, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Hold out rows, stratified where the classes are large enough for it."""
-        rows = np.arange(len(y))
-        n_held_out = round(self.validation_fraction * len(y))
-        if not 0 < n_held_out < len(y):
-            raise ValueError(
-                f"early_stopping with validation_fraction={self.validation_fraction} leaves "
-                f"{len(y) - n_held_out} of {len(y)} samples for training and {n_held_out} for "
-                "validation; both need at least one."
-            )
-        strata = self._stratify_by(y)
-        if strata is not None:
-            counts = np.unique(strata, return_counts=True)[1]
-            if counts.min() < 2 or len(counts) > min(n_held_out, len(y) - n_held_out):
-                strata = None
-        return train_test_split(rows, test_size=n_held_out, stratify=strata, random_state=seed)
+    def _samples(self, rows: Rows) -> Samples:
+        return self._prepared.samples(rows, DTYPES[self.dtype])
+
+    def _module_to_train(self, seed: int, *, resume: bool) -> nn.Module:
+        if resume:
+            # Trained on a copy: an error leaves the fitted weights as they were.
+            return copy.deepcopy(self.module_).to(DTYPES[self.dtype])
+        with seeded(seed):
+            module = self._make_module()
+        return module.to(DTYPES[self.dtype])
+
+    def _scorer(self, rows: Rows):
+        targets = self._prepared.targets
+
+        def score(outputs: torch.Tensor) -> float:
+            return targets.score_outputs(outputs.double().cpu().numpy(), rows.y, rows.weights)
+
+        return score
+
+    def _examine(self, samples: Samples, *, diverged: bool) -> None:
+        few, _ = samples.take(slice(_N_EXAMINED))
+        with sensible_threads(0):
+            if diverged:  # the weights kept may be no good either
+                with torch.no_grad():
+                    outputs = run_module(self.module_, few).numpy()
+                check_finite(outputs, self._family.remedies)
+            for name, value in self._family.examine(self.module_, few).items():
+                setattr(self, name, value)
 
     # -- prediction ------------------------------------------------------------------
 
     def _outputs(self, X) -> np.ndarray:
-        """Module outputs for unchecked X, in X's precision (float64 unless float32)."""
-        check_is_fitted(self)
-        return self._run(self._validate_inputs(X, reset=False))
-
-    def _run(self, X) -> np.ndarray:
-        inputs = self._module_inputs(X, self._preparation)
+        """Module outputs for checked X, in X's precision (float64 unless float32)."""
+        inputs = self._prepared.inputs.arrays(X)
         positions = len(inputs["x"]) * steps_per_sample(inputs["x"])
-        return module_outputs(
+        outputs = module_outputs(
             self.module_,
             inputs,
             dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
             device=inference_device(self.device, self.module_, positions),
-            batch_size=self._prediction_batch_size(inputs),
+            batch_size=rows_at_a_time(inputs["x"], self._built_with["hidden_size"]),
         )
+        return check_finite(outputs, self._family.remedies)
 
-    def _prediction_batch_size(self, inputs: dict[str, np.ndarray]) -> int:
-        """Samples at a time, by what a layer holds of each."""
-        values = steps_per_sample(inputs["x"]) * int(self.hidden_size) * 16
-        return max(1, BATCH_VALUES // max(1, values))
+    def _read_inputs(self, X):
+        """Check X against what was fitted."""
+        check_is_fitted(self)
+        return self._prepared.inputs.read(X, self)
 
     # -- keeping ---------------------------------------------------------------------
 
@@ -420,6 +388,3 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
 
         super().__setstate__(state)
         with_torch(self)
-
-
-_N_EXAMINED = 32

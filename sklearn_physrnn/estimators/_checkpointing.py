@@ -1,12 +1,13 @@
 """Which training an estimator's checkpoint is of."""
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from .._version import __version__
-from ..training._checkpoint import Checkpoint, describe, digest
+from ..preparation.prepared import Rows
+from ..storage.checkpoint import Checkpoint, describe, digest
 
 if TYPE_CHECKING:
     from ._base import _BaseEstimator
@@ -17,7 +18,8 @@ _NOT_TRAINED_WITH = ("checkpoint", "callbacks", "verbose", "device", "warm_start
 
 def open_checkpoint(
     estimator: "_BaseEstimator",
-    data: tuple[Any, Any],
+    rows: Rows,
+    held_out: Rows | None,
     seeds: tuple[int, int],
     device: torch.device,
     *,
@@ -28,8 +30,10 @@ def open_checkpoint(
     Parameters
     ----------
     estimator : estimator with a `checkpoint`
-    data : tuple
-        Arrays of the training data, before a split, and of given validation data or None.
+    rows : Rows
+        The training data, before a split.
+    held_out : Rows or None
+        Given validation data.
     seeds : tuple of int
         Of the split and of the training, unless the file holds others.
     device : torch.device
@@ -51,9 +55,8 @@ def open_checkpoint(
         description["random_state"] = "not fixed"
     if hasattr(estimator, "classes_"):
         description["classes"] = describe(estimator.classes_)
-    training, held_out = data
-    description["training data"] = digest(training)
-    description["validation data"] = digest(held_out or ())
+    for name, part in (("training data", rows), ("validation data", held_out)):
+        description[name] = digest(() if part is None else (part.X, part.y, part.weights))
     if resume:
         learned = [estimator.module_.state_dict(), *estimator._optimizer_state["state"].values()]
         description["fitted model"] = digest(x for state in learned for x in state.values())

@@ -6,39 +6,14 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from ..families import DynPMNN, NetworkSizes
-from ..training._losses import PerMember
+from ..families import DynPMNN
 from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._regression import _BaseRegressor
-from ._tabular import _TabularInputs
-
-
-class _DynPMNNModel(_TabularInputs):
-    """What regressor and classifier share: the module, and a look at its step."""
-
-    _family = DynPMNN
-
-    num_layers: int
-    dynamics: Any
-    solver: str
-    n_steps: int
-    t_end: float
-    dropout: float
-    n_members: int
-    n_frequencies: int | None
-    embedding_dim: int
-    frequency_scale: float
-
-    def _make_module(self, n_outputs: int) -> nn.Module:
-        return self._family.module(self, NetworkSizes(self.n_features_in_, n_outputs))
-
-    def _adapt_criterion(self, criterion: nn.Module) -> nn.Module:
-        return criterion if self.n_members == 1 else PerMember(criterion)
 
 
 @documented(sequences=False)
-class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
+class DynPMNNRegressor(_BaseRegressor):
     """Regression by layers of FitzHugh-Nagumo neurons or other differential equations.
 
     {family}
@@ -57,6 +32,8 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
     >>> DynPMNNRegressor(random_state=0).fit(X, y).predict(X[:2]).shape
     (2,)
     """
+
+    _family = DynPMNN
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
@@ -134,7 +111,7 @@ class DynPMNNRegressor(_DynPMNNModel, _BaseRegressor):
 
 
 @documented(sequences=False)
-class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
+class DynPMNNClassifier(_BaseClassifier):
     """Classification by layers of FitzHugh-Nagumo neurons or other differential equations.
 
     {family}
@@ -153,6 +130,8 @@ class DynPMNNClassifier(_DynPMNNModel, _BaseClassifier):
     >>> DynPMNNClassifier(random_state=0).fit(X, y).predict_proba(X[:2]).shape
     (2, 3)
     """
+
+    _family = DynPMNN
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,

@@ -2,76 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
-from torch import nn
-
-from .._warnings import warn
-from ..families import HSSM, NetworkSizes
+from ..families import HSSM
 from ._classification import _BaseClassifier
 from ._docstrings import documented
-from ._per_step import _PerStepRegressor
-from ._sequences import Preparation, _SequenceInputs
-
-# Of the intervals in training, those that count in full: the unit of time is the longest of
-# them, and any that is longer counts as one unit. A higher share slows the oscillators down, and
-# loses frequencies near a cycle in six intervals; a lower one loses the pauses between bursts.
-_UNIT_SHARE = 0.8
-
-
-class _HSSMModel(_SequenceInputs):
-    """What regressor and classifier share: the module."""
-
-    _family = HSSM
-
-    state_size: int
-    num_blocks: int
-    fitter: str
-    dynamics: str
-    epsilon: float | str
-    norm: str | None
-    dropout: float
-    readout: str
-    every = 1
-
-    def _make_module(self, n_outputs: int) -> nn.Module:
-        known = self._preparation
-        sizes = NetworkSizes(self._n_channels(), n_outputs, known.longest, known.mean_dt)
-        return self._family.module(self, sizes)
-
-    def _fit_inputs(self, X, weights: np.ndarray | None) -> Preparation:
-        preparation = super()._fit_inputs(X, weights)
-        if (dt := self._module_inputs(X, preparation).get("dt")) is None:
-            return preparation
-        return replace(preparation, mean_dt=float(dt[X.mask].mean()))
-
-    def _time_unit(self, elapsed: np.ndarray) -> float:
-        return float(np.quantile(elapsed, _UNIT_SHARE, method="lower"))
-
-    def _module_inputs(self, X, preparation) -> dict[str, np.ndarray]:
-        inputs = super()._module_inputs(X, preparation)
-        if "dt" in inputs:
-            self._warn_of_standstill(inputs["dt"][:, 1:][X.mask[:, 1:]], preparation.time_unit)
-            # NOTE[paper]: the oscillators' step is stable for dt up to 1 whatever is learned, and
-            # time stands still in what is left of a longer interval. The paper has even steps.
-            inputs["dt"] = np.minimum(inputs["dt"], 1)
-        return inputs
-
-    def _warn_of_standstill(self, elapsed: np.ndarray, unit: float) -> None:
-        # In a few short intervals chance alone might exceed the unit.
-        if np.count_nonzero(elapsed > 2) > len(elapsed) / 2:
-            warn(
-                f"Most intervals in channel {self.time_channel} of X are longer than twice "
-                f"{unit:.4g}, which {_UNIT_SHARE:.0%} of those in training did not exceed, and "
-                f"count as {unit:.4g}. "
-                "Give time stamps in the unit of training, or fit to series as slow as these."
-            )
+from ._regression import _BaseRegressor
 
 
 @documented(sequences=True)
-class HSSMRegressor(_HSSMModel, _PerStepRegressor):
+class HSSMRegressor(_BaseRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
     {family}
@@ -106,8 +46,10 @@ class HSSMRegressor(_HSSMModel, _PerStepRegressor):
     (3, 30)
     """
 
+    _family = HSSM
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_PerStepRegressor._parameter_constraints,
+        **_BaseRegressor._parameter_constraints,
         **HSSM.estimator_constraints,
         **HSSM.per_step,
     }
@@ -183,7 +125,7 @@ class HSSMRegressor(_HSSMModel, _PerStepRegressor):
 
 
 @documented(sequences=True)
-class HSSMClassifier(_HSSMModel, _BaseClassifier):
+class HSSMClassifier(_BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
     {family}
@@ -210,6 +152,8 @@ class HSSMClassifier(_HSSMModel, _BaseClassifier):
     >>> HSSMClassifier(8, 8, max_iter=5, random_state=0).fit(X, y).predict(X[:2]).shape
     (2,)
     """
+
+    _family = HSSM
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,

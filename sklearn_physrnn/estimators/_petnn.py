@@ -4,41 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from torch import nn
-
-from ..families import PETNN, NetworkSizes
+from ..families import PETNN
 from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._regression import _BaseRegressor
-from ._sequences import _SequenceInputs
-
-
-class _PETNNModel(_SequenceInputs):
-    """What regressor and classifier share: the module, and a look at its timers."""
-
-    _family = PETNN
-
-    num_layers: int
-    # NOTE[paper]: "soft" by default. The paper releases all or nothing, without a gradient, and
-    # so leaves the timers untrained: mean accuracy 0.899 against 0.921 in cross-validation on
-    # six data sets (docs/defaults.md).
-    release: str
-    increment: str
-    time_decay: bool
-    ground_state: bool
-    # NOTE[paper]: "max" by default for classes. The paper reads the last state: mean accuracy
-    # 0.864 against 0.899 on four data sets (docs/defaults.md).
-    readout: str
-    dropout: float
-    vocabulary_size: int | None
-    embedding_dim: int
-
-    def _make_module(self, n_outputs: int) -> nn.Module:
-        return self._family.module(self, NetworkSizes(self._n_channels(), n_outputs))
 
 
 @documented(sequences=True)
-class PETNNRegressor(_PETNNModel, _BaseRegressor):
+class PETNNRegressor(_BaseRegressor):
     """Regression of sequences by a physics-inspired energy transition network.
 
     {family}
@@ -60,6 +33,8 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
     >>> PETNNRegressor(max_iter=5, random_state=0).fit(X, y).predict(X[:3]).shape
     (3,)
     """
+
+    _family = PETNN
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
@@ -137,7 +112,7 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
 
 
 @documented(sequences=True)
-class PETNNClassifier(_PETNNModel, _BaseClassifier):
+class PETNNClassifier(_BaseClassifier):
     """Classification of sequences by a physics-inspired energy transition network.
 
     {family}
@@ -158,6 +133,8 @@ class PETNNClassifier(_PETNNModel, _BaseClassifier):
     >>> PETNNClassifier(max_iter=5, random_state=0).fit(X, y).predict_proba(X[:2]).shape
     (2, 3)
     """
+
+    _family = PETNN
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,

@@ -11,33 +11,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from ..nn._segments import ForecastCore
+from ..preparation.inputs import Inputs
+from ..preparation.number_targets import NumberTargets
+from ..preparation.targets import Targets
+from ..storage.format import Spec
 
 Constraints = Mapping[str, list[Any]]
 
 AT_LEAST_ONE: list[Any] = [Interval(Integral, 1, None, closed="left")]
 POSITIVE: list[Any] = [Interval(Real, 0, None, closed="neither")]
 SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
-
-
-@dataclass(frozen=True)
-class NetworkSizes:
-    """What a network has to know of the data that an estimator is fitted to.
-
-    Attributes
-    ----------
-    n_inputs : int
-        Channels of sequences, or columns of a table.
-    n_outputs : int
-    longest : int
-        Steps of the longest sequence.
-    mean_dt : float
-        Mean step of time, in the unit in which the network is told it.
-    """
-
-    n_inputs: int
-    n_outputs: int
-    longest: int = 1
-    mean_dt: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,9 +91,26 @@ class Family(ABC):
         """Constraints of the parameters that its forecaster has of it."""
         return {**self.recurrence, **self.forecasting}
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of what a network, and what it is given, follow from; some may be lacking."""
+        return tuple(self.estimator_constraints)
+
     @abstractmethod
-    def module(self, params: Any, sizes: NetworkSizes) -> nn.Module:
-        """Build the untrained network of an estimator; drawn under a seed."""
+    def inputs(self, params: Any) -> Inputs:
+        """Say what X is, before it is seen."""
+
+    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
+        """Say what y is for a regressor, before it is seen."""
+        return numbers
+
+    @abstractmethod
+    def module(self, params: Any, inputs: Any, n_outputs: int) -> nn.Module:
+        """Build the untrained network of an estimator for fitted `inputs`; drawn under a seed."""
+
+    def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
+        """Fit the loss to networks whose outputs have an axis more."""
+        return criterion
 
     @abstractmethod
     def core(self, params: Any, sizes: CoreSizes) -> ForecastCore:
@@ -124,6 +124,10 @@ class Family(ABC):
         dict of str to object
             Attributes that ``fit`` is to set.
         """
+        return {}
+
+    def attributes(self, params: Any, dtype: str) -> dict[str, Spec]:
+        """Say of what type and shape the attributes that `examine` gives are in a file."""
         return {}
 
 

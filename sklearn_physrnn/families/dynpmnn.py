@@ -10,7 +10,9 @@ from ..nn import dynpmnn
 from ..nn._segments import DynPMNNCore
 from ..nn._solvers import SOLVERS
 from ..nn.vector_fields import VECTOR_FIELDS
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
+from ..preparation.tables import TableInputs
+from ..training._losses import PerMember
+from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family
 
 
 class DynPMNNFamily(Family):
@@ -76,16 +78,22 @@ frequency_scale : float
         "n_steps"
     )
 
-    def module(self, params: Any, sizes: NetworkSizes) -> dynpmnn.DynPMNN:
+    def inputs(self, params: Any) -> TableInputs:
+        return TableInputs(params.scale_inputs)
+
+    def module(self, params: Any, inputs: TableInputs, n_outputs: int) -> dynpmnn.DynPMNN:
         return dynpmnn.DynPMNN(
-            sizes.n_inputs,
-            sizes.n_outputs,
+            inputs.n_columns,
+            n_outputs,
             n_members=params.n_members,
             n_frequencies=params.n_frequencies,
             embedding_dim=params.embedding_dim,
             frequency_scale=params.frequency_scale,
             **_layers(params),
         )
+
+    def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
+        return criterion if params.n_members == 1 else PerMember(criterion)
 
     def core(self, params: Any, sizes: CoreSizes) -> DynPMNNCore:
         return DynPMNNCore(**_layers(params), **sizes.of_data())

@@ -7,7 +7,11 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
+from ..preparation.number_targets import NumberTargets
+from ..preparation.sequences import SequenceInputs
+from ..preparation.step_targets import StepTargets
+from ..preparation.targets import Targets
+from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family
 
 
 class HSSMFamily(Family):
@@ -62,10 +66,25 @@ dropout : float
     Share of activations dropped in training.
 """
 
-    def module(self, params: Any, sizes: NetworkSizes) -> hssm.HSSM:
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return *super().parameters, "every"
+
+    def inputs(self, params: Any) -> SequenceInputs:
+        channel = params.time_channel
+        return SequenceInputs(
+            params.scale_inputs, None if channel is None else int(channel), bounded=True
+        )
+
+    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
+        if params.readout != "sequence":
+            return numbers
+        return StepTargets(numbers, params.every)
+
+    def module(self, params: Any, inputs: SequenceInputs, n_outputs: int) -> hssm.HSSM:
         return hssm.HSSM(
-            sizes.n_inputs,
-            sizes.n_outputs,
+            inputs.n_columns,
+            n_outputs,
             hidden_size=params.hidden_size,
             state_size=params.state_size,
             num_blocks=params.num_blocks,
@@ -75,8 +94,8 @@ dropout : float
             norm=params.norm,
             dropout=params.dropout,
             readout=params.readout,
-            every=params.every,
-            initial_step=_initial_step(params.dynamics, sizes),
+            every=getattr(params, "every", 1),
+            initial_step=_initial_step(params.dynamics, inputs),
         )
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:
@@ -94,7 +113,7 @@ dropout : float
         )
 
 
-def _initial_step(dynamics: str, sizes: NetworkSizes) -> float | None:
+def _initial_step(dynamics: str, inputs: SequenceInputs) -> float | None:
     """Keep the horizon, step times length, where float32 can follow the dynamics.
 
     A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
@@ -102,7 +121,7 @@ def _initial_step(dynamics: str, sizes: NetworkSizes) -> float | None:
     """
     if dynamics == "linear":
         return None
-    return min(0.1, 3 / sizes.longest**0.5) / sizes.mean_dt
+    return min(0.1, 3 / inputs.longest**0.5) / inputs.mean_dt
 
 
 HSSM = HSSMFamily()

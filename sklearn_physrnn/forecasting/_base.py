@@ -15,8 +15,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sktime.forecasting.base import BaseForecaster
 
 from .._warnings import warn
-from ..estimators._training import _TrainingMixin, ready_to_train
 from ..nn._forecast import NORMALIZATIONS
+from ..training.parameters import TrainingParameters, ready_to_train
 from ._calendar import resolve_calendar
 from ._calibration import calibrated, reawakened, updated
 from ._cautions import warn_of_certainty, warn_of_constants, warn_of_median
@@ -70,7 +70,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
     refit: bool | str
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_TrainingMixin._parameter_constraints,
+        **TrainingParameters._parameter_constraints,
         "window_length": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "horizon": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "calendar": [StrOptions({"auto"}), list, tuple, None],

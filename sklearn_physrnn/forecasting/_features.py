@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..estimators._scaling import Standard
+from ..preparation.scaling import Standard
 from ._calendar import calendar_features
 from ._history import History
 

@@ -11,7 +11,6 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from ..estimators._training import DTYPES, _TrainingMixin
 from ..families import CoreSizes, Family
 from ..nn._forecast import LinearMap, WindowForecaster
 from ..nn._segments import ForecastCore
@@ -19,6 +18,7 @@ from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
 from ..training._random import later_seed, seeded
 from ..training._windows import Windows
+from ..training.parameters import DTYPES, TrainingParameters
 from ._features import Features
 from ._intervals import QUANTILES
 from ._sizes import Sizes, choose_sizes
@@ -32,7 +32,7 @@ _SOME = 1000  # windows that tell how far one typically spreads
 _UPDATE_RATE = 0.1
 
 
-class _WindowTraining(_TrainingMixin):
+class _WindowTraining(TrainingParameters):
     """Build a family's module and train it on windows of standardised series."""
 
     _family: ClassVar[Family]

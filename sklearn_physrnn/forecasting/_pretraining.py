@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from ..estimators._training import ready_to_train
 from ..training._random import later_seed
+from ..training.parameters import ready_to_train
 from ._calendar import resolve_calendar
 from ._features import Features
 from ._fitting import _WindowTraining

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..estimators._scaling import Standard
+from ..preparation.scaling import Standard
 
 # A channel's unit is outgrown when values vary this many times as much, from one to the next.
 _OUTGROWN = 100.0

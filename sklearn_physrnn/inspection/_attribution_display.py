@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from ..estimators._sequences import _SequenceInputs
+from ..preparation.tables import TableInputs
+from ..preparation.tokens import TokenInputs
 from ._integrated_gradients import Attribution, attribute
-from ._models import one_sequence
+from ._models import one_sequence, prepared, time_channel
 from ._plotting import BLUE, DIVERGING, VERMILION, import_pyplot, panels
 
 _N_BARS = 15  # of a table's columns, the largest; of tokens the whole text is drawn
@@ -145,27 +146,27 @@ class AttributionDisplay:
             "baseline_response": float(found.baseline_response[0]),
             "response_name": _response_name(estimator, one, target, found),
         }
-        if not isinstance(estimator, _SequenceInputs):
-            inputs = estimator._validate_inputs(one, reset=False)[0]
+        known = prepared(estimator).inputs
+        if isinstance(known, TableInputs):
+            inputs = known.read(one, estimator)[0]
             if names is None:
                 default = [f"x{k}" for k in range(len(inputs))]
                 names = list(getattr(estimator, "feature_names_in_", default))
             names = _checked(names, len(inputs))
             return cls(found.values[0], inputs, kind="table", names=names, **options).plot(ax=ax)
-        n_words = estimator._vocabulary_size
-        tokens = n_words is not None
+        tokens = isinstance(known, TokenInputs)
         sequence = one_sequence(estimator, one, 0, None if tokens else names)
         values = found.values[0, : len(sequence.values)]
-        if n_words is not None:
+        if isinstance(known, TokenInputs):
             ids = sequence.values[:, 0].astype(int)
             if names is not None:
-                _checked(names, n_words)
+                _checked(names, known.vocabulary_size)
             return cls(
                 values, sequence.values, kind="tokens", time=sequence.time,
                 names=[str(k) if names is None else str(names[k]) for k in ids], **options,
             ).plot(ax=ax)  # fmt: skip
-        if estimator.time_channel is not None:
-            values = np.delete(values, estimator.time_channel, axis=1)
+        if (channel := time_channel(estimator)) is not None:
+            values = np.delete(values, channel, axis=1)
         return cls(
             values, sequence.values, kind="sequence", names=sequence.names, time=sequence.time,
             time_label=sequence.time_label, **options,

@@ -6,11 +6,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from ..estimators._petnn import _PETNNModel
+from ..estimators._petnn import PETNNClassifier, PETNNRegressor
 from ..families.petnn import release_rate
 from ..nn._recurrent import RecurrentModel
 from ..nn.petnn import PETNN
-from ._models import check_family, check_indices, exact_copy, exact_inputs, one_sequence
+from ._models import check_family, check_indices, checked, exact_copy, exact_inputs, one_sequence
 from ._plotting import COLORS, GREY, draw_inputs, import_pyplot, legend_above, panels, span_time
 
 _WHAT = "a PETNNClassifier or PETNNRegressor"
@@ -56,9 +56,9 @@ def release_rates(estimator, X) -> pd.DataFrame:
     >>> release_rates(model, X).shape
     (8, 3)
     """
-    check_family(estimator, _PETNNModel, _WHAT)
-    series = estimator._validate_inputs(X, reset=False)
-    rates = release_rate(_model(estimator), exact_inputs(estimator, series)).numpy()
+    check_family(estimator, (PETNNClassifier, PETNNRegressor), _WHAT)
+    inputs = exact_inputs(estimator, checked(estimator, X))
+    rates = release_rate(_model(estimator), inputs).numpy()
     layer, neuron = np.indices(rates.shape)
     return pd.DataFrame(
         {"layer": layer.ravel(), "neuron": neuron.ravel(), "release_rate": rates.ravel()}

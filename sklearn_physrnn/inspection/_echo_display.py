@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..estimators._sequences import _SequenceInputs
 from ._models import OneSequence, check_indices, one_sequence
 from ._oscillators import network, oscillators
 from ._plotting import (
@@ -95,7 +94,7 @@ class EchoDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: _SequenceInputs,
+        estimator,
         X,
         *,
         sample: int = 0,

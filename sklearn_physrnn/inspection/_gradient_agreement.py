@@ -9,11 +9,13 @@ import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from ..estimators._hssm import _HSSMModel
+from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..nn._dropout import Dropout
 from ..nn.hssm import HSSM
-from ..training._data import BatchIterator, Samples, run_module
+from ..training._data import BatchIterator, run_module
 from ..training._threads import sensible_threads, work_per_batch
+from ..training.parameters import samples_a_step
+from ._models import prepared
 
 # Who is compared with whom, by the prefix of the two columns.
 _PAIRS = {"": ("rhel", "bptt"), "rhel_": ("rhel", "exact"), "bptt_": ("bptt", "exact")}
@@ -96,7 +98,7 @@ def gradient_agreement(estimator, X, y) -> pd.DataFrame:
     >>> bool((report["cosine"] > 1 - 1e-6).all())
     True
     """
-    if not isinstance(estimator, _HSSMModel):
+    if not isinstance(estimator, HSSMClassifier | HSSMRegressor):
         raise TypeError(
             "estimator must be an HSSMClassifier or HSSMRegressor, which have two fitters to "
             f"compare, got {type(estimator).__name__}."
@@ -104,9 +106,12 @@ def gradient_agreement(estimator, X, y) -> pd.DataFrame:
     check_is_fitted(estimator)
     module = cast(HSSM, estimator.module_)
     dtype = next(module.parameters()).dtype
-    samples = _samples(estimator, X, y, dtype)
-    criterion = estimator._adapt_criterion(estimator._criterion())
-    batch_size = min(estimator._batch_size(len(samples)), len(samples))
+    known = prepared(estimator)
+    data = known.read(X, y, estimator)
+    known = known.balanced(data)
+    samples = known.samples(data.with_weight(known.weigh(data)), dtype)
+    criterion = known.targets.criterion()
+    batch_size = min(samples_a_step(estimator.batch_size, len(samples)), len(samples))
     runs = {
         "rhel": _Run(module, "rhel", dtype),
         "bptt": _Run(module, "bptt", dtype),
@@ -129,22 +134,6 @@ def gradient_agreement(estimator, X, y) -> pd.DataFrame:
             rows.append((block, parameter, *products.compare()))
         rows.append((block, "input", *input_products.compare()))
     return pd.DataFrame(rows, columns=["block", "parameter", *_COLUMNS])
-
-
-def _samples(estimator, X, y, dtype: torch.dtype) -> Samples:
-    """What training would make of X and y with the scales that it has learned."""
-    X, y = estimator._validate_inputs_and_targets(X, y, reset=False)
-    y = estimator._encode_targets(y, reset=False)
-    by_class = estimator._class_weights(y)
-    X, y, weights = estimator._drop_weightless(X, y, None if by_class is None else by_class[y])
-    inputs = {}
-    for name, x in estimator._module_inputs(X, estimator._preparation).items():
-        x = torch.as_tensor(np.ascontiguousarray(x))
-        inputs[name] = x.to(dtype) if x.is_floating_point() else x
-    targets = estimator._target_tensor(y, dtype)
-    if weights is not None:
-        weights = torch.as_tensor(weights / weights.mean()).to(dtype)
-    return Samples(inputs, targets, weights)
 
 
 class _Run:

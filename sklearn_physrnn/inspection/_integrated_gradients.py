@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,12 +10,16 @@ from sklearn.base import is_classifier
 from torch import nn
 
 from ..estimators._base import _BaseEstimator
-from ..estimators._sequences import Series, is_list_of_series
 from ..nn._hru import HRU
 from ..nn.petnn import PETNN
+from ..preparation.number_targets import NumberTargets
+from ..preparation.series import Series, is_list_of_series
+from ..preparation.step_targets import StepTargets
+from ..preparation.tokens import TokenInputs
 from ..training._data import run_module
+from ..training._inference import rows_at_a_time
 from ..training._threads import sensible_threads
-from ._models import check_family, exact_copy, exact_inputs
+from ._models import check_family, checked, exact_copy, exact_inputs, prepared, time_channel
 
 RESPONSES = ("auto", "prediction", "log_odds", "probability")
 _AT_A_TIME = 4  # batches of a prediction's size would keep as many activations for gradients
@@ -163,7 +167,7 @@ def attribute(estimator, X, baseline, target, response: str, n_steps: int) -> At
     if (response == "prediction") == classifies:
         kind = "classifier" if classifies else "regressor"
         raise ValueError(f"response={response!r} does not suit a {kind}.")
-    validated = estimator._validate_inputs(X, reset=False)
+    validated = checked(estimator, X)
     inputs = exact_inputs(estimator, validated)
     start = _baseline(estimator, validated, inputs["x"], baseline)
     module = exact_copy(estimator)
@@ -174,8 +178,8 @@ def attribute(estimator, X, baseline, target, response: str, n_steps: int) -> At
         inputs["x"] = embedding(inputs["x"])
         start = torch.zeros_like(inputs["x"]) if start is None else embedding(start)
     assert start is not None
-    pick = _picker(estimator, validated, target, response)
-    batch = max(1, estimator._prediction_batch_size({"x": inputs["x"].numpy()}) // _AT_A_TIME)
+    pick = _picker(estimator, X, target, response)
+    batch = max(1, rows_at_a_time(inputs["x"], estimator.hidden_size) // _AT_A_TIME)
     pieces = []
     with sensible_threads(0):
         for first in range(0, len(start), batch):
@@ -188,8 +192,8 @@ def attribute(estimator, X, baseline, target, response: str, n_steps: int) -> At
         values = values * torch.as_tensor(series.mask)[:, :, None]
         if embedding is not None:
             values = values.sum(2, keepdim=True)
-        elif estimator.time_channel is not None:
-            axis = estimator.time_channel % series.values.shape[1]
+        elif (channel := time_channel(estimator)) is not None:
+            axis = channel % series.values.shape[1]
             zeros = torch.zeros_like(values[:, :, :1])
             values = torch.cat((values[:, :, :axis], zeros, values[:, :, axis:]), 2)
     return Attribution(
@@ -218,14 +222,14 @@ def _baseline(estimator, validated, x: torch.Tensor, baseline) -> torch.Tensor |
         return None if tokens else _middle(estimator, validated, x)
     values = np.asarray(baseline)
     if tokens:
-        n_words = estimator.vocabulary_size
+        n_words = cast(TokenInputs, prepared(estimator).inputs).vocabulary_size
         if values.ndim or values.dtype.kind not in "iu" or not 0 <= values < n_words:
             raise ValueError(f"baseline must be a token id in [0, {n_words}), got {baseline!r}.")
         return torch.full_like(x, int(values))
     like = validated
     if isinstance(validated, Series):
         like = validated.padded(validated.values)
-    if isinstance(validated, Series) and estimator._n_dims == 2 and values.ndim:
+    if getattr(prepared(estimator).inputs, "n_dims", None) == 2 and values.ndim:
         values = values[..., None]
     try:
         values = np.broadcast_to(values.astype(like.dtype), like.shape)
@@ -238,8 +242,7 @@ def _baseline(estimator, validated, x: torch.Tensor, baseline) -> torch.Tensor |
         raise ValueError("baseline must be finite.")
     if isinstance(validated, Series):
         values = values[validated.mask]
-        if estimator.time_channel is not None:
-            channel = estimator.time_channel
+        if (channel := time_channel(estimator)) is not None:
             values[:, channel] = validated.values[:, channel]
         return exact_inputs(estimator, Series(values, validated.lengths))["x"]
     return exact_inputs(estimator, np.ascontiguousarray(values))["x"]
@@ -247,28 +250,29 @@ def _baseline(estimator, validated, x: torch.Tensor, baseline) -> torch.Tensor |
 
 def _middle(estimator, validated, x: torch.Tensor) -> torch.Tensor:
     """What the scaler makes of each column's mean or median, zero in padding."""
-    preparation = estimator._preparation
+    scaler = prepared(estimator).inputs.scaler
+    assert scaler is not None
     if not isinstance(validated, Series):
-        return torch.zeros_like(x) + torch.as_tensor(preparation.middle(validated.dtype))
+        return torch.zeros_like(x) + torch.as_tensor(scaler.middle(validated.dtype))
     inside = torch.zeros_like(x) + torch.as_tensor(validated.mask)[:, :, None]
-    return inside * torch.as_tensor(preparation.scaler.middle(validated.values.dtype))
+    return inside * torch.as_tensor(scaler.middle(validated.values.dtype))
 
 
 Pick = Callable[[torch.Tensor, slice], torch.Tensor]
 
 
-def _picker(estimator, validated, target, response: str) -> Pick:
+def _picker(estimator, X, target, response: str) -> Pick:
     """Make the function that takes f (rows,) out of the module's outputs."""
     if response == "prediction":
         return _regression_picker(estimator, target)
     classes = estimator.classes_
     if target is None:
-        chosen = torch.as_tensor(estimator._run(validated).argmax(axis=1))
+        chosen = torch.as_tensor(np.searchsorted(classes, estimator.predict(X)))
     else:
         found = np.flatnonzero(classes == target)
         if not len(found):
             raise ValueError(f"target must be one of {classes.tolist()}, got {target!r}.")
-        chosen = torch.full((len(validated),), int(found[0]))
+        chosen = torch.full((len(X),), int(found[0]))
 
     def pick(outputs: torch.Tensor, rows: slice) -> torch.Tensor:
         log_p = outputs.log_softmax(1)
@@ -283,17 +287,10 @@ def _picker(estimator, validated, target, response: str) -> Pick:
 
 def _regression_picker(estimator, target) -> Pick:
     index = () if target is None else tuple(np.atleast_1d(target).tolist())
-    scaler = estimator._y_scaler
-    center = torch.as_tensor(scaler.center)[:, None]
-    scale = torch.as_tensor(scaler.scale)[:, None]
-    per_step = getattr(estimator, "readout", None) == "sequence"
-    quantiles = (len(estimator._quantiles()),) if estimator._several_quantiles() else ()
+    targets = cast(NumberTargets | StepTargets, prepared(estimator).targets)
 
     def pick(outputs: torch.Tensor, rows: slice) -> torch.Tensor:
-        lead = outputs.shape[: 1 + per_step]
-        values = outputs.reshape(*lead, len(center), -1) * scale + center
-        # As predict gives them, quantiles in increasing order.
-        values = values.sort(-1).values.reshape(*lead, *estimator._y_shape, *quantiles)
+        values = targets.decode_tensor(outputs)
         shape = tuple(values.shape[1:])
         if len(index) != len(shape) or any(
             not -n <= k < n for k, n in zip(index, shape, strict=True)

@@ -9,10 +9,11 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..estimators._sequences import Series, _SequenceInputs
+from ..preparation.prepared import Prepared
+from ..preparation.series import Series
 
 
-def check_family(estimator, family: type, what: str) -> None:
+def check_family(estimator, family: type | tuple[type, ...], what: str) -> None:
     """Refuse an estimator that is not of `family`, or not fitted.
 
     Raises
@@ -43,15 +44,24 @@ def exact_copy(estimator) -> nn.Module:
     return copy.deepcopy(estimator.module_).double().eval().requires_grad_(False)
 
 
+def prepared(estimator) -> Prepared:
+    """Give what a fitted estimator has learned of inputs and targets."""
+    return estimator._prepared
+
+
+def checked(estimator, X) -> np.ndarray | Series:
+    """Check X against what the estimator was fitted to."""
+    return prepared(estimator).inputs.read(X, estimator)
+
+
 def exact_inputs(estimator, X) -> dict[str, torch.Tensor]:
-    """Turn validated X into the module's inputs, in float64; sequences padded."""
-    inputs = {}
-    for name, x in estimator._module_inputs(X, estimator._preparation).items():
-        if isinstance(X, Series) and X.ragged and name != "lengths":
-            x = X.padded(x)
-        tensor = torch.as_tensor(np.ascontiguousarray(x))
-        inputs[name] = tensor.double() if tensor.is_floating_point() else tensor
-    return inputs
+    """Turn checked X into the module's inputs, in float64; sequences padded."""
+    return prepared(estimator).inputs.tensors(X, torch.float64, padded=True)
+
+
+def time_channel(estimator) -> int | None:
+    """Give the channel of time stamps, if the fitted estimator has one."""
+    return getattr(prepared(estimator).inputs, "time_channel", None)
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class OneSequence:
 
 
 def one_sequence(
-    estimator: _SequenceInputs, X, sample: int, channel_names: Sequence[str] | None = None
+    estimator, X, sample: int, channel_names: Sequence[str] | None = None
 ) -> OneSequence:
     """Take a sample out of X, with its padding cut off.
 
@@ -89,13 +99,14 @@ def one_sequence(
         If X is not what the estimator takes, there is no such sample, or there are not
         as many names as channels.
     """
-    series = estimator._validate_inputs(X, reset=False)
+    series = checked(estimator, X)
+    assert isinstance(series, Series)
     if not -len(series) <= sample < len(series):
         raise ValueError(f"sample must be one of the {len(series)} in X, got {sample}.")
     series = series[[sample]]
     values, length = series.values, series.longest
     inputs = exact_inputs(estimator, series)
-    channel = estimator.time_channel
+    channel = time_channel(estimator)
     names = [f"channel {k}" for k in range(values.shape[1])]
     if channel is None:
         time, label = np.arange(length), "time step"

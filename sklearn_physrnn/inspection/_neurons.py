@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ..estimators._dynpmnn import _DynPMNNModel
+from ..estimators._dynpmnn import DynPMNNClassifier, DynPMNNRegressor
 from ..nn._field import constants_of
 from ..nn._stability import SLACK, Trial
 from ..nn.dynpmnn import DynPMNN
 from ..nn.vector_fields import VECTOR_FIELDS
 from ..training._random import seeded
-from ._models import check_family, exact_copy, exact_inputs
+from ._models import check_family, checked, exact_copy, exact_inputs
 
 _N_INITIAL = 5000  # neurons drawn to show what constants are like before training
 _N_CANDIDATES = 25
@@ -27,13 +27,14 @@ def network(estimator) -> DynPMNN:
     TypeError, NotFittedError
         If `estimator` is no fitted DynPMNN.
     """
-    check_family(estimator, _DynPMNNModel, "a DynPMNNClassifier or DynPMNNRegressor")
+    classes = (DynPMNNClassifier, DynPMNNRegressor)
+    check_family(estimator, classes, "a DynPMNNClassifier or DynPMNNRegressor")
     return cast(DynPMNN, exact_copy(estimator))
 
 
 def layer_inputs(estimator, module: DynPMNN, X) -> list[torch.Tensor]:
     """What each layer is given for the rows of X."""
-    inputs = exact_inputs(estimator, estimator._validate_inputs(X, reset=False))
+    inputs = exact_inputs(estimator, checked(estimator, X))
     return module.layer_inputs(inputs["x"])
 
 

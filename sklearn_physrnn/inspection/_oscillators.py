@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..estimators._hssm import _HSSMModel
+from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..kernels.oscillators.nonlinear.reference import log_cosh
 from ..nn.hssm import HSSM
 from ..nn.linear_hru import LinearHRU
 from ..nn.nonlinear_hru import NonlinearHRU
-from ._models import check_family, exact_copy, exact_inputs
+from ..preparation.sequences import SequenceInputs
+from ..preparation.series import Series
+from ._models import check_family, checked, exact_copy, exact_inputs, prepared, time_channel
 
 Array = torch.Tensor
 
@@ -28,7 +30,7 @@ def network(estimator) -> HSSM:
     TypeError, NotFittedError
         If `estimator` is no fitted HSSM.
     """
-    check_family(estimator, _HSSMModel, "an HSSMClassifier or HSSMRegressor")
+    check_family(estimator, (HSSMClassifier, HSSMRegressor), "an HSSMClassifier or HSSMRegressor")
     return cast(HSSM, exact_copy(estimator))
 
 
@@ -181,13 +183,13 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
     module = network(estimator)
     unit_time = 1.0
     if sampling_rate is not None:
-        if estimator.time_channel is not None:
+        if time_channel(estimator) is not None:
             raise ValueError("sampling_rate is for models without a time channel.")
         if not 0 < sampling_rate < np.inf:
             raise ValueError(f"sampling_rate must be positive, got {sampling_rate!r}.")
         unit_time = 1 / sampling_rate
-    elif estimator.time_channel is not None:
-        unit_time = estimator._preparation.time_unit
+    elif time_channel(estimator) is not None:
+        unit_time = cast(SequenceInputs, prepared(estimator).inputs).time_unit
     tables = []
     for index, block in enumerate(cast(Any, module.blocks)):
         unit = block.hru
@@ -206,7 +208,7 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
 
 def frequency_unit(estimator, sampling_rate: float | None) -> str:
     """Name the unit that :func:`mode_frequencies` gives."""
-    per_time = sampling_rate is not None or estimator.time_channel is not None
+    per_time = sampling_rate is not None or time_channel(estimator) is not None
     return "cycles per unit of time" if per_time else "cycles per step"
 
 
@@ -224,9 +226,9 @@ def input_power(estimator, X) -> pd.Series:
     ValueError
         If the steps of X are not evenly spaced, or X is not what the estimator takes.
     """
-    if estimator.time_channel is not None:
+    if time_channel(estimator) is not None:
         raise ValueError("The power of X needs evenly spaced steps; this model has time stamps.")
-    series = estimator._validate_inputs(X, reset=False)
+    series = cast(Series, checked(estimator, X))
     inputs = exact_inputs(estimator, series)
     x, mask = inputs["x"], torch.as_tensor(series.mask)[:, :, None]
     x = torch.where(mask, x - x.sum(1, keepdim=True) / mask.sum(1, keepdim=True), 0.0)

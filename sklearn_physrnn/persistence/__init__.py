@@ -1,9 +1,8 @@
 """Fitted estimators as files that hold data and no code.
 
 One file in the safetensors format: weights and other arrays as tensors, everything else as
-JSON in its header. ``_format`` turns that into bytes and back, ``_plain`` turns Python
-values into JSON and back, ``_writing`` and ``_reading``, with ``_module`` and ``_scalers``,
-say what of a fitted estimator is kept, and ``_atomic`` writes a file whole or not at all.
+JSON in its header. ``storage`` turns that into bytes and back; here ``_writing`` and
+``_reading``, with ``_outline`` and ``_scalers``, say what of a fitted estimator is kept.
 
 Loading builds an estimator of a known class from known fields. Nothing in the file is
 executed or imported, and no memory is taken for what the file only claims to hold.
@@ -39,8 +38,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         If the file cannot be written; one that was there is as before.
     """
     # Here, and below: who only imports the package needs none of this.
-    from ._atomic import write_atomically
-    from ._format import pack
+    from ..storage.atomic import write_atomically
+    from ..storage.format import pack
     from ._writing import to_contents
 
     write_atomically(path, pack(*to_contents(estimator)))
@@ -96,8 +95,8 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
     >>> bool((loaded.predict_proba(X) == model.predict_proba(X)).all())
     True
     """
+    from ..storage.format import read_arrays, read_header
     from ..training._device import training_device
-    from ._format import read_arrays, read_header
     from ._reading import from_contents
 
     if device != "auto":

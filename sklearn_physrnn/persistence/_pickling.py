@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._module import outline, same_settings, weight_arrays
+from ..storage.modules import same_settings, weight_arrays
+from ._outline import outline
 from ._reading import CLASSES
 
 

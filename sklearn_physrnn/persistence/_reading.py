@@ -6,19 +6,18 @@ loaded.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..estimators._classification import _BaseClassifier
 from ..estimators._dynpmnn import DynPMNNClassifier, DynPMNNRegressor
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..estimators._petnn import PETNNClassifier, PETNNRegressor
-from ..estimators._sequences import Preparation, _SequenceInputs
-from . import _module, _scalers
-from ._format import Spec
-from ._plain import Fields, from_json
+from ..storage import modules
+from ..storage.format import Spec
+from ..storage.plain import Fields, from_json
+from ..training._groups import names_in_order
+from . import _outline
 
 Arrays = dict[str, np.ndarray]
 
@@ -70,19 +69,12 @@ def from_contents(
     def part(prefix: str) -> Arrays:
         return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
-    _module.fill(module, part("module."))
+    modules.fill(module, part("module."))
     estimator.module_ = module
-    estimator._optimizer_state = _module.make_optimizer_state(
-        fields["optimizer"], part("optimizer."), module
+    estimator._optimizer_state = modules.make_optimizer_state(
+        fields["optimizer"], part("optimizer."), names_in_order(module)
     )
-    scaler = _scalers.make_scaler(fields["input_scaler"], part("input_scaler."))
-    estimator._preparation = (
-        replace(estimator._preparation, scaler=scaler)
-        if isinstance(estimator, _SequenceInputs)
-        else scaler
-    )
-    if "y_shape" in fields:
-        estimator._y_scaler = _scalers.make_scaler({"kind": "standard"}, part("target_scaler."))
+    estimator._prepared = estimator._prepared.filled(fields["input_scaler"], arrays)
     for name in CURVES:
         curve = arrays.get(f"curves.{name}")
         setattr(estimator, name, None if curve is None else curve.tolist())
@@ -111,9 +103,9 @@ def outline(model: dict[str, Any], specs: dict[str, Spec]) -> tuple[Any, Any, di
         raise ValueError(f"its class {name!r:.100} is not one of {', '.join(CLASSES)}.")
     estimator = _untrained(CLASSES[name], parameters)
     _set_fitted(estimator, Fields(fitted, "fitted attributes"))
-    module = _module.outline(estimator, fitted["dtype"], max_layers=len(specs))
+    module = _outline.outline(estimator, fitted["dtype"], max_layers=len(specs))
     expected = _expected_specs(estimator, module, fitted)
-    for name in _module.younger_buffers(module):
+    for name in modules.younger_buffers(module):
         if f"module.{name}" not in specs:
             del expected[f"module.{name}"]
     if specs != expected:
@@ -154,10 +146,12 @@ def _set_fitted(estimator: Any, fields: Fields) -> None:
     """Set the attributes that the module's shapes follow from, and those without arrays."""
     if fields.take("dtype", str) not in ("float32", "float64"):
         raise ValueError("its dtype must be float32 or float64.")
-    estimator.n_features_in_ = fields.integer("n_features_in_")
+    n_features = fields.integer("n_features_in_")
+    prepared = estimator._new_prepared().described(fields, n_features)
+    estimator._set_prepared(prepared)
     names = fields.take("feature_names_in_", list, type(None))
     if names is not None:
-        if len(names) != estimator.n_features_in_ or not all(type(n) is str for n in names):
+        if len(names) != n_features or not all(type(n) is str for n in names):
             raise ValueError("its feature names are not one text a feature.")
         estimator.feature_names_in_ = np.array(names, dtype=object)
     estimator.n_iter_ = fields.integer("n_iter_", 0)
@@ -169,46 +163,14 @@ def _set_fitted(estimator: Any, fields: Fields) -> None:
     fields.take("curves", list)
     fields.take("optimizer", dict)
     fields.take("input_scaler", dict, type(None))
-    if isinstance(estimator, _SequenceInputs):
-        estimator._n_dims = fields.integer("n_dims", 2)
-        if estimator._n_dims > 3:
-            raise ValueError("its inputs must have 2 or 3 dimensions.")
-        time_unit = fields.take("time_unit", float)
-        if not 0 < time_unit < np.inf:
-            raise ValueError("its unit of time must be positive.")
-        longest = fields.integer("longest")
-        if getattr(estimator, "every", 1) > longest:
-            raise ValueError(f"every={estimator.every} exceeds its longest series, {longest}.")
-        # Files of version 0.1 lack it.
-        mean_dt = fields.take("mean_dt", float) if fields.has("mean_dt") else 1.0
-        if not 0 < mean_dt <= 1:
-            raise ValueError("its mean step of time must be positive, and at most 1.")
-        estimator._preparation = Preparation(None, longest, time_unit, mean_dt)
-    if isinstance(estimator, _BaseClassifier):
-        estimator.classes_ = _classes(fields.take("classes_", dict))
-    else:
-        estimator._y_shape = tuple(fields.integers("y_shape"))
-        if len(estimator._y_shape) > 1:
-            raise ValueError("its targets have too many dimensions.")
+    longest = prepared.inputs.longest
+    if getattr(estimator, "every", 1) > longest:
+        raise ValueError(f"every={estimator.every} exceeds its longest series, {longest}.")
     fields.close()
-    estimator._n_outputs = estimator._n_module_outputs()
-
-
-def _classes(data: dict[str, Any]) -> np.ndarray:
-    classes = from_json(data)
-    ordered = isinstance(classes, np.ndarray) and len(classes) > 1
-    if not ordered or not (classes[:-1] < classes[1:]).all():
-        raise ValueError("its classes must be two labels or more, in order.")
-    return classes
 
 
 def _expected_specs(estimator: Any, module: Any, fitted: dict[str, Any]) -> dict[str, Spec]:
     """Dtype and shape of every array that belongs to the estimator, and of no other."""
-    sequences = isinstance(estimator, _SequenceInputs)
-    n_columns = estimator._n_channels() if sequences else estimator.n_features_in_
-    tokens = getattr(estimator, "vocabulary_size", None) is not None
-    if (fitted["input_scaler"] is None) != tokens:
-        raise ValueError("it must hold a scaler of its inputs, unless they are tokens.")
     lengths = fitted["curves"]
     if len(lengths) != len(CURVES) or lengths[0] != estimator.n_iter_:
         raise ValueError("its curves are not as long as it was trained.")
@@ -217,20 +179,11 @@ def _expected_specs(estimator: Any, module: Any, fitted: dict[str, Any]) -> dict
         for name, length in zip(CURVES, lengths, strict=True)
         if length is not None
     }
-    attributes: dict[str, Spec] = {}
-    if isinstance(estimator, PETNNRegressor | PETNNClassifier):
-        shape = (estimator.num_layers, estimator.hidden_size)
-        attributes["release_rate_"] = "F32" if fitted["dtype"] == "float32" else "F64", shape
-    regression = "y_shape" in fitted
     parts: dict[str, dict[str, Spec]] = {
-        "module": _module.weight_specs(module),
-        "optimizer": _module.optimizer_specs(fitted["optimizer"], module),
-        "input_scaler": _scalers.scaler_specs(fitted["input_scaler"], n_columns),
-        "target_scaler": _scalers.scaler_specs(
-            {"kind": "standard"} if regression else None,
-            int(np.prod(estimator._y_shape)) if regression else 0,
-        ),
+        "module": modules.weight_specs(module),
+        "optimizer": modules.optimizer_specs(fitted["optimizer"], module),
         "curves": curves,
-        "attributes": attributes,
+        "attributes": estimator._family.attributes(estimator, fitted["dtype"]),
     }
-    return {f"{part}.{name}": spec for part in parts for name, spec in parts[part].items()}
+    specs = {f"{part}.{name}": spec for part in parts for name, spec in parts[part].items()}
+    return {**specs, **estimator._prepared.specs(fitted["input_scaler"])}

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from ..nn._dropout import Dropout
+from ..storage.checkpoint import Checkpoint
 from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
-from ._checkpoint import Checkpoint
 from ._data import Batches
 from ._device import has_room, worth_a_gpu
 from ._groups import decayed_and_others

@@ -18,3 +18,9 @@ def decayed_and_others(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.P
                 decays = parameter.ndim > 1 and name not in undecayed
                 (decayed if decays else others).append(parameter)
     return decayed, others
+
+
+def names_in_order(module: nn.Module) -> list[str]:
+    """Name the parameters in the order in which the engine's optimizer counts them."""
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    return [names[id(parameter)] for part in decayed_and_others(module) for parameter in part]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._data import run_module, take_packed
+from ._data import run_module, steps_per_sample, take_packed
 from ._device import cpu_by_default
 from ._threads import one_thread_in_a_fork
 
@@ -78,6 +78,15 @@ def _cast(module: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Mod
         if (dtype, device) not in copies.made:
             copies.made[dtype, device] = copy.deepcopy(module).to(device, dtype).eval()
         return copies.made[dtype, device]
+
+
+def rows_at_a_time(x: Any, hidden_size: int) -> int:
+    """Say how many samples, or packed steps, of `x` a prediction takes at a time.
+
+    By what a layer of `hidden_size` holds of each.
+    """
+    values = steps_per_sample(x) * int(hidden_size) * 16
+    return max(1, BATCH_VALUES // max(1, values))
 
 
 def module_outputs(

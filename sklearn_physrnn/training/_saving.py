@@ -7,8 +7,8 @@ import torch
 from skorch.callbacks import Callback
 
 from .._warnings import warn
+from ..storage.checkpoint import Checkpoint
 from ._callbacks import KeepWeights, Schedule, fill
-from ._checkpoint import Checkpoint
 
 # Seconds between two savings; saving also never takes more than a twentieth of the time.
 INTERVAL = 5.0

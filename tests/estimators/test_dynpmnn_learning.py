@@ -251,8 +251,9 @@ def test_several_quantiles_cover_and_never_cross(rng):
 def test_quantiles_learned_in_the_wrong_order_are_put_right():
     model = DynPMNNRegressor(**QUICK, loss="quantile", quantile=[0.1, 0.5, 0.9])
     model.fit(X, TARGET)
-    crossing = model._decode(np.array([[1.0, 0.0, -1.0]]))
-    np.testing.assert_array_equal(crossing, model._decode(np.array([[-1.0, 0.0, 1.0]])))
+    decode = model._prepared.targets.decode
+    crossing = decode(np.array([[1.0, 0.0, -1.0]]))
+    np.testing.assert_array_equal(crossing, decode(np.array([[-1.0, 0.0, 1.0]])))
     assert (np.diff(crossing) > 0).all()
 
 

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 from sklearn_physrnn import DynPMNNClassifier
+from sklearn_physrnn.estimators._splitting import split
 
 from ._dynpmnn import BOTH, QUICK, Recorder, X, _outputs, _y
 
@@ -67,16 +68,13 @@ def test_early_stopping_restores_the_best_epoch(kind, given):
 
 def test_split_is_stratified_where_it_can_be():
     y = np.repeat([0, 1], [80, 10])
-    model = DynPMNNClassifier(random_state=0, validation_fraction=0.1)
-    model._encode_targets(y, reset=True)
     for seed in range(5):
-        train, valid = model._split(y, seed)
+        train, valid = split(90, 0.1, seed, strata=y)
         assert (y[valid] == 1).sum() == 1
         assert sorted([*train, *valid]) == list(range(90))
     # A class of one sample cannot be on both sides.
     y[1] = 2
-    model._encode_targets(y, reset=True)
-    assert len(model._split(y, 0)[1]) == 9
+    assert len(split(90, 0.1, 0, strata=y)[1]) == 9
 
 
 def test_early_stopping_with_a_class_of_one_sample():

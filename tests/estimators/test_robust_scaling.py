@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_physrnn.estimators._robust import Distribution
-from sklearn_physrnn.estimators._scaling import LIMIT, Standard
+from sklearn_physrnn.preparation.robust import Distribution
+from sklearn_physrnn.preparation.scaling import LIMIT, Standard
 
 
 def robust(y, weights=None):

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import kstest, norm
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from sklearn_physrnn.estimators._scaling import Standard, make_scaler
+from sklearn_physrnn.preparation.scaling import Standard, make_scaler
 
 KINDS = ["standard", "quantile"]
 

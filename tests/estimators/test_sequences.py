@@ -81,7 +81,7 @@ def test_padding_does_not_touch_a_prediction(family, kind, data):
 def test_padding_does_not_touch_scaling(family, data):
     series = [1000 + x for x in ragged(data[0])]
     model = make("regressor", family).fit(series, data[1])
-    scaler = model._preparation.scaler
+    scaler = model._prepared.inputs.scaler
     np.testing.assert_allclose(scaler.center, np.concatenate(series).mean(axis=0))
     np.testing.assert_allclose(scaler.scale, np.concatenate(series).std(axis=0))
 

@@ -5,8 +5,8 @@ import pytest
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from sklearn_physrnn import HSSMClassifier, HSSMRegressor, PETNNClassifier, PETNNRegressor
-from sklearn_physrnn.estimators import _base
 from sklearn_physrnn.inspection import release_rates
+from sklearn_physrnn.training import _inference
 
 OPTIONS = {"hidden_size": 4, "max_iter": 1, "random_state": 0, "device": "cpu"}
 HSSM = {**OPTIONS, "state_size": 3, "num_blocks": 2}
@@ -97,7 +97,7 @@ def test_no_layer_is_given_more_than_the_steps_there_are(form, model, X, most_ro
 @pytest.mark.parametrize("form", [list, padded])
 @pytest.mark.parametrize("batch_values", [1, 4000, 10**9])
 def test_predictions_come_in_the_order_of_the_series(form, batch_values, model, X, monkeypatch):
-    monkeypatch.setattr(_base, "BATCH_VALUES", batch_values)
+    monkeypatch.setattr(_inference, "BATCH_VALUES", batch_values)
     model.fit(X[:40], targets(model, X)[:40])
     alone = [outputs(model, [x])[0] for x in X]
     together = outputs(model, form(X))
@@ -115,9 +115,9 @@ def test_predictions_come_in_the_order_of_the_series(form, batch_values, model, 
 
 
 def test_validated_series_hold_their_own_steps_only(model, X):
-    model._validate_inputs(X, reset=True)
+    inputs, _ = model._new_prepared().inputs.first(X, model)
     for given in (X, padded(X)):
-        series = model._validate_inputs(given, reset=False)
+        series = inputs.read(given, model)
         assert len(series.values) == sum(LENGTHS)
         assert series.lengths.tolist() == LENGTHS
         rows = np.array([5, 1, 7])
@@ -134,6 +134,7 @@ def test_the_loss_of_every_step_is_that_of_each_series_alone(rng):
         row[: len(x) // 3] = x[2::3, 0]
     options = {"norm": None, "dropout": 0.0, "batch_size": 4, "learning_rate_init": 1e-30}
     model = HSSMRegressor(**HSSM, readout="sequence", every=3, dtype="float64", **options)
-    errors = model.fit(X, y)._y_scaler.transform(model.predict(X)[:, :, None] - y[:, :, None])
-    errors += model._y_scaler.center / model._y_scaler.scale  # differences have no centre
+    scaler = model.fit(X, y)._prepared.targets.numbers.scaler
+    errors = scaler.transform(model.predict(X)[:, :, None] - y[:, :, None])
+    errors += scaler.center / scaler.scale  # differences have no centre
     assert model.loss_curve_ == [pytest.approx(np.nanmean(errors[:, :, 0] ** 2, axis=1).mean())]

@@ -37,7 +37,7 @@ def _gradients(model, X, y, gradient, dtype):
     """Gradients of the mean loss of a classifier without any of the report's code."""
     module = model.module_
     state = {name: value.clone() for name, value in module.state_dict().items()}
-    module = model._make_module(2).to(dtype)
+    module = model._make_module().to(dtype)
     module.load_state_dict(state)
     for block in module.blocks:
         block.hru.gradient = gradient

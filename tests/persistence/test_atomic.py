@@ -9,7 +9,7 @@ import pytest
 
 import sklearn_physrnn
 from sklearn_physrnn import DynPMNNRegressor
-from sklearn_physrnn.persistence import _atomic
+from sklearn_physrnn.storage import atomic
 
 from ._models import TABLE, small, y
 
@@ -46,8 +46,8 @@ def test_an_error_leaves_the_former_file_and_nothing_else(step, error, model, pa
 
 _KILLED = """
 import os, sys, signal
-from sklearn_physrnn.persistence import _atomic
-from sklearn_physrnn.training import _durable
+from sklearn_physrnn.storage import atomic
+from sklearn_physrnn.storage import durable
 
 step, path = sys.argv[1:]
 
@@ -63,10 +63,10 @@ if step == "open":
             self.file.write(data[: len(data) // 2]); self.file.flush(); kill()
     def opened(*arguments):
         slow = Slow(); slow.file = open(*arguments); return slow
-    _durable.open = opened
+    durable.open = opened
 else:
     setattr(os, step, kill)
-_atomic.write_atomically(path, b"new" * 10_000)
+atomic.write_atomically(path, b"new" * 10_000)
 """
 
 
@@ -94,7 +94,7 @@ def test_links_and_permissions_stay(model, path):
 def test_new_files_follow_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
-        _atomic.write_atomically(tmp_path / "new", b"")
+        atomic.write_atomically(tmp_path / "new", b"")
     finally:
         os.umask(before)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640

@@ -35,7 +35,10 @@ def through_skops(model):
     data = skops.io.dumps(model)
     trusted = skops.io.get_untrusted_types(data=data)
     assert trusted
-    assert all(name.startswith("sklearn_physrnn.estimators.") for name in trusted)
+    assert all(
+        name.startswith(("sklearn_physrnn.estimators.", "sklearn_physrnn.preparation."))
+        for name in trusted
+    )
     return skops.io.loads(data, trusted=trusted)
 
 

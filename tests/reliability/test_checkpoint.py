@@ -22,8 +22,8 @@ from sklearn_physrnn import (
     PETNNClassifier,
     PETNNRegressor,
 )
+from sklearn_physrnn.storage.checkpoint import _HEADER, Checkpoint
 from sklearn_physrnn.training import _saving
-from sklearn_physrnn.training._checkpoint import _HEADER, Checkpoint
 
 # Every family, optimizer and schedule; dropout, clipping, early stopping, given validation
 # data, several members, running statistics, weights.

@@ -25,8 +25,8 @@ from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor, HSSMRegressor, 
 from sklearn_physrnn.forecasting import PETNNForecaster
 from sklearn_physrnn.kernels import _dispatch
 from sklearn_physrnn.nn import StabilityWarning
+from sklearn_physrnn.storage.checkpoint import Checkpoint
 from sklearn_physrnn.training import _saving
-from sklearn_physrnn.training._checkpoint import Checkpoint
 from tests.families import ENTRIES, FORECASTERS, PANELS, SKLEARN, TABLE, WALK, each
 
 

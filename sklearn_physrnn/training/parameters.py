@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .._warnings import warn
-from ..training._device import cpu_by_default
-from ..training._schedules import SCHEDULES
-from ..training._threads import one_thread_in_a_fork
+from ._device import cpu_by_default
+from ._schedules import SCHEDULES
+from ._threads import one_thread_in_a_fork
 
 # Samples that count as an epoch of weight decay where training is by pieces of a stream. More
 # lets a small table that is passed over again and again be learned by heart (diabetes, 60
@@ -29,6 +29,14 @@ _STEPS = 8  # an epoch, of most tables
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 
+def samples_a_step(batch_size: int | str, n_samples: int) -> int:
+    """Say what the parameter `batch_size` means for so many samples."""
+    if batch_size == "auto":
+        # Eight steps an epoch, or more of at most 256 samples, or fewer of at least 16.
+        return min(256, max(16, -(-n_samples // _STEPS)))
+    return int(batch_size)
+
+
 @contextmanager
 def ready_to_train() -> Iterator[None]:
     """Have gradients, and new tensors on the CPU, whatever the caller has set in torch."""
@@ -36,7 +44,7 @@ def ready_to_train() -> Iterator[None]:
         yield
 
 
-class _TrainingMixin:
+class TrainingParameters:
     """Parameters that say how to train, and the attributes that tell how it went."""
 
     optimizer: str
@@ -95,7 +103,7 @@ class _TrainingMixin:
             return float(self.alpha) * epochs, 0.0
         fixed, by_noise = self._auto_decay(0 if stream else n_samples)
         # Chosen with eight steps an epoch: fewer shall not each take so much the more.
-        epochs = min(epochs, -(-n_samples // self._batch_size(n_samples)) / _STEPS)
+        epochs = min(epochs, -(-n_samples // samples_a_step(self.batch_size, n_samples)) / _STEPS)
         return fixed * epochs, by_noise * epochs
 
     @staticmethod
@@ -103,12 +111,6 @@ class _TrainingMixin:
         # By cross-validation on many tables (docs/defaults.md). What noise asks for fades as
         # samples outweigh the prior; and of more steps an epoch, each shrinks the weights.
         return min(max(2.0, n_samples / 1024), 8.0), 60.0 * min(1.0, 512 / max(n_samples, 1))
-
-    def _batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            # Eight steps an epoch, or more of at most 256 samples, or fewer of at least 16.
-            return min(256, max(16, -(-n_samples // _STEPS)))
-        return int(self.batch_size)
 
     def _training_options(
         self,
@@ -126,7 +128,7 @@ class _TrainingMixin:
         estimator's own say; they are of a stream, in which weights decay by the sample.
         """
         # Where a fit begins, not where the package is imported: skorch takes its time.
-        from ..training._engine import TrainingOptions
+        from ._engine import TrainingOptions
 
         fixed, by_noise = self._decay(n_samples, stream=max_epochs is not None)
         for callback in self.callbacks or ():
@@ -134,7 +136,7 @@ class _TrainingMixin:
                 raise TypeError(f"callbacks must hold skorch callbacks, got {callback!r}.")
         return TrainingOptions(
             max_epochs=max_epochs or self.max_iter,
-            batch_size=self._batch_size(n_samples),
+            batch_size=samples_a_step(self.batch_size, n_samples),
             learning_rate=float(self.learning_rate_init),
             device=device,
             seed=seed,

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.preprocessing import StandardScaler
 
-from ._robust import Distribution, robust_center_and_scale
+from .robust import Distribution, robust_center_and_scale
 
 # Beyond any sensible value, and far inside float32: a wild value at prediction
 # saturates a neuron instead of turning the output into NaN.
@@ -45,6 +45,7 @@ class Identity(Scaler):
     """No scaling; refuses values that training in float32 could not bear."""
 
     def transform(self, X: np.ndarray) -> np.ndarray:
+        """Give X as it is."""
         if X.size and (largest := np.abs(X).max()) > _LARGEST:
             raise ValueError(
                 f"scale_inputs=False needs X to hold values up to {_LARGEST:.0e}, so that "
@@ -112,6 +113,7 @@ class Standard(Scaler):
         return len(self.center)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
+        """Scale X of shape (..., n_columns), in its own floating-point type."""
         scale = np.where(self.scale == 0, np.inf, self.scale)
         with np.errstate(over="ignore"):  # an overflow is cut to the limit below
             Z = (X - self.center) / scale
@@ -214,6 +216,7 @@ class NormalQuantile(Scaler):
         return len(self.knots)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
+        """Map X of shape (..., n_columns) to normal quantiles, in its own type."""
         Z = np.empty_like(X)
         for j, (values, normal) in enumerate(self.knots):
             part = _part(values)

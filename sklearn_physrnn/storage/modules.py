@@ -7,39 +7,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..training._groups import decayed_and_others
-from ._format import Spec
-from ._plain import Fields
+from .format import Spec
+from .plain import Fields
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # What each optimizer keeps of a parameter, one value a weight; Adam counts its steps besides.
 _MOMENTS = {
     "adamw": ("exp_avg", "exp_avg_sq"),
     "adam": ("exp_avg", "exp_avg_sq"),
     "sgd": ("momentum_buffer",),
 }
-
-
-def outline(estimator: Any, dtype: str, max_layers: int) -> nn.Module:
-    """Build the module that the estimator's parameters describe, without any memory.
-
-    Its weights are on torch's meta device: shapes and dtypes, no values.
-
-    Raises
-    ------
-    ValueError
-        If the parameters describe no module, or one of more than `max_layers` layers.
-    """
-    # Layers are Python objects, which take memory even so.
-    for name in ("num_layers", "num_blocks"):
-        if getattr(estimator, name, 1) > max_layers:
-            raise ValueError(f"{name}={getattr(estimator, name)} does not fit to its weights.")
-    try:
-        with torch.device("meta"):
-            module = estimator._make_module(estimator._n_outputs).to(_DTYPES[dtype])
-    except (RuntimeError, TypeError, ArithmeticError) as error:
-        raise ValueError(f"its parameters describe no module ({error!s:.200}).") from error
-    return module
 
 
 def same_settings(one: nn.Module, other: nn.Module) -> bool:
@@ -96,18 +72,11 @@ def fill(module: nn.Module, arrays: dict[str, np.ndarray]) -> None:
     module.eval()
 
 
-def _order(module: nn.Module) -> list[str]:
-    """Name the parameters in the order in which the engine's optimizer counts them."""
-    names = {id(parameter): name for name, parameter in module.named_parameters()}
-    return [names[id(parameter)] for part in decayed_and_others(module) for parameter in part]
-
-
-def optimizer_fields(state: dict[str, Any], module: nn.Module) -> dict[str, Any]:
-    """Say which optimizer it was, and the order in which it counts the parameters.
+def optimizer_fields(state: dict[str, Any], order: list[str]) -> dict[str, Any]:
+    """Say which optimizer it was, and the `order` in which it counts the parameters.
 
     Its state has a number for each; the file has names.
     """
-    order = _order(module)
     unseen = [name for index, name in enumerate(order) if index not in state["state"]]
     return {"name": state["optimizer"], "parameters": order, "unseen": unseen}
 
@@ -154,12 +123,12 @@ def optimizer_specs(data: Any, module: nn.Module) -> dict[str, Spec]:
 
 
 def make_optimizer_state(
-    data: dict[str, Any], arrays: dict[str, np.ndarray], module: nn.Module
+    data: dict[str, Any], arrays: dict[str, np.ndarray], order: list[str]
 ) -> dict[str, Any]:
     """Build the state as the engine keeps it, from arrays that `optimizer_specs` gives."""
     # Numbers are the engine's own, never the file's: torch's fused optimizers do not check
     # that a state has its parameter's shape, and write past its end.
-    numbers = {name: index for index, name in enumerate(_order(module))}
+    numbers = {name: index for index, name in enumerate(order)}
     state: dict[int, dict[str, torch.Tensor]] = {}
     for place, parameter in enumerate(_seen(data).values()):
         index = numbers[parameter]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._durable import sync_folder, write_durably
+from .durable import sync_folder, write_durably
 
 # The number is that of the layout; files of another one are refused.
 _NAME = b"sklearn_physrnn checkpoint "

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from ..estimators._robust import Distribution
-from ..estimators._scaling import Identity, NormalQuantile, Scaler, Standard
-from ._format import Spec
-from ._plain import Fields
+from ..storage.format import Spec
+from ..storage.plain import Fields
+from .robust import Distribution
+from .scaling import Identity, NormalQuantile, Scaler, Standard
 
 _QUANTILE = "quantile, median"
 _WITHOUT_MEDIAN = "quantile"  # of version 0.1
@@ -56,7 +56,7 @@ def scaler_specs(data: Any, n_columns: int) -> dict[str, Spec]:
     return {}
 
 
-def make_scaler(data: dict[str, Any] | None, arrays: Arrays) -> Scaler | None:
+def stored_scaler(data: dict[str, Any] | None, arrays: Arrays) -> Scaler | None:
     """Build the scaler from arrays of the shapes that `scaler_specs` gives."""
     if data is None:
         return None

@@ -5,7 +5,7 @@ import secrets
 import shutil
 from contextlib import suppress
 
-from ..training._durable import sync_folder, write_durably
+from .durable import sync_folder, write_durably
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

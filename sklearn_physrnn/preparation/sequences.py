@@ -1,0 +1,203 @@
+"""Sequences as inputs: regular or of unequal length, evenly or unevenly spaced."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from .._warnings import warn
+from ..storage.plain import Fields
+from .arrays import naming, native, real_numbers
+from .inputs import Inputs
+from .scaling import LIMIT, make_scaler
+from .series import (
+    DTYPES,
+    Series,
+    check_time,
+    count_dimensions,
+    is_list_of_series,
+    series_of_channels,
+)
+from .stored_scalers import Arrays
+
+# Of the intervals in training, those that count in full where they are bounded: the unit of
+# time is the longest of them, and any that is longer counts as one unit. A higher share slows
+# oscillators down, and loses frequencies near a cycle in six intervals; a lower one loses the
+# pauses between bursts.
+_UNIT_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class SequenceInputs(Inputs):
+    """X of shape (n_samples, n_timesteps, n_channels) and its relatives.
+
+    Attributes
+    ----------
+    scaling : {"standard", "quantile", False}
+    time_channel : int or None
+        Which channel holds time stamps. Intervals between them are given to the module
+        as "dt", in units of what is typical in training.
+    bounded : bool
+        Count intervals above the unit as one unit, for modules that are stable up to a
+        step of 1; the unit is then one that most intervals in training do not exceed.
+    n_dims : {2, 3}
+        Of the X that was learned from; 2 means one channel.
+    n_features : int
+        Steps of a 2-D X, else channels.
+    time_unit : float
+        The interval that counts as 1.
+    mean_dt : float
+        Of steps in training, where they are bounded. Only what weights start from follows
+        from it.
+    """
+
+    scaling: str | bool
+    time_channel: int | None = None
+    bounded: bool = False
+    n_dims: int = 3
+    time_unit: float = 1.0
+    mean_dt: float = 1.0
+
+    @property
+    def named(self) -> bool:
+        """Whether columns of X may have names, which `caller` keeps."""
+        return self.n_dims == 2
+
+    @property
+    def n_columns(self) -> int:
+        """Channels but for that of time."""
+        channels = 1 if self.n_dims == 2 else self.n_features
+        return channels - (self.time_channel is not None)
+
+    def first(self, X: Any, caller: Any) -> tuple[Self, Series]:
+        """Check the X that is to be learned from; return it, and inputs of its shape."""
+        with naming("X"):
+            n_dims, n_features, series = self._series(X, caller, reset=True)
+            if series.longest < 2:
+                raise ValueError(
+                    "A sequence needs at least 2 time steps, got n_features=1: one step in every "
+                    "sample. For rows of a table use DynPMNN."
+                )
+        return replace(self, n_dims=n_dims, n_features=n_features), series
+
+    def read(self, X: Any, caller: Any) -> Series:
+        """Check X, its dimensions and its channels."""
+        with naming("X"):
+            return self._series(X, caller, reset=False)[2]
+
+    def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series]:
+        name = type(caller).__name__
+        if not is_list_of_series(X):
+            X = real_numbers(X, "X")
+            if count_dimensions(X) == 2:
+                # A table of series, one channel: scikit-learn's own rules hold.
+                if not reset:
+                    self._check_dimensions(2, name)
+                X = native(validate_data(caller, X, dtype=DTYPES, reset=reset))
+                if self.time_channel is not None:
+                    raise ValueError(
+                        "time_channel needs X with channels, of shape (n_samples, n_timesteps, "
+                        "n_channels) or a list of arrays, got a 2-D X."
+                    )
+                return 2, X.shape[1], Series(X.reshape(-1, 1), np.full(len(X), X.shape[1]))
+        series = series_of_channels(X)
+        n_channels = series.values.shape[1]
+        if not reset:
+            self._check_dimensions(3, name)
+            if n_channels != self.n_features:
+                raise ValueError(
+                    f"X has {n_channels} channels, but {name} is expecting "
+                    f"{self.n_features} channels as input."
+                )
+        if self.time_channel is not None:
+            check_time(series, self.time_channel)
+        return 3, n_channels, series
+
+    def _check_dimensions(self, n_dims: int, name: str) -> None:
+        if n_dims != self.n_dims:
+            raise ValueError(
+                f"X has {n_dims} dimensions, but {name} was fitted with {self.n_dims}."
+            )
+
+    def fit(self, X: Series, weights: np.ndarray | None) -> Self:
+        """Learn the scale of each channel, and the unit of time."""
+        weights = None if weights is None else np.repeat(weights, X.lengths)
+        scaler = make_scaler(self.scaling, self._without_time(X.values), weights)
+        fitted = replace(self, scaler=scaler, longest=X.longest)
+        if self.time_channel is None:
+            return fitted
+        elapsed = X.elapsed(self.time_channel)
+        elapsed = elapsed[elapsed > 0]
+        if len(elapsed) == 0:
+            raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
+        if not self.bounded:
+            return replace(fitted, time_unit=float(np.median(elapsed)))
+        unit = float(np.quantile(elapsed, _UNIT_SHARE, method="lower"))
+        fitted = replace(fitted, time_unit=unit)
+        return replace(fitted, mean_dt=float(fitted._steps_of_time(X).mean()))
+
+    def arrays(self, X: Series) -> dict[str, np.ndarray]:
+        """Scale X; sequences of unequal length come one after another, with "lengths"."""
+        assert self.scaler is not None
+        inputs = {"x": self.scaler.transform(self._without_time(X.values))}
+        if self.time_channel is not None:
+            inputs["dt"] = self._steps_of_time(X)
+        return X.laid_out(inputs)
+
+    def _without_time(self, values: np.ndarray) -> np.ndarray:
+        channel = self.time_channel
+        return values if channel is None else np.delete(values, channel, axis=1)
+
+    def _steps_of_time(self, X: Series) -> np.ndarray:
+        """Time that passes before each step (n_steps,), cut to the limit."""
+        assert self.time_channel is not None
+        elapsed = X.elapsed(self.time_channel)
+        with np.errstate(over="ignore"):
+            steps = elapsed / self.time_unit
+        # The first step has nothing before it: one typical interval.
+        steps[X.starts] = 1
+        steps = np.minimum(steps, LIMIT).astype(elapsed.dtype, copy=False)
+        if not self.bounded:
+            return steps
+        self._warn_of_standstill(np.delete(steps, X.starts))
+        # NOTE[paper]: the oscillators' step is stable for dt up to 1 whatever is learned, and
+        # time stands still in what is left of a longer interval. The paper has even steps.
+        return np.minimum(steps, 1)
+
+    def _warn_of_standstill(self, steps: np.ndarray) -> None:
+        # In a few short intervals chance alone might exceed the unit.
+        if np.count_nonzero(steps > 2) > len(steps) / 2:
+            unit = f"{self.time_unit:.4g}"
+            warn(
+                f"Most intervals in channel {self.time_channel} of X are longer than twice "
+                f"{unit}, which {_UNIT_SHARE:.0%} of those in training did not exceed, and "
+                f"count as {unit}. "
+                "Give time stamps in the unit of training, or fit to series as slow as these."
+            )
+
+    def to_state(self) -> tuple[dict[str, Any], Arrays]:
+        """Give what was learned as JSON and arrays."""
+        fields, arrays = super().to_state()
+        own = {"n_dims": self.n_dims, "longest": self.longest}
+        times = {"time_unit": self.time_unit, "mean_dt": self.mean_dt}
+        return {**own, **times, **fields}, arrays
+
+    def described(self, fields: Fields, n_features: int) -> Self:
+        """Take what `to_state` gave as JSON, all but the scaler."""
+        return replace(self, n_features=n_features, **sequence_fields(fields))
+
+
+def sequence_fields(fields: Fields) -> dict[str, Any]:
+    """Take what a file says of sequences, whatever their steps are."""
+    n_dims, time_unit = fields.integer("n_dims", 2), fields.take("time_unit", float)
+    if n_dims > 3:
+        raise ValueError("its inputs must have 2 or 3 dimensions.")
+    if not 0 < time_unit < np.inf:
+        raise ValueError("its unit of time must be positive.")
+    # Files of version 0.1 lack it.
+    mean_dt = fields.take("mean_dt", float) if fields.has("mean_dt") else 1.0
+    if not 0 < mean_dt <= 1:
+        raise ValueError("its mean step of time must be positive, and at most 1.")
+    longest = fields.integer("longest")
+    return {"n_dims": n_dims, "longest": longest, "time_unit": time_unit, "mean_dt": mean_dt}
