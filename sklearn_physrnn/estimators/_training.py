@@ -24,6 +24,8 @@ from ..training._threads import one_thread_in_a_fork
 # calls: R2 0.43, with 2,048 0.23), fewer keep a stream of new samples from being learned.
 _STREAM = 1024
 
+_STEPS = 8  # an epoch, of most tables
+
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 
@@ -90,11 +92,15 @@ class _TrainingMixin:
             self.__dict__.update(before)
             raise
 
-    def _decay(self, n_samples: int) -> tuple[float, float]:
+    def _decay(self, n_samples: int, *, stream: bool) -> tuple[float, float]:
         """Give the weight decay of an epoch, and what is added with all of the loss left."""
-        if self.alpha == "auto":
-            return self._auto_decay(n_samples)
-        return float(self.alpha), 0.0
+        epochs = n_samples / _STREAM if stream else 1.0
+        if self.alpha != "auto":
+            return float(self.alpha) * epochs, 0.0
+        fixed, by_noise = self._auto_decay(0 if stream else n_samples)
+        # Chosen with eight steps an epoch: fewer shall not each take so much the more.
+        epochs = min(epochs, -(-n_samples // self._batch_size(n_samples)) / _STEPS)
+        return fixed * epochs, by_noise * epochs
 
     @staticmethod
     def _auto_decay(n_samples: int) -> tuple[float, float]:
@@ -105,7 +111,7 @@ class _TrainingMixin:
     def _batch_size(self, n_samples: int) -> int:
         if self.batch_size == "auto":
             # Eight steps an epoch, or more of at most 256 samples, or fewer of at least 16.
-            return min(256, max(16, -(-n_samples // 8)))
+            return min(256, max(16, -(-n_samples // _STEPS)))
         return int(self.batch_size)
 
     def _training_options(
@@ -126,9 +132,7 @@ class _TrainingMixin:
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import TrainingOptions
 
-        stream = max_epochs is not None
-        fixed, by_noise = self._decay(0 if stream else n_samples)
-        epochs = n_samples / _STREAM if stream else 1.0
+        fixed, by_noise = self._decay(n_samples, stream=max_epochs is not None)
         for callback in self.callbacks or ():
             if not callable(getattr(callback, "on_train_begin", None)):
                 raise TypeError(f"callbacks must hold skorch callbacks, got {callback!r}.")
@@ -140,8 +144,8 @@ class _TrainingMixin:
             seed=seed,
             optimizer=self.optimizer,
             schedule="constant" if max_epochs is not None else self.learning_rate,
-            weight_decay=fixed * epochs,
-            noise_decay=by_noise * epochs,
+            weight_decay=fixed,
+            noise_decay=by_noise,
             earlier_losses=earlier_losses,
             max_grad_norm=None if self.max_grad_norm is None else float(self.max_grad_norm),
             patience=self.n_iter_no_change if early_stopping else None,

@@ -180,7 +180,7 @@ def test_missing_parts(path, data, part):
 
 def test_missing_fitted_attributes(path, data):
     header, model, body = take_apart(data)
-    for name in model["fitted"]:
+    for name in model["fitted"].keys() - {"split_seed"}:  # which is younger than the first files
         less = {k: v for k, v in model["fitted"].items() if k != name}
         assert_refused(path, put_together(header, model | {"fitted": less}, body), name)
 
