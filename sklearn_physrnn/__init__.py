@@ -3,7 +3,7 @@
 from .estimators._dynpmnn import DynPMNNClassifier, DynPMNNRegressor
 from .estimators._hssm import HSSMClassifier, HSSMRegressor
 from .estimators._petnn import PETNNClassifier, PETNNRegressor
-from .persistence import load
+from .persistence import load, save
 
 __version__ = "0.1.0.dev0"
 
@@ -15,4 +15,5 @@ __all__ = [
     "PETNNClassifier",
     "PETNNRegressor",
     "load",
+    "save",
 ]

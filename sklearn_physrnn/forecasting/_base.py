@@ -129,7 +129,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
 
     @ready_to_train()
     def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh) -> "_BaseForecaster":
-        self._check_parameters()
+        self.check_parameters()
         step = step_of(y.index)
         columns = None if X is None else list(X.columns)
         pretrained = getattr(self, "pretrained_", None)

@@ -51,7 +51,8 @@ class _WindowTraining(_TrainingMixin):
     validation_loss_curve_: list[float] | None
     best_loss_: float
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse wrong parameters."""
         validate_parameter_constraints(
             self._parameter_constraints,
             self.get_params(deep=False),
@@ -92,22 +93,26 @@ class _WindowTraining(_TrainingMixin):
     ) -> WindowForecaster:
         """Build the module that is to be trained on `windows`."""
         with seeded(seed):
-            module = make_forecaster(
-                self._family,
-                n_channels=n_channels,
-                window_length=sizes.window_length,
-                horizon=sizes.horizon,
-                hidden_size=self.hidden_size,
-                n_features=features.n_features,
-                n_quantiles=self._n_quantiles(),
-                normalization=self.normalization,
-                linear=self.linear,
-                dropout=self.dropout,
-                **self._family_options(sizes),
-            )
+            module = self.make_module(sizes, features, n_channels)
         some = slice(None, None, max(1, len(windows) // _SOME))
         module.learn_typical(windows.take(some)[0]["x"])
         return module
+
+    def make_module(self, sizes: Sizes, features: Features, n_channels: int) -> WindowForecaster:
+        """Build the module that the parameters describe, for data of these sizes."""
+        return make_forecaster(
+            self._family,
+            n_channels=n_channels,
+            window_length=sizes.window_length,
+            horizon=sizes.horizon,
+            hidden_size=self.hidden_size,
+            n_features=features.n_features,
+            n_quantiles=self._n_quantiles(),
+            normalization=self.normalization,
+            linear=self.linear,
+            dropout=self.dropout,
+            **self._family_options(sizes),
+        )
 
     def _windows(
         self, values: np.ndarray, table: np.ndarray | None, starts: np.ndarray, sizes: Sizes

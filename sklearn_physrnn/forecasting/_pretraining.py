@@ -1,6 +1,7 @@
 """Pretraining on a panel: weights that a later fit to one series keeps."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from torch import nn
 
 from ..estimators._training import ready_to_train
+from ..storage.state import State
 from ._calendar import resolve_calendar
 from ._features import Features
 from ._fitting import _WindowTraining
@@ -32,6 +34,42 @@ class Pretrained:
         """Mean training loss of each epoch."""
         return self.record.loss_curve
 
+    def to_state(self) -> dict[str, Any]:
+        """Give what it is kept as, but for the module and its optimizer."""
+        return {
+            "n_channels": int(self.n_channels),
+            "n_quantiles": int(self.n_quantiles),
+            "sizes": self.sizes.to_state(),
+            "features": self.features.to_state(),
+            "record": self.record.to_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: State, build: Callable[..., tuple[Any, Any]]) -> "Pretrained":
+        """Make it of its state.
+
+        Parameters
+        ----------
+        state : State
+        build : callable
+            Gives the module and its optimizer's state, called with sizes, features and the
+            number of channels.
+        """
+        # Where it is needed: skorch takes its time.
+        from ..training._engine import TrainingRecord
+
+        n_channels = state.integer("n_channels")
+        sizes = state.part("sizes").read(Sizes.from_state)
+        features = state.part("features").read(Features.from_state)
+        module, optimizer = build(sizes, features, n_channels)
+        n_quantiles = state.integer("n_quantiles")
+        if n_quantiles != module.core.n_quantiles:
+            raise ValueError(f"its module does not forecast {n_quantiles} quantiles.")
+        record = state.part("record").read(
+            lambda state: TrainingRecord.from_state(state, optimizer)
+        )
+        return cls(module, sizes, features, n_channels, n_quantiles, record)
+
 
 class _Pretraining(_WindowTraining):
     """sktime's ``pretrain``, as far as it is a forecaster's own."""
@@ -41,7 +79,7 @@ class _Pretraining(_WindowTraining):
 
     @ready_to_train()
     def _pretrain(self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh=None):
-        self._check_parameters()
+        self.check_parameters()
         before = getattr(self, "pretrained_", None)
         columns = None if X is None else list(X.columns)
         if before is not None:

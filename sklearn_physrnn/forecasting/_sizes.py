@@ -1,10 +1,13 @@
 """How long windows are, and which of them are held out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from ..storage.state import State
 
 _LEAST_WINDOW, _LEAST_HORIZON = 12, 6
 _SEGMENTS = 4  # of a window without two seasons, each a step of the network
@@ -33,6 +36,15 @@ class Sizes:
     def length(self) -> int:
         """Steps of a context and its horizon."""
         return self.window_length + self.horizon
+
+    def to_state(self) -> dict[str, Any]:
+        """Give what it is kept as."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: State) -> "Sizes":
+        """Make sizes of their state."""
+        return cls(*(state.integer(field.name) for field in fields(cls)))
 
 
 def season(index: pd.Index) -> int:
