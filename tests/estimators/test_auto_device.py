@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from sklearn_physrnn import DynPMNNRegressor, PETNNRegressor
+from sklearn_physrnn import DynPMNNRegressor
 from sklearn_physrnn.estimators import _base
 from sklearn_physrnn.training import _device, _engine
+from tests.families import ENTRIES, FORECASTERS, REGRESSORS, each, takes_tables
 
 
 class _AskedError(Exception):
@@ -25,11 +26,10 @@ def test_only_auto_leaves_small_work_on_the_cpu(device, expected, rng, monkeypat
         DynPMNNRegressor(device=device).fit(X, X[:, 0])
 
 
-@pytest.mark.parametrize("model", [DynPMNNRegressor(max_iter=1), PETNNRegressor(max_iter=1)])
-def test_predictions_tell_how_much_they_visit(model, rng, monkeypatch):
-    shape = (20, 2) if isinstance(model, DynPMNNRegressor) else (20, 7, 2)
-    X = rng.normal(size=shape)
-    model.fit(X, X.reshape(20, -1)[:, 0])
+@each(REGRESSORS)
+def test_predictions_tell_how_much_they_visit(kind, rng, monkeypatch):
+    X = rng.normal(size=(20, 2) if takes_tables(kind) else (20, 7, 2))
+    model = ENTRIES[kind].make(device="auto").fit(X, X.reshape(20, -1)[:, 0])
     asked = []
 
     def inference_device(name, module, positions):
@@ -38,7 +38,7 @@ def test_predictions_tell_how_much_they_visit(model, rng, monkeypatch):
 
     monkeypatch.setattr(_base, "inference_device", inference_device)
     model.predict(X)
-    assert asked == [("auto", model.module_, 20 if len(shape) == 2 else 140)]
+    assert asked == [("auto", model.module_, 20 if takes_tables(kind) else 140)]
 
 
 def test_a_small_model_is_fitted_and_predicts_as_if_there_were_no_gpu(rng, monkeypatch):
@@ -50,13 +50,11 @@ def test_a_small_model_is_fitted_and_predicts_as_if_there_were_no_gpu(rng, monke
     assert np.isfinite(model.predict(X)).all()
 
 
-@pytest.mark.parametrize("family", ["PETNN", "HSSM", "DynPMNN"])
-def test_small_forecasts_likewise(family, rng, monkeypatch):
-    forecasting = pytest.importorskip("sklearn_physrnn.forecasting")
+@each(FORECASTERS)
+def test_small_forecasts_likewise(kind, rng, monkeypatch):
     monkeypatch.setattr(_device.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(_device.torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr("sklearn_physrnn.training._random._cuda_in_use", lambda: False)
-    options = {"hidden_size": 4, "window_length": 8, "horizon": 2, "max_iter": 2}
-    forecaster = getattr(forecasting, f"{family}Forecaster")(**options, random_state=0)
+    forecaster = ENTRIES[kind].make(device="auto")
     forecast = forecaster.fit(pd.Series(rng.normal(size=60)), fh=[1, 2]).predict()
     assert np.isfinite(forecast).all()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sklearn_physrnn import DynPMNNClassifier, HSSMClassifier, PETNNClassifier
+from sklearn_physrnn import DynPMNNClassifier
+from tests.families import CLASSIFIERS, each
 
 QUICK = {"hidden_size": 4, "max_iter": 3, "random_state": 0}
 RNG = np.random.default_rng(0)
@@ -19,7 +20,7 @@ def by_row(y):
     return np.array([WEIGHTS[label] for label in y])
 
 
-@pytest.mark.parametrize("kind", [DynPMNNClassifier, HSSMClassifier, PETNNClassifier])
+@each(CLASSIFIERS)
 @pytest.mark.parametrize("w_val", [None, W_VAL])
 def test_they_count_like_sample_weights_in_either_loss(kind, w_val):
     given = {"X_val": X_VAL, "y_val": Y_VAL}

@@ -1,6 +1,7 @@
 """What a message tells a user to change is a parameter that the estimator has."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -11,29 +12,16 @@ from skorch.callbacks import Callback
 from sklearn_physrnn import (
     DynPMNNClassifier,
     DynPMNNRegressor,
-    HSSMClassifier,
-    HSSMRegressor,
     PETNNClassifier,
     PETNNRegressor,
 )
 from sklearn_physrnn.forecasting import PETNNForecaster
 from sklearn_physrnn.kernels.petnn import INCREMENTS, RELEASES, Switches
 from sklearn_physrnn.kernels.petnn.cpu_layout import as_flags
+from tests.families import ENTRIES, SKLEARN, each
 
-KINDS = [
-    DynPMNNRegressor, DynPMNNClassifier, PETNNRegressor, PETNNClassifier, HSSMRegressor,
-    HSSMClassifier,
-]  # fmt: skip
-EVERY = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 # Of all families; single words may be just words.
-NAMES = {name for kind in KINDS for name in kind().get_params() if "_" in name}
-
-
-def _data(kind):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(30, 3) if "DynPMNN" in kind.__name__ else (30, 5, 2))
-    y = X.reshape(30, -1)[:, 0]
-    return X, y > 0 if kind.__name__.endswith("Classifier") else y
+NAMES = {name for kind in SKLEARN for name in kind().get_params() if "_" in name}
 
 
 def _named(message):
@@ -47,26 +35,24 @@ class _Poison(Callback):
                 next(net.module_.parameters()).fill_(np.nan)
 
 
-@EVERY
+@each(SKLEARN)
 def test_remedies_for_what_is_not_finite_are_the_family_s_own(kind):
-    X, y = _data(kind)
-    model = kind(hidden_size=4, max_iter=1, random_state=0).fit(X, y)
+    model = ENTRIES[kind].fitted()
     with torch.no_grad():
         for parameter in model.module_.parameters():
             parameter.fill_(np.nan)
-    with pytest.raises(ValueError, match=r"not finite for 30 of 30 .* Fit it anew") as caught:
-        model.predict(X)
+    with pytest.raises(ValueError, match=r"not finite for 24 of 24 .* Fit it anew") as caught:
+        model.predict(ENTRIES[kind].X)
     assert "learning_rate_init" in _named(caught.value)
     assert _named(caught.value) <= set(model.get_params())
     assert ("t_end" in _named(caught.value)) == hasattr(model, "t_end")
 
 
-@EVERY
+@each(SKLEARN)
 def test_remedies_for_a_fit_that_diverged_are_the_family_s_own(kind):
-    X, y = _data(kind)
-    model = kind(hidden_size=4, max_iter=3, random_state=0, callbacks=[_Poison()])
+    model = ENTRIES[kind].make(callbacks=[_Poison()])
     with pytest.warns(ConvergenceWarning, match="no longer finite") as caught:
-        model.fit(X, y)
+        model.fit(*ENTRIES[kind].data)
     (message,) = (str(w.message) for w in caught if "no longer" in str(w.message))
     assert f"max_grad_norm (now {model.max_grad_norm})" in message
     assert _named(message) <= set(model.get_params())
@@ -82,3 +68,17 @@ def test_switches_of_petnn_are_those_of_its_kernel(kind):
     assert _options(kind, "release") == set(RELEASES)
     assert _options(kind, "increment") == set(INCREMENTS)
     assert len({as_flags(Switches(release), np.float32)[1] for release in RELEASES}) == 3
+
+
+@each([DynPMNNRegressor, DynPMNNClassifier])
+def test_a_network_that_overflows_does_not_predict(kind):
+    X, y = ENTRIES[kind].data
+    model = ENTRIES[kind].make(solver="euler", n_steps=50, t_end=1e4)
+
+    def fit_and_predict():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, y).predict(X)
+
+    with pytest.raises(ValueError, match=r"output is not finite for \d+ of 24 samples of X"):
+        fit_and_predict()

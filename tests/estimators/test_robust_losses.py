@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score
 
-from sklearn_physrnn import DynPMNNRegressor, HSSMRegressor, PETNNRegressor
+from sklearn_physrnn import DynPMNNRegressor, HSSMRegressor
+from tests.families import REGRESSORS, each, that_take
 
 LOSSES = pytest.mark.parametrize("loss", ["absolute_error", "huber", "quantile"])
 RNG = np.random.default_rng(0)
@@ -30,7 +31,7 @@ def test_wild_targets_are_shrugged_off(loss, share, wild):
 
 
 @LOSSES
-@pytest.mark.parametrize("kind", [HSSMRegressor, PETNNRegressor])
+@each(that_take("sequence", REGRESSORS))
 def test_of_sequences_too(kind, loss):
     model = kind(16, max_iter=20, random_state=0, loss=loss)
     model.fit(X[:200], spoilt(Y[:200], 0.02, 1e6))

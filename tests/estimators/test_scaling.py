@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import kstest, norm
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from sklearn_physrnn.estimators._scaling import make_scaler
+from sklearn_physrnn.estimators._scaling import Standard, make_scaler
 
 KINDS = ["standard", "quantile"]
 
@@ -90,3 +90,34 @@ def test_without_scaling_what_float32_cannot_hold_is_refused():
     with pytest.raises(ValueError, match=r"scale_inputs=False .* got 1.0e\+39"):
         make_scaler(False, X, None).transform(X)
     assert make_scaler(False, X[:1], None).transform(X[:1]) is not None
+
+
+def test_further_targets_leave_a_scale_that_is_known():
+    scaler = Standard.fit(np.c_[np.full(9, 5.0), np.arange(9.0)], constant="fixed")
+    revised = scaler.revised(np.c_[np.arange(9.0), 100 + np.arange(9.0)])
+    np.testing.assert_allclose(revised.center, [4, 4])
+    np.testing.assert_allclose(revised.scale, np.arange(9.0).std())
+    assert scaler.revised(np.full((4, 2), 5.0)) is scaler
+
+
+@pytest.mark.parametrize("n", [50, 5000])
+def test_a_small_but_real_variation_is_no_constant(n):
+    x = 1 + 1e-12 * np.random.default_rng(0).normal(size=(n, 1))
+    assert Standard.fit(x, constant="fixed").transform(x).std() == pytest.approx(1, abs=0.01)
+    rounding = 1 + 1e-16 * np.random.default_rng(0).normal(size=(n, 1))
+    assert np.abs(Standard.fit(rounding).transform(rounding)).max() < 1e-12
+
+
+@pytest.mark.parametrize("n", [2, 3000])
+def test_quantiles_of_the_largest_numbers(n):
+    X = 1.7e308 * np.linspace(-1, 1, n)[:, None]
+    scaler = make_scaler("quantile", X, None)
+    assert (np.diff(scaler.transform(X)[:, 0]) >= 0).all()
+    assert scaler.transform(np.zeros((1, 1))).item() == pytest.approx(0, abs=1e-3)
+
+
+def test_denormals_are_scaled():
+    X = np.array([[0.0], [5e-324], [1e-323], [0.0]])
+    Z = make_scaler("standard", X, None).transform(X)
+    assert np.isfinite(Z).all()
+    assert np.ptp(Z) > 0

@@ -1,4 +1,4 @@
-"""What the sequence estimators of both families take, refuse and promise."""
+"""What the sequence estimators of every family take, refuse and promise."""
 
 import pickle
 
@@ -9,11 +9,12 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sklearn_physrnn import HSSMClassifier, HSSMRegressor, PETNNClassifier, PETNNRegressor
+from tests import families
 
 FAMILIES = {
-    "petnn": (PETNNRegressor, PETNNClassifier, {"hidden_size": 8}),
-    "hssm": (HSSMRegressor, HSSMClassifier, {"hidden_size": 8, "state_size": 4}),
+    family.name: (family.regressor, family.classifier, {**family.tiny, "hidden_size": 8})
+    for family in families.FAMILIES
+    if family.takes == "sequence"
 }
 
 

@@ -5,12 +5,8 @@ import pytest
 from skorch.callbacks import Callback
 
 import sklearn_physrnn
-from sklearn_physrnn import (
-    DynPMNNClassifier,
-    DynPMNNRegressor,
-    HSSMRegressor,
-    PETNNRegressor,
-)
+from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor, PETNNRegressor
+from tests.families import ENTRIES, REGRESSORS, each
 
 
 class Seen(Callback):
@@ -28,18 +24,6 @@ def _table(n=64):
     return X, np.arange(float(n))
 
 
-def _sequences(n=64):
-    X = np.random.default_rng(0).normal(size=(n, 6, 2))
-    return X, np.arange(float(n))
-
-
-CASES = [
-    (DynPMNNRegressor, {"dropout": 0.5}, _table),
-    (PETNNRegressor, {"hidden_size": 8}, _sequences),
-    (HSSMRegressor, {"hidden_size": 8, "state_size": 8}, _sequences),
-]
-
-
 def _batches(estimator, X, y, method, n_calls=3):
     seen = []
     for _ in range(n_calls):
@@ -50,13 +34,14 @@ def _batches(estimator, X, y, method, n_calls=3):
 
 
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
-@pytest.mark.parametrize(("cls", "parameters", "data"), CASES)
-def test_every_call_has_batches_of_its_own(cls, parameters, data, method):
-    X, y = data()
+@each(REGRESSORS)
+def test_every_call_has_batches_of_its_own(kind, method):
+    X = ENTRIES[kind].X
+    y = np.arange(float(len(X)))
 
     def run(seed):
-        estimator = cls(
-            **parameters, batch_size=16, max_iter=1, warm_start=True, random_state=seed
+        estimator = ENTRIES[kind].make(
+            dropout=0.5, batch_size=6, max_iter=1, warm_start=True, random_state=seed
         )
         return _batches(estimator, X, y, method)
 

@@ -6,8 +6,8 @@ from sktime.exceptions import NotFittedError
 from sktime.utils._testing.hierarchical import _make_hierarchical
 
 from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from tests.families import FORECASTERS
 
-FORECASTERS = [PETNNForecaster, HSSMForecaster, DynPMNNForecaster]
 SMALL = {"hidden_size": 4, "window_length": 12, "horizon": 6, "max_iter": 1, "random_state": 0}
 
 

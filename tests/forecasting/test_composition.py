@@ -17,9 +17,9 @@ from sktime.transformations.series.detrend import Detrender
 from sktime.transformations.series.exponent import ExponentTransformer
 from sktime.utils._testing.hierarchical import _make_hierarchical
 
-from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from sklearn_physrnn.forecasting import PETNNForecaster
+from tests.families import FORECASTERS
 
-FORECASTERS = [PETNNForecaster, HSSMForecaster, DynPMNNForecaster]
 SMALL = {"hidden_size": 4, "window_length": 12, "horizon": 6, "max_iter": 1, "random_state": 0}
 
 # Of sktime's own objects, on what its next version will do.

@@ -13,9 +13,9 @@ from sktime.datasets import load_airline, load_longley
 from sktime.forecasting.naive import NaiveForecaster
 from sktime.performance_metrics.forecasting import mean_absolute_error
 
-from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from sklearn_physrnn.forecasting import DynPMNNForecaster, PETNNForecaster
+from tests.families import FORECASTERS
 
-FORECASTERS = [PETNNForecaster, HSSMForecaster, DynPMNNForecaster]
 SMALL = {"hidden_size": 8, "window_length": 12, "horizon": 6, "max_iter": 3, "random_state": 0}
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from sklearn_physrnn.forecasting import PETNNForecaster
+from tests.families import FORECASTERS
 
-FORECASTERS = [PETNNForecaster, HSSMForecaster, DynPMNNForecaster]
 SMALL = {
     "hidden_size": 8,
     "window_length": 12,

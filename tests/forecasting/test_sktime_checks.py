@@ -4,9 +4,7 @@ import pytest
 from skbase.lookup import all_objects
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
-
-FORECASTERS = [PETNNForecaster, HSSMForecaster, DynPMNNForecaster]
+from tests.families import FORECASTERS
 
 
 # All checks, none left out. One test for each of them, so that processes share the work.

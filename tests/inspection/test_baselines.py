@@ -2,16 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.base import is_classifier
 
 import sklearn_physrnn
-from sklearn_physrnn import (
-    DynPMNNClassifier,
-    DynPMNNRegressor,
-    HSSMRegressor,
-    PETNNClassifier,
-    PETNNRegressor,
-)
+from sklearn_physrnn import DynPMNNRegressor, PETNNRegressor
 from sklearn_physrnn.inspection import AttributionDisplay, integrated_gradients
+from tests.families import each, that_take
 
 QUICK = {"hidden_size": 4, "max_iter": 3, "random_state": 0, "scale_inputs": "quantile"}
 RNG = np.random.default_rng(0)
@@ -31,14 +27,14 @@ def tied(*shape, dtype=float):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("kind", [DynPMNNRegressor, DynPMNNClassifier])
+@each(that_take("table"))
 def test_the_median_of_tied_columns(kind, weighted, dtype):
     X = tied(N, dtype=dtype)
     y = (X[:, 0] + X[:, 1] + X[:, 2] > 2).astype(int)
     w = RNG.integers(1, 6, N) if weighted else None
     model = kind(**QUICK).fit(X, y, w)
     median = np.median(X if w is None else X.repeat(w, axis=0), axis=0)
-    target = 1 if kind is DynPMNNClassifier else None
+    target = 1 if is_classifier(model) else None
     a = integrated_gradients(model, X, target=target)
     expected = integrated_gradients(model, X, baseline=median, target=target)
     np.testing.assert_array_equal(a, expected)
@@ -46,7 +42,7 @@ def test_the_median_of_tied_columns(kind, weighted, dtype):
     assert np.abs(a).max() > 0
 
 
-@pytest.mark.parametrize("kind", [HSSMRegressor, PETNNRegressor, PETNNClassifier])
+@each(that_take("sequence"))
 @pytest.mark.parametrize("timed", [False, True])
 def test_the_median_of_tied_channels_over_all_steps(kind, timed):
     series = [tied(n) for n in RNG.integers(4, 9, N)]
@@ -59,7 +55,7 @@ def test_the_median_of_tied_channels_over_all_steps(kind, timed):
         series = [np.c_[RNG.uniform(1, 2, len(x)).cumsum(), x] for x in series]
         median = np.r_[0, median]
     model = kind(**QUICK, time_channel=0 if timed else None).fit(series, y, w)
-    target = 1 if kind is PETNNClassifier else None
+    target = 1 if is_classifier(model) else None
     found = integrated_gradients(model, series, target=target, n_steps=4)
     expected = integrated_gradients(model, series, baseline=median, target=target, n_steps=4)
     for x, a, b in zip(series, found, expected, strict=True):

@@ -11,6 +11,7 @@ from sklearn_physrnn import (
     PETNNClassifier,
     PETNNRegressor,
 )
+from tests.families import ENTRIES, FAMILIES
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(24, 3))
@@ -25,10 +26,7 @@ TEXT = np.where(UP, "up", "down")
 
 
 def small(cls, **parameters):
-    sizes = {"hidden_size": 3, "max_iter": 2, "random_state": 0, "device": "cpu"}
-    if cls in (HSSMRegressor, HSSMClassifier):
-        sizes |= {"state_size": 2, "num_blocks": 1}
-    return cls(**sizes | parameters)
+    return ENTRIES[cls].make(**{"hidden_size": 3} | parameters)
 
 
 def table(**parameters):
@@ -49,7 +47,10 @@ def labels(target, **parameters):
 
 # Of each, an unfitted estimator, X and y.
 CASES = {
-    "dynpmnn": table(),
+    **{
+        family.name: (small(family.regressor), TABLE if family.takes == "table" else SERIES, y)
+        for family in FAMILIES
+    },
     "van der Pol": table(dynamics="van_der_pol", solver="rk4"),
     "Hodgkin-Huxley": table(dynamics="hodgkin_huxley", t_end=0.1),
     "Kuramoto": table(dynamics="kuramoto", solver="heun"),
@@ -77,7 +78,6 @@ CASES = {
     "labels: float32": labels(np.where(UP, 2, 4).astype(np.float32)),
     "labels: three": labels(np.arange(24) % 3, class_weight="balanced"),
     "labels: weights by text": labels(TEXT, class_weight={"up": 0.5, "down": 2}),
-    "petnn": energy(),
     "petnn, two layers": energy(num_layers=2, dropout=0.2, release="soft", readout="mean"),
     "petnn, hard": energy(release="hard", time_decay=False, ground_state=False),
     "petnn, time": (small(PETNNRegressor, time_channel=0), STAMPED, y),
@@ -85,7 +85,6 @@ CASES = {
     "petnn, one channel": (small(PETNNRegressor), SERIES[:, :, 0], y),
     "petnn, a frame": (small(PETNNRegressor), FRAME, y),
     "tokens": (small(PETNNClassifier, vocabulary_size=5, embedding_dim=2), TOKENS, TEXT),
-    "hssm": echo(),
     "hssm, nonlinear": echo(dynamics="nonlinear", epsilon=0.01, norm="layer"),
     "hssm, bptt": echo(fitter="bptt", num_blocks=2, norm=None, readout="last"),
     "hssm, every step": (

@@ -8,8 +8,9 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
-from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor, HSSMRegressor, PETNNRegressor
+from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor, PETNNRegressor
 from sklearn_physrnn.nn import FitzHughNagumo, VanDerPol
+from tests.families import ENTRIES, SKLEARN, each
 
 from ._models import SERIES, TABLE, TEXT, UP, small, y
 
@@ -32,10 +33,10 @@ def path(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("cls", [DynPMNNClassifier, PETNNRegressor, HSSMRegressor])
-def test_an_unfitted_estimator(cls, path):
+@each(SKLEARN)
+def test_an_unfitted_estimator(kind, path):
     with pytest.raises(NotFittedError):
-        small(cls).save(path)
+        ENTRIES[kind].make().save(path)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_labels_without_a_place_in_a_file(target, path):
 
 def test_classes_of_ones_own(path):
     with pytest.raises(ValueError, match="class OwnRegressor cannot be saved"):
-        small(OwnRegressor).fit(TABLE, y).save(path)
+        OwnRegressor(**small(DynPMNNRegressor).get_params()).fit(TABLE, y).save(path)
 
 
 def test_attributes_of_ones_own(path):

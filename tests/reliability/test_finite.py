@@ -12,32 +12,15 @@ from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import log_loss, mean_absolute_error, r2_score
 
-from sklearn_physrnn import (
-    DynPMNNClassifier,
-    DynPMNNRegressor,
-    HSSMClassifier,
-    HSSMRegressor,
-    PETNNClassifier,
-    PETNNRegressor,
-)
+from tests.families import CLASSIFIERS, ENTRIES, REGRESSORS, SKLEARN, each, takes_tables
 
 N, N_NEW = 96, 48
-TABLES = {DynPMNNRegressor, DynPMNNClassifier}
-# Widths below the defaults, to be quick; all else is default, but fewer epochs.
-SMALL = {
-    DynPMNNRegressor: {"max_iter": 30},
-    DynPMNNClassifier: {"max_iter": 30},
-    PETNNRegressor: {"hidden_size": 16, "max_iter": 30},
-    PETNNClassifier: {"hidden_size": 16, "max_iter": 30},
-    HSSMRegressor: {"hidden_size": 16, "state_size": 8, "num_blocks": 1, "max_iter": 30},
-    HSSMClassifier: {"hidden_size": 16, "state_size": 8, "num_blocks": 1, "max_iter": 30},
-}
-REGRESSORS = [kind for kind in SMALL if not is_classifier(kind())]
-CLASSIFIERS = [kind for kind in SMALL if is_classifier(kind())]
 
 
 def make(kind, **parameters):
-    return kind(**{"random_state": 0, "device": "cpu", **SMALL[kind], **parameters})
+    # To be quick, sizes below the defaults and fewer epochs; all else is default.
+    able = {"max_iter": 30, "random_state": 0, "device": "cpu"} | ENTRIES[kind].family.able
+    return kind(**able | parameters)
 
 
 def signal(rng, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +31,7 @@ def signal(rng, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def as_inputs(kind, X: np.ndarray) -> np.ndarray:
     """Columns as they are for a table; as channels, constant over six steps, for a series."""
-    return X if kind in TABLES else np.repeat(X[:, None, :], 6, axis=1)
+    return X if takes_tables(kind) else np.repeat(X[:, None, :], 6, axis=1)
 
 
 def _one_hot(rng, X):
@@ -120,7 +103,7 @@ def assert_no_worse(model, dummy, X, y, margin: float) -> None:
         *((name, "float32") for name in ("units apart", "cauchy columns", "a constant")),
     ],
 )
-@pytest.mark.parametrize("kind", REGRESSORS, ids=lambda kind: kind.__name__)
+@each(REGRESSORS)
 def test_regression_of_bad_inputs(kind, inputs, dtype):
     X, y, X_new, y_new = data(kind, INPUTS[inputs], TARGETS["plain"])
     X, X_new = X.astype(dtype), X_new.astype(dtype)
@@ -135,7 +118,7 @@ def test_regression_of_bad_inputs(kind, inputs, dtype):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("targets", TARGETS)
-@pytest.mark.parametrize("kind", REGRESSORS, ids=lambda kind: kind.__name__)
+@each(REGRESSORS)
 def test_regression_of_bad_targets(kind, targets, dtype):
     X, y, X_new, y_new = data(kind, lambda rng, X: X, TARGETS[targets])
     X, X_new = X.astype(dtype), X_new.astype(dtype)
@@ -152,7 +135,7 @@ def test_regression_of_bad_targets(kind, targets, dtype):
         assert_no_worse(model, dummy, X_new, y_new, 0 if targets == "constant" else -0.2)
 
 
-@pytest.mark.parametrize("kind", REGRESSORS, ids=lambda kind: kind.__name__)
+@each(REGRESSORS)
 def test_robust_losses_see_through_cauchy_noise(kind):
     rng = np.random.default_rng(7)
     X, clean = signal(rng, N + N_NEW)
@@ -165,7 +148,7 @@ def test_robust_losses_see_through_cauchy_noise(kind):
 
 
 @pytest.mark.parametrize("inputs", INPUTS)
-@pytest.mark.parametrize("kind", CLASSIFIERS, ids=lambda kind: kind.__name__)
+@each(CLASSIFIERS)
 def test_classification_of_bad_inputs(kind, inputs):
     X, y, X_new, y_new = data(kind, INPUTS[inputs], lambda rng, y: (y > 0).astype(int))
     model = fit_quietly(make(kind), X, y)
@@ -178,7 +161,7 @@ def test_classification_of_bad_inputs(kind, inputs):
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
-@pytest.mark.parametrize("kind", CLASSIFIERS, ids=lambda kind: kind.__name__)
+@each(CLASSIFIERS)
 def test_classes_of_99_to_1(kind, class_weight):
     rng = np.random.default_rng(7)
     X, _ = signal(rng, 400)
@@ -197,7 +180,7 @@ def test_classes_of_99_to_1(kind, class_weight):
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-12, 1e12])
-@pytest.mark.parametrize("kind", SMALL, ids=lambda kind: kind.__name__)
+@each(SKLEARN)
 def test_two_samples(kind, size):
     X = as_inputs(kind, np.array([[1.0, 2.0], [2.0, 1.0]]) * size)
     y = np.array([0, 1]) if is_classifier(kind()) else np.array([0.0, size])
@@ -207,7 +190,7 @@ def test_two_samples(kind, size):
     assert wild.dtype.kind in "iu" or np.isfinite(wild).all()
 
 
-@pytest.mark.parametrize("kind", SMALL, ids=lambda kind: kind.__name__)
+@each(SKLEARN)
 @pytest.mark.parametrize("scale_inputs", ["standard", "quantile"])
 def test_prediction_far_outside_of_the_training_data(kind, scale_inputs):
     X, y, *_ = data(kind, INPUTS["units apart"], TARGETS["plain"])

@@ -13,23 +13,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skorch.callbacks import Callback
 
-from sklearn_physrnn import (
-    DynPMNNClassifier,
-    DynPMNNRegressor,
-    HSSMClassifier,
-    HSSMRegressor,
-    PETNNClassifier,
-    PETNNRegressor,
-)
-
-MODELS = [
-    DynPMNNRegressor,
-    DynPMNNClassifier,
-    PETNNRegressor,
-    PETNNClassifier,
-    HSSMRegressor,
-    HSSMClassifier,
-]
+from sklearn_physrnn import DynPMNNRegressor
+from tests.families import ENTRIES, SKLEARN, each
 
 
 def state():
@@ -85,14 +70,10 @@ class Fail(Callback):
 
 
 @pytest.mark.usefixtures("_own_settings")
-@pytest.mark.parametrize("cls", MODELS)
-def test_every_call_leaves_the_process_as_it_was(cls):
-    rng = np.random.default_rng(0)
-    tabular = issubclass(cls, DynPMNNRegressor | DynPMNNClassifier)
-    X = rng.normal(size=(30, 4) if tabular else (30, 6, 2))
-    y = X.reshape(30, -1)[:, 0]
-    y = y > 0 if hasattr(cls, "predict_proba") else y
-    model = cls(hidden_size=4, max_iter=2, dropout=0.2, early_stopping=True, random_state=0)
+@each(SKLEARN)
+def test_every_call_leaves_the_process_as_it_was(kind):
+    X, y = ENTRIES[kind].data
+    model = ENTRIES[kind].make(dropout=0.2, early_stopping=True, device="auto")
     with unchanged(), pytest.raises(NotFittedError):
         model.predict(X)
     with unchanged():

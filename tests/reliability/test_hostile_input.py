@@ -13,14 +13,7 @@ from hypothesis import strategies as st
 from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 
-from sklearn_physrnn import (
-    DynPMNNClassifier,
-    DynPMNNRegressor,
-    HSSMClassifier,
-    HSSMRegressor,
-    PETNNClassifier,
-    PETNNRegressor,
-)
+from tests.families import ENTRIES, SKLEARN, takes_tables
 
 from ._labels import PARAMETERS, labels, weights
 from ._property import RefusedError, attempt, try_all
@@ -28,15 +21,6 @@ from ._strategies import SEQUENCES, TABLES, hostile, numbers
 
 N = 6  # rows
 CLASSES = np.array([0, 1, 2, 0, 1, 2])
-SMALL = {
-    DynPMNNRegressor: {"hidden_size": 2, "num_layers": 1, "n_steps": 2},
-    DynPMNNClassifier: {"hidden_size": 2, "num_layers": 1, "n_steps": 2},
-    PETNNRegressor: {"hidden_size": 2, "embedding_dim": 2},
-    PETNNClassifier: {"hidden_size": 2, "embedding_dim": 2},
-    HSSMRegressor: {"hidden_size": 2, "state_size": 2, "num_blocks": 1},
-    HSSMClassifier: {"hidden_size": 2, "state_size": 2, "num_blocks": 1},
-}
-QUICK = {"max_iter": 1, "random_state": 0, "device": "cpu"}
 
 # Settings whose own code sees the data.
 COMMON = [
@@ -48,17 +32,6 @@ REGRESSION = [
 ]  # fmt: skip
 CLASSIFICATION = [{"class_weight": "balanced"}, {"class_weight": {0: 1, 1: 0}}]
 SERIES = [{"time_channel": 0}, {"time_channel": -1}, {"time_channel": 7}]
-OWN = {
-    DynPMNNRegressor: [{"n_members": 2}, {"n_frequencies": 2}, {"dynamics": "kuramoto"}],
-    DynPMNNClassifier: [{"n_members": 2}, {"n_frequencies": 2}, {"solver": "rk4"}],
-    PETNNRegressor: [{"vocabulary_size": 4}, {"release": "soft"}, {"readout": "mean"}, *SERIES],
-    PETNNClassifier: [{"vocabulary_size": 4}, {"release": "hard"}, {"readout": "last"}, *SERIES],
-    HSSMRegressor: [
-        {"readout": "sequence"}, {"readout": "sequence", "every": 2}, {"dynamics": "nonlinear"},
-        *SERIES,
-    ],
-    HSSMClassifier: [{"norm": "layer"}, {"norm": None}, {"readout": "last"}, *SERIES],
-}  # fmt: skip
 
 # What a refusal may be about.
 ABOUT = (
@@ -68,13 +41,19 @@ ABOUT = (
 
 
 def make(kind, **parameters):
-    return kind(**{**QUICK, **SMALL[kind], **parameters})
+    return ENTRIES[kind].make(**{"hidden_size": 2, "max_iter": 1} | parameters)
+
+
+def own(kind) -> list[dict]:
+    name = "classifier" if is_classifier(kind()) else "regressor"
+    settings = [setting.parameters for setting in ENTRIES[kind].family.own if setting.kind == name]
+    return settings if takes_tables(kind) else settings + SERIES
 
 
 def plain_inputs(kind, parameters, shape="3-D") -> np.ndarray:
     if parameters.get("vocabulary_size"):
         return np.abs(np.round(numbers(0, N, 4))) % 4
-    if kind in (DynPMNNRegressor, DynPMNNClassifier):
+    if takes_tables(kind):
         return numbers(0, N, 2)
     if parameters.get("time_channel") is not None:
         return np.abs(numbers(0, N, 4, 2)).cumsum(axis=1)
@@ -145,12 +124,12 @@ def refit_or_unchanged(model, tally, *args, method="fit", shape="3-D", **kwargs)
     return True
 
 
-kinds = st.sampled_from(list(SMALL))
+kinds = st.sampled_from(SKLEARN)
 
 
 def shapes(kind):
     """What X may be, and the containers for it."""
-    if kind in (DynPMNNRegressor, DynPMNNClassifier):
+    if takes_tables(kind):
         return st.just(("3-D", TABLES))
     return st.sampled_from([("3-D", SEQUENCES), ("2-D", TABLES)])
 
@@ -160,7 +139,7 @@ def problems(draw):
     """An estimator, its settings, and data of which one part or several are hostile."""
     kind = draw(kinds)
     extra = CLASSIFICATION if is_classifier(kind()) else REGRESSION
-    parameters = draw(st.sampled_from([*COMMON, *extra, *OWN[kind]]))
+    parameters = draw(st.sampled_from([*COMMON, *extra, *own(kind)]))
     shape, containers = draw(shapes(kind))
     X, y = plain_inputs(kind, parameters, shape), plain_targets(kind, parameters)
     if X.ndim == 2:

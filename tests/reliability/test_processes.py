@@ -14,8 +14,9 @@ import torch
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
 import sklearn_physrnn
-from sklearn_physrnn import DynPMNNRegressor, HSSMRegressor, PETNNRegressor
+from sklearn_physrnn import DynPMNNRegressor
 from sklearn_physrnn.nn import DynPMNN
+from tests.families import ENTRIES, FAMILIES, REGRESSORS, takes_tables
 
 PACKAGE = Path(sklearn_physrnn.__file__).parent
 TIMEOUT = 240  # a hang, not a slow machine
@@ -76,16 +77,17 @@ def test_fit_and_predict_in_a_fork_after_a_fit(tmp_path):
     # a GPU in the machine torch refuses to train in a fork after any backward pass.
     text = """
     import threading, torch, warnings
-    from sklearn_physrnn import DynPMNNRegressor, HSSMRegressor, PETNNRegressor
+    import sklearn_physrnn
+    from sklearn_physrnn import DynPMNNRegressor
 
     torch.set_num_threads(2)
     rng = np.random.default_rng(0)
     rows, series = rng.normal(size=(1000, 8)), rng.normal(size=(64, 20, 2))
-    fits = [
-        (DynPMNNRegressor(hidden_size=64, batch_size=1000, n_members=8), rows, rows[:, 0]),
-        (PETNNRegressor(hidden_size=64, batch_size=64), series, series[:, :, 0].sum(1)),
-        (HSSMRegressor(hidden_size=64, batch_size=64), series, series[:, :, 0].sum(1)),
-    ]
+    fits = []
+    for name, takes, several in REGRESSORS:
+        X = rows if takes == "table" else series
+        model = getattr(sklearn_physrnn, name)(hidden_size=64, batch_size=len(X), **several)
+        fits.append((model, X, X.reshape(len(X), -1)[:, ::2].sum(1)))
     filters = list(warnings.filters)
     for model, X, y in fits:
         model.set_params(max_iter=1, random_state=0).fit(X, y)
@@ -110,7 +112,7 @@ def test_fit_and_predict_in_a_fork_after_a_fit(tmp_path):
     going = True
     def work():
         while going:
-            fits[0][0].predict(rows[:50])
+            fits[0][0].predict(fits[0][1][:50])
             DynPMNNRegressor(4, max_iter=1).fit(rows[:20], rows[:20, 0])
     threads = [threading.Thread(target=work) for _ in range(3)]
     [thread.start() for thread in threads]
@@ -119,8 +121,12 @@ def test_fit_and_predict_in_a_fork_after_a_fit(tmp_path):
     [thread.join() for thread in threads]
     print(json.dumps([expected, found, amid]))
     """
+    regressors = [(f.regressor.__name__, f.takes, f.several) for f in FAMILIES]
     (predicted, (losses, n_threads)), (predict, fit, twice), amid = script(
-        FORK + textwrap.dedent(text), tmp_path, OMP_NUM_THREADS="2", CUDA_VISIBLE_DEVICES=""
+        f"REGRESSORS = {regressors}\n{FORK}{textwrap.dedent(text)}",
+        tmp_path,
+        OMP_NUM_THREADS="2",
+        CUDA_VISIBLE_DEVICES="",
     )
     for found in (predict, twice, *amid):
         np.testing.assert_allclose(found, predicted, rtol=1e-4, atol=1e-5)
@@ -203,11 +209,12 @@ def test_workers_fit_as_one_process_does(monkeypatch):
 
     rng = np.random.default_rng(0)
     rows, series = rng.normal(size=(60, 4)), rng.normal(size=(60, 10, 2))
-    jobs = [
-        (DynPMNNRegressor(8, max_iter=3, random_state=0), rows, rows[:, 0]),
-        (PETNNRegressor(8, max_iter=3, dropout=0.1, random_state=0), series, series[:, -1, 0]),
-        (HSSMRegressor(8, 8, max_iter=3, random_state=0), series, series[:, -1, 0]),
-    ] * 2
+    jobs = []
+    for kind in REGRESSORS:
+        model = ENTRIES[kind].make(hidden_size=8, max_iter=3, dropout=0.1, device="auto")
+        X = rows if takes_tables(kind) else series
+        jobs.append((model, X, X.reshape(60, -1)[:, -2]))
+    jobs *= 2
     alone = [fitted(*job) for job in jobs]
     with parallel_config(backend="loky"):
         together = Parallel(n_jobs=2, timeout=TIMEOUT)(delayed(fitted)(*job) for job in jobs)

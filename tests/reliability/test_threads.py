@@ -8,31 +8,17 @@ import pytest
 import torch
 from joblib import Parallel, delayed
 
-from sklearn_physrnn import (
-    DynPMNNClassifier,
-    DynPMNNRegressor,
-    HSSMClassifier,
-    HSSMRegressor,
-    PETNNClassifier,
-    PETNNRegressor,
-)
 from sklearn_physrnn.training._threads import sensible_threads
+from tests.families import takes_tables, through_each_kernel
 
 N_THREADS = 16
-MODELS = [
-    DynPMNNRegressor(hidden_size=32, n_members=4),
-    DynPMNNClassifier(hidden_size=32, n_frequencies=4),
-    PETNNRegressor(hidden_size=32),
-    PETNNClassifier(hidden_size=32, num_layers=2),
-    HSSMRegressor(hidden_size=16, state_size=16, dynamics="nonlinear"),
-    HSSMClassifier(hidden_size=16, state_size=16),
-]
+# Wide enough for torch and compiled kernels to use their threads.
+MODELS = through_each_kernel(hidden_size=32)
 
 
 def data(model, n=300):
     rng = np.random.default_rng(0)
-    shape = (n, 5) if isinstance(model, DynPMNNRegressor | DynPMNNClassifier) else (n, 30, 2)
-    X = rng.normal(size=shape)
+    X = rng.normal(size=(n, 5) if takes_tables(model) else (n, 30, 2))
     y = X.reshape(n, -1)[:, :3].sum(axis=1)
     return X, y > 0 if hasattr(model, "predict_proba") else y
 
@@ -63,7 +49,7 @@ def at_once(function, n=N_THREADS):
 
 
 @pytest.mark.usefixtures("two_threads")
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("model", MODELS, ids=repr)
 def test_predictions_from_many_threads_are_those_from_one(model):
     X, y = data(model)
     model.set_params(max_iter=1, random_state=0).fit(X[:100], y[:100])

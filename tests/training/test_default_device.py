@@ -8,8 +8,7 @@ import torch
 from sktime.datasets import load_airline
 
 import sklearn_physrnn
-from sklearn_physrnn import DynPMNNRegressor, HSSMRegressor, PETNNRegressor
-from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from tests.families import ENTRIES, FORECASTERS, REGRESSORS, each
 
 
 @pytest.fixture
@@ -23,12 +22,10 @@ def elsewhere():
     torch.set_default_device(None)
 
 
-@pytest.mark.parametrize("estimator", [DynPMNNRegressor, PETNNRegressor, HSSMRegressor])
-def test_estimators(estimator, elsewhere, tmp_path):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(40, 4) if estimator is DynPMNNRegressor else (40, 7, 2))
-    y = X.reshape(40, -1)[:, 0]
-    model = estimator(hidden_size=4, max_iter=2, random_state=0, early_stopping=True)
+@each(REGRESSORS)
+def test_estimators(kind, elsewhere, tmp_path):
+    X, y = ENTRIES[kind].data
+    model = ENTRIES[kind].make(early_stopping=True, device="auto")
     expected = model.fit(X, y).predict(X)
     elsewhere()
     np.testing.assert_array_equal(model.fit(X, y).predict(X), expected)
@@ -39,10 +36,10 @@ def test_estimators(estimator, elsewhere, tmp_path):
     assert np.isfinite(loaded.partial_fit(X, y).predict(X)).all()
 
 
-@pytest.mark.parametrize("forecaster", [DynPMNNForecaster, PETNNForecaster, HSSMForecaster])
-def test_forecasters(forecaster, elsewhere):
+@each(FORECASTERS)
+def test_forecasters(kind, elsewhere):
     y = load_airline()
-    model = forecaster(hidden_size=4, max_iter=2, calendar=["month"], random_state=0)
+    model = ENTRIES[kind].make(calendar=["month"], device="auto")
     expected = model.fit(y[:-2]).predict_quantiles(range(1, 15), alpha=[0.1, 0.9])
     elsewhere()
     found = model.fit(y[:-2]).predict_quantiles(range(1, 15), alpha=[0.1, 0.9])

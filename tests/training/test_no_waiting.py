@@ -10,16 +10,10 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sklearn_physrnn import (
-    DynPMNNClassifier,
-    DynPMNNRegressor,
-    HSSMClassifier,
-    HSSMRegressor,
-    PETNNClassifier,
-    PETNNRegressor,
-)
+from sklearn_physrnn import DynPMNNRegressor, PETNNRegressor
 from sklearn_physrnn.kernels import _check, _dispatch
 from sklearn_physrnn.training._net import Net
+from tests.families import ENTRIES, FORECASTERS, each, takes_tables, through_each_kernel
 
 # What makes an output of a size that only the device knows, or a Python number of a value.
 WAITING = {
@@ -105,40 +99,30 @@ OPTIONS = {
     "early_stopping": True, "validation_fraction": 0.4, "max_iter": 3, "batch_size": 6,
     "max_grad_norm": 1.0, "random_state": 0, "hidden_size": 4,
 }  # fmt: skip
-UNEVEN = {**OPTIONS, "time_channel": 0}
-HSSM = {**UNEVEN, "state_size": 3, "num_blocks": 2, "dropout": 0.1}
-QUANTILES = {"loss": "quantile", "quantile": [0.1, 0.9]}
 MODELS = [
-    DynPMNNClassifier(**OPTIONS, dropout=0.1),
-    DynPMNNRegressor(**OPTIONS, **QUANTILES),
-    DynPMNNRegressor(**OPTIONS, dynamics="van_der_pol", solver="rk4"),
-    PETNNClassifier(**UNEVEN, dropout=0.1),
-    PETNNRegressor(**UNEVEN, loss="huber"),
-    HSSMClassifier(**HSSM, fitter="bptt"),
-    HSSMClassifier(**HSSM, fitter="rhel"),
-    HSSMRegressor(**HSSM, fitter="bptt", dynamics="nonlinear"),
-    HSSMRegressor(**HSSM, fitter="rhel", dynamics="nonlinear"),
+    *through_each_kernel(**OPTIONS, dropout=0.1),
+    DynPMNNRegressor(**OPTIONS, loss="quantile", quantile=[0.1, 0.9]),
+    PETNNRegressor(**OPTIONS, loss="huber"),
 ]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("model", MODELS, ids=repr)
 def test_no_step_waits(model, dtype, waits, rng):
-    X, y = (_table if "DynPMNN" in type(model).__name__ else _sequences)(rng)
+    X, y = (_table if takes_tables(model) else _sequences)(rng)
+    if not takes_tables(model):
+        model.set_params(time_channel=0)
     if hasattr(model, "predict_proba"):
         y = y.astype(int)
     model.set_params(dtype=dtype).fit(X, y.astype(float))
     assert waits == []
 
 
-@pytest.mark.parametrize("family", ["PETNN", "HSSM", "DynPMNN"])
-def test_no_step_of_a_forecaster_waits(family, waits):
-    forecasting = pytest.importorskip("sklearn_physrnn.forecasting")
+@each(FORECASTERS)
+def test_no_step_of_a_forecaster_waits(kind, waits):
     y = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 2)))
-    options = {"hidden_size": 4, "window_length": 8, "horizon": 2, "max_iter": 3}
-    options |= {"early_stopping": True, "interval": "quantile", "random_state": 0}
-    forecaster = getattr(forecasting, f"{family}Forecaster")(**options)
-    forecaster.fit(y, fh=[1, 2])
+    options = {"max_iter": 3, "early_stopping": True, "interval": "quantile"}
+    ENTRIES[kind].make(**options, device="auto").fit(y, fh=[1, 2])
     assert waits == []
 
 

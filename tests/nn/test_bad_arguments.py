@@ -1,4 +1,4 @@
-"""What the hostile-input tests have found in modules and kernels, a test for each kind."""
+"""What modules, and the kernels under them, refuse of parameters and tensors, and say so."""
 
 import numpy as np
 import pytest
