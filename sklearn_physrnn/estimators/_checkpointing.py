@@ -14,6 +14,20 @@ if TYPE_CHECKING:
 _NOT_TRAINED_WITH = ("checkpoint", "callbacks", "verbose", "device", "warm_start")
 
 
+def described(estimator: Any, device: torch.device) -> dict[str, str]:
+    """Describe a training, as far as it follows from class, version, parameters and device."""
+    from .. import __version__
+
+    description = {"estimator": type(estimator).__name__, "version": __version__}
+    for name, value in estimator.get_params(deep=False).items():
+        if name not in _NOT_TRAINED_WITH:
+            description[name] = describe(value)
+    description["device"] = device.type
+    if not isinstance(estimator.random_state, Integral):
+        description["random_state"] = "not fixed"
+    return description
+
+
 def open_checkpoint(
     estimator: "_BaseEstimator",
     data: tuple[Any, Any],
@@ -40,16 +54,8 @@ def open_checkpoint(
     ValueError
         If the file is damaged or of another training.
     """
-    from .. import __version__
-
     assert estimator.checkpoint is not None
-    description = {"estimator": type(estimator).__name__, "version": __version__}
-    for name, value in estimator.get_params(deep=False).items():
-        if name not in _NOT_TRAINED_WITH:
-            description[name] = describe(value)
-    description["device"] = device.type
-    if not isinstance(estimator.random_state, Integral):
-        description["random_state"] = "not fixed"
+    description = described(estimator, device)
     if hasattr(estimator, "classes_"):
         description["classes"] = describe(estimator.classes_)
     training, held_out = data

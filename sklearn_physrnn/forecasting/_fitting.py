@@ -1,6 +1,7 @@
 """Training on windows, for every forecaster of the package."""
 
 import copy
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from ..estimators._training import DTYPES, _TrainingMixin
 from ..nn._forecast import WindowForecaster, make_forecaster
+from ..storage.stages import Stage
 from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
 from ..training._random import later_seed, seeded
@@ -47,6 +49,7 @@ class _WindowTraining(_TrainingMixin):
     dropout: float
     loss: str
     early_stopping: bool
+    checkpoint: str | os.PathLike | None
     update_max_iter: int
     validation_loss_curve_: list[float] | None
     best_loss_: float
@@ -136,6 +139,7 @@ class _WindowTraining(_TrainingMixin):
         *,
         max_epochs: int | None = None,
         optimizer_state: dict[str, Any] | None = None,
+        checkpoint: Stage | None = None,
         **changes: Any,
     ):
         """Train a module in place, with the estimator's options or `changes` of them."""
@@ -157,6 +161,7 @@ class _WindowTraining(_TrainingMixin):
             replace(options, max_epochs=max_epochs or options.max_epochs, **changes),
             validation=validation,
             optimizer_state=optimizer_state,
+            checkpoint=checkpoint,
         )
 
     def _train_on(self, windows: Windows) -> None:

@@ -13,6 +13,7 @@ from ..estimators._training import ready_to_train
 from ..storage.state import State
 from ..training._random import later_seed
 from ._calendar import resolve_calendar
+from ._checkpointing import open_checkpoint
 from ._features import Features
 from ._fitting import _WindowTraining
 from ._history import History, read, step_of
@@ -100,7 +101,7 @@ class _Pretraining(_WindowTraining):
                 f"the longest series has {max(lengths)}."
             )
 
-        seed = self._draw_seed()
+        stages, seed = open_checkpoint(self, histories, columns, self._draw_seed(), before)
         if before is not None:
             features = before.features
         else:
@@ -126,7 +127,10 @@ class _Pretraining(_WindowTraining):
             self._windows(*panel, validation, sizes) if len(validation) else None,
             seed,
             optimizer_state=None if before is None else before.record.optimizer_state,
+            checkpoint=stages["pretraining"],
         )
+        if not record.interrupted:
+            stages.remove()
         if before is not None:
             record = replace(record, loss_curve=before.loss_curve + record.loss_curve)
         self.pretrained_ = Pretrained(

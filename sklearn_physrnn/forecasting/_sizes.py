@@ -37,6 +37,13 @@ class Sizes:
         """Steps of a context and its horizon."""
         return self.window_length + self.horizon
 
+    def too_short_for(self, n_times: int) -> str:
+        """Say that a series of so many times is too short."""
+        return (
+            f"y has {n_times} time steps; window_length={self.window_length} and "
+            f"horizon={self.horizon} need at least {self.length}."
+        )
+
     def to_state(self) -> dict[str, Any]:
         """Give what it is kept as."""
         return asdict(self)

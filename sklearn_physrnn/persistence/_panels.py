@@ -7,9 +7,10 @@ import numpy as np
 from sktime.classification.base import BaseClassifier
 
 from ..classification import HSSMSeriesClassifier, PETNNSeriesClassifier
+from ..panel._border import Channels
 from ..regression import HSSMSeriesRegressor, PETNNSeriesRegressor
 from ..storage.format import Spec
-from ..storage.plain import Fields, to_json
+from ..storage.plain import Fields, NotPlainError, to_json
 from ..storage.state import Arrays, Json, State, Store, split
 from . import _reading, _writing
 from ._reading import NOT_SAVED, untrained
@@ -35,7 +36,7 @@ CLASSES: dict[str, type[Any]] = {
 _KNOWN = {
     *("classes_", "n_classes_", "fit_time_", "_class_dictionary", "_estimator_type"),
     *("_X_metadata", "_y_metadata", "_y_inner_mtype", "_converter_store_y", "_is_fitted"),
-    *("_is_vectorized", "_is_timed", "_tags_dynamic", "_config_dynamic"),
+    *("_is_vectorized", "_is_timed", "_channels", "_tags_dynamic", "_config_dynamic"),
 }
 
 _PREFIX = "estimator."
@@ -78,17 +79,24 @@ def to_contents(estimator: Any) -> tuple[dict[str, Any], Arrays]:
     model, arrays = (None, {}) if wrapped is None else _writing.to_contents(wrapped)
     own = vars(estimator)
     only_class = None if model or not _classifies(type(estimator)) else to_json(own["classes_"])
-    fitted, more = split(
-        {
-            "fit_time": int(own["fit_time_"]),
-            "X_metadata": Json(metadata_json(own["_X_metadata"])),
-            "y_metadata": Json(metadata_json(own["_y_metadata"])),
-            "y_inner_mtype": own["_y_inner_mtype"],
-            "converter_store_y": converter_state(own["_converter_store_y"]),
-            "only_class": Json(only_class),
-            "estimator": Json(model),
-        }
-    )
+    state = {
+        "fit_time": int(own["fit_time_"]),
+        "X_metadata": Json(metadata_json(own["_X_metadata"])),
+        "y_metadata": Json(metadata_json(own["_y_metadata"])),
+        "y_inner_mtype": own["_y_inner_mtype"],
+        "channels": estimator._channels.to_state(),
+        "converter_store_y": converter_state(own["_converter_store_y"]),
+        "only_class": Json(only_class),
+        "estimator": Json(model),
+    }
+    try:
+        fitted, more = split(state)
+    except NotPlainError as error:
+        [part] = error.args
+        raise ValueError(
+            f"This {name} holds a {type(part).__name__} among names or labels, {part!r:.100}, "
+            "which cannot be saved without pickle."
+        ) from error
     contents = {
         "versions": versions(),
         "class": name,
@@ -158,6 +166,9 @@ def from_contents(
         classes = only_class if contents is None else wrapped.classes_
         estimator.classes_, estimator.n_classes_ = classes, len(classes)
         estimator._class_dictionary = {label: place for place, label in enumerate(classes)}
+    channels = state.part("channels").read(Channels.from_state)
+    if contents is not None:
+        estimator._channels = channels
     estimator._converter_store_y = state.part("converter_store_y").read(read_converter)
     state.close()
     store.close()

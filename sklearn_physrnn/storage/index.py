@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .checkpoint import digest
 from .format import spec_of
 from .state import State, Store, split
 
@@ -53,6 +54,12 @@ def same_index(one: pd.Index, other: pd.Index) -> bool:
     alike = type(one) is type(other) and one.dtype == other.dtype and one.equals(other)
     freq = [getattr(index, "freq", None) for index in (one, other)]
     return bool(alike and one.name == other.name and freq[0] == freq[1])
+
+
+def index_digest(index: pd.Index) -> str:
+    """Hash an index of times by type, frequency and values."""
+    parts = [type(index).__name__, str(index.dtype), getattr(index, "freqstr", None)]
+    return digest([*parts, *map(str, (index[0], index[-1])), len(index)])
 
 
 def offset_state(offset: Any) -> str:

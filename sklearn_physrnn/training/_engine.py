@@ -13,6 +13,7 @@ from torch import nn
 
 from ..nn._dropout import Dropout
 from ..storage.checkpoint import Checkpoint
+from ..storage.stages import Stage
 from ..storage.state import State
 from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
 from ._data import Batches
@@ -117,7 +118,7 @@ def train(
     validation: Batches | None = None,
     scorer: Callable[[torch.Tensor], float] | None = None,
     optimizer_state: dict[str, Any] | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | Stage | None = None,
 ) -> TrainingRecord:
     """Train `module` in place and leave it on the CPU, in evaluation mode.
 
@@ -137,7 +138,7 @@ def train(
     optimizer_state : dict or None
         ``TrainingRecord.optimizer_state`` of an earlier training of this module, to
         continue from; unused where it is of another optimizer.
-    checkpoint : Checkpoint or None
+    checkpoint : Checkpoint, Stage or None
         Where to save the training from time to time, and what it goes on from. The
         caller removes it when all is done.
     """

@@ -53,6 +53,7 @@ def test_it_predicts_as_the_saved_one(case, path):
     sklearn_physrnn.save(estimator, path)
     loaded = sklearn_physrnn.load(path)
     ours, theirs = (pd.DataFrame(one.predict(X)) for one in (loaded, estimator))
+    assert loaded._channels == estimator._channels
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     if "classes_" in vars(estimator):
         np.testing.assert_array_equal(loaded.predict_proba(X), estimator.predict_proba(X))
