@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .._version import __version__
 from ..storage.checkpoint import Checkpoint, describe, digest
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ _NOT_TRAINED_WITH = ("checkpoint", "callbacks", "verbose", "device", "warm_start
 
 def described(estimator: Any, device: torch.device) -> dict[str, str]:
     """Describe a training, as far as it follows from class, version, parameters and device."""
-    from .. import __version__
-
     description = {"estimator": type(estimator).__name__, "version": __version__}
     for name, value in estimator.get_params(deep=False).items():
         if name not in _NOT_TRAINED_WITH:

@@ -13,7 +13,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from ..estimators._training import DTYPES, _TrainingMixin
-from ..nn._forecast import WindowForecaster, make_forecaster
+from ..families import CoreSizes, Family
+from ..nn._forecast import LinearMap, WindowForecaster
+from ..nn._segments import ForecastCore
 from ..storage.stages import Stage
 from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
@@ -35,11 +37,10 @@ _UPDATE_RATE = 0.1
 class _WindowTraining(_TrainingMixin):
     """Build a family's module and train it on windows of standardised series."""
 
-    _family: ClassVar[str]
+    _family: ClassVar[Family]
 
     get_params: Callable[..., dict[str, Any]]
 
-    hidden_size: int
     window_length: int | str
     horizon: int | str
     calendar: str | Sequence[str] | None
@@ -71,10 +72,6 @@ class _WindowTraining(_TrainingMixin):
             segment_length=getattr(self, "segment_length", 1),
         )
 
-    def _family_options(self, sizes: Sizes) -> dict[str, Any]:
-        """Give what the family's module takes beside what all take."""
-        raise NotImplementedError
-
     def _n_quantiles(self) -> int:
         return len(QUANTILES) if self.interval == "quantile" else 1
 
@@ -103,19 +100,23 @@ class _WindowTraining(_TrainingMixin):
 
     def make_module(self, sizes: Sizes, features: Features, n_channels: int) -> WindowForecaster:
         """Build the module that the parameters describe, for data of these sizes."""
-        return make_forecaster(
-            self._family,
-            n_channels=n_channels,
-            window_length=sizes.window_length,
-            horizon=sizes.horizon,
-            hidden_size=self.hidden_size,
-            n_features=features.n_features,
-            n_quantiles=self._n_quantiles(),
-            normalization=self.normalization,
-            linear=self.linear,
-            dropout=self.dropout,
-            **self._family_options(sizes),
+        core_sizes = CoreSizes(
+            n_channels,
+            sizes.window_length,
+            sizes.horizon,
+            sizes.segment_length,
+            features.n_features,
+            self._n_quantiles(),
         )
+        core = self._family.core(self, core_sizes)
+        return WindowForecaster(
+            core, normalization=self.normalization, linear=self._linear_map(core)
+        )
+
+    def _linear_map(self, core: ForecastCore) -> LinearMap | None:
+        if not self.linear:
+            return None
+        return LinearMap(core.window_length, core.horizon, core.n_quantiles, self.dropout)
 
     def _windows(
         self, values: np.ndarray, table: np.ndarray | None, starts: np.ndarray, sizes: Sizes

@@ -13,23 +13,19 @@ executed or imported, and no memory is taken for what the file only claims to ho
 import os
 from typing import Any
 
-__all__ = ["load", "save"]
+from .._version import __version__
 
-_FORECASTERS = ("DynPMNNForecaster", "HSSMForecaster", "PETNNForecaster")
-_PANELS = (
-    *("HSSMSeriesClassifier", "HSSMSeriesRegressor"),
-    *("PETNNSeriesClassifier", "PETNNSeriesRegressor"),
-)
+__all__ = ["load", "save"]
 
 
 def _kind(name: str) -> Any:
-    """Give the module that writes and reads a class of this name; others are refused there."""
+    """Give the module that writes and reads a class of this name, if there is one."""
     # Here: who only imports the package, or has no forecaster, needs no sktime.
-    if name in _FORECASTERS:
+    if name.endswith("Forecaster"):
         from . import _forecasters
 
         return _forecasters
-    if name in _PANELS:
+    if name.endswith(("SeriesClassifier", "SeriesRegressor")):
         from . import _panels
 
         return _panels
@@ -72,15 +68,9 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     if kind.CLASSES.get(name) is not type(estimator):
         raise ValueError(
             f"Estimators of the class {type(estimator).__qualname__} cannot be saved without "
-            f"pickle, only those of {', '.join(_names())}."
+            f"pickle, only those of the package, such as {', '.join(kind.CLASSES)}."
         )
     write_atomically(path, pack(*kind.to_contents(estimator)))
-
-
-def _names() -> tuple[str, ...]:
-    from ._reading import CLASSES
-
-    return (*CLASSES, *_FORECASTERS, *_PANELS)
 
 
 def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
@@ -135,7 +125,6 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
     >>> bool((loaded.predict_proba(X) == model.predict_proba(X)).all())
     True
     """
-    from .. import __version__
     from ..storage.format import read_arrays, read_header
     from ..training._device import training_device
 
@@ -168,6 +157,12 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
 def _kind_of(model: dict[str, Any]) -> Any:
     """Give the module that reads a file's JSON object."""
     name = model.get("class")
-    if type(name) is not str or name in _names():
-        return _kind(str(name))
-    raise ValueError(f"its class {name!r:.100} is not one of {', '.join(_names())}.")
+    if type(name) is not str:
+        raise ValueError(f"its class must be str, got {type(name).__name__}.")
+    kind = _kind(name)
+    if name not in kind.CLASSES:
+        known = ", ".join(kind.CLASSES)
+        raise ValueError(
+            f"its class {name!r:.100} is not one of {known}, as this version knows them."
+        )
+    return kind

@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 from sktime.datatypes import VectorizedDF
 
+from .. import forecasting
 from ..estimators._training import DTYPES
-from ..forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
 from ..forecasting._calendar import resolve_calendar
 from ..forecasting._features import Features
 from ..forecasting._history import History, check_steps, following
@@ -40,9 +40,7 @@ from ._sktime import (
 )
 from ._writing import parameter_to_json, versions
 
-CLASSES: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (DynPMNNForecaster, HSSMForecaster, PETNNForecaster)
-}
+CLASSES: dict[str, type[Any]] = {name: getattr(forecasting, name) for name in forecasting.__all__}
 
 # All that fit, update and pretrain set. An attribute that is not here is refused, lest it be
 # lost unnoticed; sktime's tags and configuration are those of the process that loads.

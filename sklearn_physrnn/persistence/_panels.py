@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from sktime.classification.base import BaseClassifier
 
-from ..classification import HSSMSeriesClassifier, PETNNSeriesClassifier
+from .. import classification, regression
 from ..panel._border import Channels
-from ..regression import HSSMSeriesRegressor, PETNNSeriesRegressor
 from ..storage.format import Spec
 from ..storage.plain import Fields, NotPlainError, to_json
 from ..storage.state import Arrays, Json, State, Store, split
@@ -24,11 +23,7 @@ from ._sktime import (
 from ._writing import parameter_to_json, versions
 
 CLASSES: dict[str, type[Any]] = {
-    cls.__name__: cls
-    for cls in (
-        *(HSSMSeriesClassifier, PETNNSeriesClassifier),
-        *(HSSMSeriesRegressor, PETNNSeriesRegressor),
-    )
+    name: getattr(room, name) for room in (classification, regression) for name in room.__all__
 }
 
 # All that fit sets, but for the wrapped estimator. An attribute that is not here is refused,
