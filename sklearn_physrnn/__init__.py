@@ -4,7 +4,7 @@ from ._version import __version__ as __version__
 from .estimators._dynpmnn import DynPMNNClassifier, DynPMNNRegressor
 from .estimators._hssm import HSSMClassifier, HSSMRegressor
 from .estimators._petnn import PETNNClassifier, PETNNRegressor
-from .persistence import load
+from .persistence import load, save
 
 __all__ = [
     "DynPMNNClassifier",
@@ -14,4 +14,5 @@ __all__ = [
     "PETNNClassifier",
     "PETNNRegressor",
     "load",
+    "save",
 ]

@@ -1,7 +1,7 @@
 """Which training an estimator's checkpoint is of."""
 
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 # Parameters that what is learned does not depend on.
 _NOT_TRAINED_WITH = ("checkpoint", "callbacks", "verbose", "device", "warm_start")
+
+
+def described(estimator: Any, device: torch.device) -> dict[str, str]:
+    """Describe a training, as far as it follows from class, version, parameters and device."""
+    description = {"estimator": type(estimator).__name__, "version": __version__}
+    for name, value in estimator.get_params(deep=False).items():
+        if name not in _NOT_TRAINED_WITH:
+            description[name] = describe(value)
+    description["device"] = device.type
+    if not isinstance(estimator.random_state, Integral):
+        description["random_state"] = "not fixed"
+    return description
 
 
 def open_checkpoint(
@@ -46,13 +58,7 @@ def open_checkpoint(
         If the file is damaged or of another training.
     """
     assert estimator.checkpoint is not None
-    description = {"estimator": type(estimator).__name__, "version": __version__}
-    for name, value in estimator.get_params(deep=False).items():
-        if name not in _NOT_TRAINED_WITH:
-            description[name] = describe(value)
-    description["device"] = device.type
-    if not isinstance(estimator.random_state, Integral):
-        description["random_state"] = "not fixed"
+    description = described(estimator, device)
     if hasattr(estimator, "classes_"):
         description["classes"] = describe(estimator.classes_)
     for name, part in (("training data", rows), ("validation data", held_out)):

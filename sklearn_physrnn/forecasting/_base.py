@@ -4,6 +4,7 @@ A forecaster adds its model family, and its parameters with their defaults.
 """
 
 import copy
+import os
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -16,10 +17,12 @@ from sktime.forecasting.base import BaseForecaster
 
 from .._warnings import warn
 from ..nn._forecast import NORMALIZATIONS
+from ..storage.stages import Stage
 from ..training.parameters import TrainingParameters, ready_to_train
 from ._calendar import resolve_calendar
 from ._calibration import calibrated, reawakened, updated
 from ._cautions import warn_of_certainty, warn_of_constants, warn_of_median
+from ._checkpointing import open_checkpoint
 from ._features import Features
 from ._history import History, continued, read, step_of
 from ._horizon import steps_ahead
@@ -81,6 +84,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
         "refit": ["boolean", StrOptions({"auto"})],
+        "checkpoint": [str, os.PathLike, None],
         "update_max_iter": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -126,7 +130,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
 
     @ready_to_train()
     def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh) -> "_BaseForecaster":
-        self._check_parameters()
+        self.check_parameters()
         step = step_of(y.index)
         columns = None if X is None else list(X.columns)
         pretrained = getattr(self, "pretrained_", None)
@@ -148,22 +152,28 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
     def _fit_anew(self, history: History, columns: list | None, step: Any) -> None:
         sizes = self._choose_sizes(len(history), history.index)
         if len(history) < sizes.length:
-            raise ValueError(_too_short(history, sizes))
+            raise ValueError(sizes.too_short_for(len(history)))
         training, validation, boundary = self._split(history, sizes)
-        train = partial(self._train_model, history, columns, step, sizes, self._draw_seed())
-        model, record = train(history[:boundary], training, validation)
-        final = model
+        stages, seed = open_checkpoint(self, [history], columns, self._draw_seed())
+        train = partial(self._train_model, history, columns, step, sizes, seed)
+        model, record = train(
+            history[:boundary], training, validation, checkpoint=stages["first training"]
+        )
+        final, last = model, record
         n_windows = len(training) + len(validation)
         if len(validation) and self._refits(n_windows) and not record.interrupted:
             epochs = None
             if self.early_stopping:
                 epochs = int(np.argmin(record.validation_loss_curve)) + 1
             every = np.arange(len(history) - sizes.length + 1)
-            final, _ = train(history, every, every[:0], max_epochs=epochs)
+            refit = partial(train, max_epochs=epochs, checkpoint=stages["refit"])
+            final, last = refit(history, every, every[:0])
             self._keep_validation(record.validation_loss_curve, record.best_loss)
         first = boundary if len(validation) else sizes.window_length
         self._take(final, history, first, model)
         self._n_calibrated = len(history) - boundary
+        if not last.interrupted:
+            stages.remove()
 
     def _train_model(
         self,
@@ -176,6 +186,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         training: np.ndarray,
         validation: np.ndarray,
         max_epochs: int | None = None,
+        checkpoint: Stage | None = None,
     ) -> tuple[WindowModel, Any]:
         """Learn units and weights from the `known` part of a history."""
         # What is idle all that while takes its unit from the part held out, too.
@@ -188,7 +199,9 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         windows = self._windows(*series, training, sizes)
         held_out = self._windows(*series, validation, sizes) if len(validation) else None
         module = self._new_module(sizes, features, len(scaler.center), seed, windows)
-        record = self._train(module, windows, held_out, seed, max_epochs=max_epochs)
+        record = self._train(
+            module, windows, held_out, seed, max_epochs=max_epochs, checkpoint=checkpoint
+        )
         self._keep(module, record, resume=False)
         model = WindowModel(module, sizes, scaler, features, step, self.device)
         return model.measuring(history), record
@@ -380,12 +393,5 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         history = read(y, X, self._model.features.columns)
         step_of(history.index)
         if len(history) < self._model.sizes.length:
-            raise ValueError(_too_short(history, self._model.sizes))
+            raise ValueError(self._model.sizes.too_short_for(len(history)))
         return self._model.following(history, robust=self._is_robust()).of_windows(history)
-
-
-def _too_short(history: History, sizes: Sizes) -> str:
-    return (
-        f"y has {len(history)} time steps; window_length={sizes.window_length} and "
-        f"horizon={sizes.horizon} need at least {sizes.length}."
-    )

@@ -62,6 +62,16 @@ early_stopping : bool
 validation_fraction : float
     Share of the times held out at the end of the series, for early stopping and for
     intervals; at least one horizon. Not held out where neither is asked for.
+checkpoint : str, path-like or None
+    File that an unfinished training is kept in, written after an epoch, every five seconds
+    at most. After a crash, a kill or an interrupt, ``fit`` (or ``pretrain``) with the same
+    parameters and data goes on from it and ends where it would have ended, also with the
+    seed that a `random_state` of None drew; both trainings of a `refit` are in it. Other
+    parameters or data are refused as long as the file is there; a fit that ends deletes
+    it. Give an existing folder to keep a file a training in it, as a panel needs, which is
+    one training for each series, or a search. What `callbacks` remember is not kept, and
+    ``update`` keeps nothing. To train further what is fitted is no matter of a checkpoint:
+    ``fit`` forgets, and ``pretrain`` and ``update`` go on.
 dtype : {"float32", "float64", "bfloat16"}
     Precision of training; "bfloat16" is mixed precision with float32 weights.
     Forecasts are computed in float64.

@@ -1,12 +1,15 @@
 """What is known of every step, past and future: exogenous columns and the calendar."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..preparation.scaling import Standard
-from ._calendar import calendar_features
+from ..storage.index import index_state, read_index
+from ..storage.state import State
+from ._calendar import FEATURES, calendar_features
 from ._history import History
 
 # A column's unit is outgrown when its deviation is this many times as large.
@@ -85,3 +88,39 @@ class Features:
     def of_history(self, history: History) -> np.ndarray | None:
         """Give the features of a history's times."""
         return self.of(history.index, history.exogenous)
+
+    def to_state(self) -> dict[str, Any]:
+        """Give what they are kept as."""
+        columns: dict[str, Any] | None = None
+        if self._scaler is not None:
+            assert self.columns is not None
+            columns = {
+                "names": index_state(pd.Index(self.columns)),
+                "center": self._scaler.center,
+                "scale": self._scaler.scale,
+                "reach": self._reach,
+                "constant": self._constant.tolist(),
+            }
+        return {"calendar": list(self.calendar), "columns": columns}
+
+    @classmethod
+    def from_state(cls, state: State) -> "Features":
+        """Make features of their state."""
+        calendar = state.take("calendar", list)
+        if not all(name in FEATURES for name in calendar):
+            raise ValueError(f"its calendar {calendar!r:.100} is unknown.")
+        features = cls(None, None, calendar)
+        state.optional("columns", lambda columns: columns.read(features._take_columns))
+        return features
+
+    def _take_columns(self, state: State) -> None:
+        (n,) = state.check("center", (None,))
+        self.columns = read_index(state.part("names"), n).to_list()
+        center, scale, self._reach = (
+            state.array(name, (n,)) for name in ("center", "scale", "reach")
+        )
+        constant = state.take("constant", list)
+        if len(constant) != n or not all(type(value) is bool for value in constant):
+            raise ValueError("it must say of each column whether it was constant.")
+        self._scaler = Standard(center, scale)
+        self._constant = np.array(constant)

@@ -1,6 +1,7 @@
 """Training on windows, for every forecaster of the package."""
 
 import copy
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from ..families import CoreSizes, Family
 from ..nn._forecast import LinearMap, WindowForecaster
 from ..nn._segments import ForecastCore
+from ..storage.stages import Stage
 from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
 from ..training._random import later_seed, seeded
@@ -48,11 +50,13 @@ class _WindowTraining(TrainingParameters):
     dropout: float
     loss: str
     early_stopping: bool
+    checkpoint: str | os.PathLike | None
     update_max_iter: int
     validation_loss_curve_: list[float] | None
     best_loss_: float
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse wrong parameters."""
         validate_parameter_constraints(
             self._parameter_constraints,
             self.get_params(deep=False),
@@ -88,6 +92,14 @@ class _WindowTraining(TrainingParameters):
         self, sizes: Sizes, features: Features, n_channels: int, seed: int, windows: Windows
     ) -> WindowForecaster:
         """Build the module that is to be trained on `windows`."""
+        with seeded(seed):
+            module = self.make_module(sizes, features, n_channels)
+        some = slice(None, None, max(1, len(windows) // _SOME))
+        module.learn_typical(windows.take(some)[0]["x"])
+        return module
+
+    def make_module(self, sizes: Sizes, features: Features, n_channels: int) -> WindowForecaster:
+        """Build the module that the parameters describe, for data of these sizes."""
         core_sizes = CoreSizes(
             n_channels,
             sizes.window_length,
@@ -96,14 +108,10 @@ class _WindowTraining(TrainingParameters):
             features.n_features,
             self._n_quantiles(),
         )
-        with seeded(seed):
-            core = self._family.core(self, core_sizes)
-        module = WindowForecaster(
+        core = self._family.core(self, core_sizes)
+        return WindowForecaster(
             core, normalization=self.normalization, linear=self._linear_map(core)
         )
-        some = slice(None, None, max(1, len(windows) // _SOME))
-        module.learn_typical(windows.take(some)[0]["x"])
-        return module
 
     def _linear_map(self, core: ForecastCore) -> LinearMap | None:
         if not self.linear:
@@ -132,6 +140,7 @@ class _WindowTraining(TrainingParameters):
         *,
         max_epochs: int | None = None,
         optimizer_state: dict[str, Any] | None = None,
+        checkpoint: Stage | None = None,
         **changes: Any,
     ):
         """Train a module in place, with the estimator's options or `changes` of them."""
@@ -153,6 +162,7 @@ class _WindowTraining(TrainingParameters):
             replace(options, max_epochs=max_epochs or options.max_epochs, **changes),
             validation=validation,
             optimizer_state=optimizer_state,
+            checkpoint=checkpoint,
         )
 
     def _train_on(self, windows: Windows) -> None:

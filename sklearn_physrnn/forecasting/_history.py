@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..storage.index import index_state, read_index
+from ..storage.state import State
+
 
 @dataclass(frozen=True)
 class History:
@@ -37,6 +40,26 @@ class History:
         values = np.concatenate((self.values, later.values))
         return History(values, self.index.append(later.index), exogenous)
 
+    def to_state(self) -> dict[str, Any]:
+        """Give what it is kept as."""
+        return {
+            "values": self.values,
+            "index": index_state(self.index),
+            "exogenous": self.exogenous,
+        }
+
+    @classmethod
+    def from_state(cls, state: State, n_channels: int, n_columns: int | None) -> "History":
+        """Make a history of these sizes of its state."""
+        n_times, _ = state.check("values", (None, n_channels))
+        index = read_index(state.part("index"), n_times)
+        exogenous = None
+        if n_columns is None:
+            state.take("exogenous", type(None))
+        else:
+            exogenous = state.array("exogenous", (n_times, n_columns))
+        return cls(state.array("values", (n_times, n_channels)), index, exogenous)
+
 
 def read(y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None) -> History:
     """Take values out of data frames, X at the times of y.
@@ -55,7 +78,8 @@ def read(y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None) -> Histo
         If a value is not finite; if X is missing, lacks columns or times, or is there and was
         not in fitting.
     """
-    values = y.to_numpy(dtype=np.float64)
+    # One order in memory, lest the last bits of sums depend on how y was made.
+    values = np.ascontiguousarray(y.to_numpy(dtype=np.float64))
     _check_finite("y", values, y.index)
     return History(values, y.index, exogenous_at(y.index, X, columns))
 
@@ -96,7 +120,7 @@ def exogenous_at(
             f"X must cover every time from {index[0]} to {index[-1]}, {len(index)} steps; it has "
             f"no row at {index[rows < 0][0]}, and {_span(X.index)}."
         )
-    values = X[columns].to_numpy(dtype=np.float64)[rows]
+    values = np.ascontiguousarray(X[columns].to_numpy(dtype=np.float64)[rows])
     _check_finite("X", values, index)
     return values
 

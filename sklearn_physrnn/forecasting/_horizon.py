@@ -1,12 +1,13 @@
 """Steps ahead: from sktime's horizons to numbers, and beyond a module's own horizon."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..storage.state import State
 from ._history import steps_between
 
 # A context (window_length, n_channels), with the features of its times and the horizon's,
@@ -92,6 +93,16 @@ class Carry:
             step = step * self.through
             table.append(table[-1] + step)
         return np.concatenate(table)[:n_steps]
+
+    def to_state(self) -> dict[str, Any]:
+        """Give what it is kept as."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: State, horizon: int, n_channels: int) -> "Carry":
+        """Make it, for a horizon and channels, of its state."""
+        added = state.array("added", (None, horizon, n_channels))
+        return cls(added, state.array("through", (n_channels,)))
 
 
 def accumulate(offsets: np.ndarray, carry: Carry) -> np.ndarray:

@@ -1,12 +1,14 @@
 """Prediction intervals: conformal ones from past errors, and those of learned quantiles."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.special import ndtri
 
 from ..nn._forecast import scale_of
+from ..storage.state import State
 from ._horizon import Carry, accumulate
 
 # Learned at once by interval="quantile". The middle one is the point forecast.
@@ -77,6 +79,15 @@ class Spreads:
             np.where(channels, new.shifting, self.shifting),
         )
 
+    def to_state(self) -> dict[str, Any]:
+        """Give what they are kept as."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: State, n_channels: int) -> "Spreads":
+        """Make the spreads of so many channels of their state."""
+        return cls(*(state.array(field.name, (n_channels,)) for field in fields(cls)))
+
     def ahead(self, windows: np.ndarray) -> np.ndarray:
         """Give the unit that intervals are in, (n, n_channels).
 
@@ -140,6 +151,23 @@ class Scores:
     def __len__(self) -> int:
         return len(self.errors)
 
+    def to_state(self) -> dict[str, Any]:
+        """Give what they are kept as."""
+        kept = {name: getattr(self, name) for name in ("errors", "forecasts", "spreads")}
+        return {**kept, "size": int(self.size), "carry": self.carry.to_state()}
+
+    @classmethod
+    def from_state(cls, state: State, shape: tuple[int, int, int]) -> "Scores":
+        """Make scores of forecasts of `shape` (horizon, n_channels, n_quantiles)."""
+        size, carry = state.integer("size"), state.part("carry")
+        return cls(
+            state.array("errors", (..., *shape[:2]), finite=False),
+            state.array("forecasts", (shape[0], *shape), finite=False),
+            state.array("spreads", shape[:2], finite=False),
+            size,
+            carry.read(lambda state: Carry.from_state(state, *shape[:2])),
+        )
+
     def opened(self, forecasts: np.ndarray, spreads: np.ndarray) -> "Scores":
         """Take in forecasts without observing anything."""
         horizon = len(self.spreads)
@@ -167,7 +195,7 @@ class Scores:
         steps = np.arange(1, horizon + 1)
         made = new[:, None] - steps + horizon  # row of the forecast h steps before
         errors = _errors(values[new][:, None], known[made, steps - 1], known_spreads[made])
-        errors = np.concatenate((self.errors, errors))[-self.size :]
+        errors = np.ascontiguousarray(np.concatenate((self.errors, errors))[-self.size :])
         return replace(self.opened(forecasts, spreads), errors=errors)
 
     def cover(self) -> bool:

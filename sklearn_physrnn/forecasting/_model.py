@@ -1,6 +1,7 @@
 """A trained module with all that turns series into its inputs and its outputs into series."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..storage.index import offset_state, read_offset
+from ..storage.state import State
 from ..training._device import inference_device
 from ..training._inference import BATCH_VALUES, module_outputs
 from ._features import Features
@@ -46,6 +49,43 @@ class WindowModel:
     step: Any
     device: str
     spreads: Spreads | None = None
+
+    def to_state(self) -> dict[str, Any]:
+        """Give what it is kept as, but for the module."""
+        return {
+            "n_channels": self.n_channels,
+            "sizes": self.sizes.to_state(),
+            "features": self.features.to_state(),
+            "scaler": self.scaler.to_state(),
+            "spreads": self._spreads.to_state(),
+            "step": None if self.step == 1 else offset_state(self.step),
+        }
+
+    @classmethod
+    def from_state(cls, state: State, build: Callable[..., Any], device: str) -> "WindowModel":
+        """Make a model of its state.
+
+        Parameters
+        ----------
+        state : State
+        build : callable
+            Gives the module, called with sizes, features and the number of channels.
+        device : str
+        """
+        n_channels = state.integer("n_channels")
+        sizes = state.part("sizes").read(Sizes.from_state)
+        features = state.part("features").read(Features.from_state)
+        module = build(sizes, features, n_channels)
+        step = state.take("step", str, type(None))
+        return cls(
+            module,
+            sizes,
+            state.part("scaler").read(lambda state: Units.from_state(state, n_channels)),
+            features,
+            1 if step is None else read_offset(step),
+            device,
+            state.part("spreads").read(lambda state: Spreads.from_state(state, n_channels)),
+        )
 
     @property
     def n_quantiles(self) -> int:

@@ -1,6 +1,7 @@
 """Pretraining on a panel: weights that a later fit to one series keeps."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,9 +9,11 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from ..storage.state import State
 from ..training._random import later_seed
 from ..training.parameters import ready_to_train
 from ._calendar import resolve_calendar
+from ._checkpointing import open_checkpoint
 from ._features import Features
 from ._fitting import _WindowTraining
 from ._history import History, read, step_of
@@ -33,6 +36,42 @@ class Pretrained:
         """Mean training loss of each epoch."""
         return self.record.loss_curve
 
+    def to_state(self) -> dict[str, Any]:
+        """Give what it is kept as, but for the module and its optimizer."""
+        return {
+            "n_channels": int(self.n_channels),
+            "n_quantiles": int(self.n_quantiles),
+            "sizes": self.sizes.to_state(),
+            "features": self.features.to_state(),
+            "record": self.record.to_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: State, build: Callable[..., tuple[Any, Any]]) -> "Pretrained":
+        """Make it of its state.
+
+        Parameters
+        ----------
+        state : State
+        build : callable
+            Gives the module and its optimizer's state, called with sizes, features and the
+            number of channels.
+        """
+        # Where it is needed: skorch takes its time.
+        from ..training._engine import TrainingRecord
+
+        n_channels = state.integer("n_channels")
+        sizes = state.part("sizes").read(Sizes.from_state)
+        features = state.part("features").read(Features.from_state)
+        module, optimizer = build(sizes, features, n_channels)
+        n_quantiles = state.integer("n_quantiles")
+        if n_quantiles != module.core.n_quantiles:
+            raise ValueError(f"its module does not forecast {n_quantiles} quantiles.")
+        record = state.part("record").read(
+            lambda state: TrainingRecord.from_state(state, optimizer)
+        )
+        return cls(module, sizes, features, n_channels, n_quantiles, record)
+
 
 class _Pretraining(_WindowTraining):
     """sktime's ``pretrain``, as far as it is a forecaster's own."""
@@ -42,7 +81,7 @@ class _Pretraining(_WindowTraining):
 
     @ready_to_train()
     def _pretrain(self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh=None):
-        self._check_parameters()
+        self.check_parameters()
         before = getattr(self, "pretrained_", None)
         columns = None if X is None else list(X.columns)
         if before is not None:
@@ -62,7 +101,7 @@ class _Pretraining(_WindowTraining):
                 f"the longest series has {max(lengths)}."
             )
 
-        seed = self._draw_seed()
+        stages, seed = open_checkpoint(self, histories, columns, self._draw_seed(), before)
         if before is not None:
             features = before.features
         else:
@@ -88,7 +127,10 @@ class _Pretraining(_WindowTraining):
             self._windows(*panel, validation, sizes) if len(validation) else None,
             seed,
             optimizer_state=None if before is None else before.record.optimizer_state,
+            checkpoint=stages["pretraining"],
         )
+        if not record.interrupted:
+            stages.remove()
         if before is not None:
             record = replace(record, loss_curve=before.loss_curve + record.loss_curve)
         self.pretrained_ = Pretrained(

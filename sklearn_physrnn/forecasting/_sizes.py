@@ -1,10 +1,13 @@
 """How long windows are, and which of them are held out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from ..storage.state import State
 
 _LEAST_WINDOW, _LEAST_HORIZON = 12, 6
 _SEGMENTS = 4  # of a window without two seasons, each a step of the network
@@ -33,6 +36,22 @@ class Sizes:
     def length(self) -> int:
         """Steps of a context and its horizon."""
         return self.window_length + self.horizon
+
+    def too_short_for(self, n_times: int) -> str:
+        """Say that a series of so many times is too short."""
+        return (
+            f"y has {n_times} time steps; window_length={self.window_length} and "
+            f"horizon={self.horizon} need at least {self.length}."
+        )
+
+    def to_state(self) -> dict[str, Any]:
+        """Give what it is kept as."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: State) -> "Sizes":
+        """Make sizes of their state."""
+        return cls(*(state.integer(field.name) for field in fields(cls)))
 
 
 def season(index: pd.Index) -> int:

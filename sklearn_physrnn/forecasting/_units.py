@@ -1,10 +1,12 @@
 """Units of a series' channels, which follow a channel that comes to life."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..preparation.scaling import Standard
+from ..storage.state import State
 
 # A channel's unit is outgrown when values vary this many times as much, from one to the next.
 _OUTGROWN = 100.0
@@ -80,6 +82,15 @@ class Units(Standard):
                 np.where(outgrown, new.scale, units.scale),
             )
         return units
+
+    def to_state(self) -> dict[str, Any]:
+        """Give what they are kept as."""
+        return {"center": self.center, "scale": self.scale}
+
+    @classmethod
+    def from_state(cls, state: State, n_channels: int) -> "Units":
+        """Make the units of so many channels of their state."""
+        return cls(*(state.array(name, (n_channels,)) for name in ("center", "scale")))
 
 
 def _learned(values: np.ndarray, robust: bool) -> Standard:

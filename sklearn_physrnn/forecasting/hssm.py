@@ -1,5 +1,6 @@
 """HSSM forecaster."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -89,6 +90,7 @@ class HSSMForecaster(_BaseForecaster):
         dtype: str = "float32",
         device: str = "auto",
         callbacks: Sequence[Any] | None = None,
+        checkpoint: str | os.PathLike | None = None,
         random_state=None,
         verbose: int | bool = False,
     ) -> None:

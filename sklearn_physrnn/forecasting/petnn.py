@@ -1,5 +1,6 @@
 """PETNN forecaster."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -82,6 +83,7 @@ class PETNNForecaster(_BaseForecaster):
         dtype: str = "float32",
         device: str = "auto",
         callbacks: Sequence[Any] | None = None,
+        checkpoint: str | os.PathLike | None = None,
         random_state=None,
         verbose: int | bool = False,
     ) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from .._warnings import warn
+from ..storage.state import State
 
 
 def _numbered(names: Sequence[Hashable]) -> bool:
@@ -40,6 +41,18 @@ class Channels:
     def of(cls, X: np.ndarray | list[pd.DataFrame]) -> Self:
         """Give those of a panel, of sktime's type "numpy3D" or "df-list"."""
         return cls(None if isinstance(X, np.ndarray) else tuple(X[0].columns))
+
+    def to_state(self) -> dict[str, Any]:
+        """Give what they are kept as."""
+        return {"names": None if self.names is None else list(self.names)}
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """Make them of their state."""
+        names = state.plain("names", list, type(None))
+        if names is not None and not all(isinstance(name, Hashable) for name in names):
+            raise ValueError("its channels must have names.")
+        return cls(None if names is None else tuple(names))
 
     def sequences(
         self, X: np.ndarray | list[pd.DataFrame], model: str

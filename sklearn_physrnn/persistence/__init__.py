@@ -1,8 +1,10 @@
 """Fitted estimators as files that hold data and no code.
 
 One file in the safetensors format: weights and other arrays as tensors, everything else as
-JSON in its header. ``storage`` turns that into bytes and back; here ``_writing`` and
-``_reading``, with ``_outline`` and ``_scalers``, say what of a fitted estimator is kept.
+JSON in its header. ``storage`` turns that into bytes and back. What is kept of a fitted
+estimator say ``_writing`` and ``_reading``, with ``_outline`` and ``_scalers``, for those of
+tables and sequences, ``_forecasters`` for forecasters and ``_panels`` for estimators of panels;
+what sktime's base classes keep, ``_sktime``.
 
 Loading builds an estimator of a known class from known fields. Nothing in the file is
 executed or imported, and no memory is taken for what the file only claims to hold.
@@ -16,13 +18,33 @@ from .._version import __version__
 __all__ = ["load", "save"]
 
 
+def _kind(name: str) -> Any:
+    """Give the module that writes and reads a class of this name, if there is one."""
+    # Here: who only imports the package, or has no forecaster, needs no sktime.
+    if name.endswith("Forecaster"):
+        from . import _forecasters
+
+        return _forecasters
+    if name.endswith(("SeriesClassifier", "SeriesRegressor")):
+        from . import _panels
+
+        return _panels
+    from . import _estimators
+
+    return _estimators
+
+
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator to a file; ``estimator.save(path)`` is the same.
+    """Write a fitted estimator to a file without pickle, for :func:`load`.
+
+    Every estimator of this package can be saved so. ``estimator.save(path)`` is the same for
+    those of scikit-learn's kind; forecasters and estimators of panels have a method ``save``
+    of sktime's, whose files are pickles.
 
     Parameters
     ----------
     estimator : estimator of sklearn_physrnn
-        Fitted; see :func:`load` for what is kept.
+        Fitted, or a forecaster that is pretrained; see :func:`load` for what is kept.
     path : str or path-like
         The file. One that is there already is replaced, once the new one is complete.
 
@@ -40,13 +62,19 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     # Here, and below: who only imports the package needs none of this.
     from ..storage.atomic import write_atomically
     from ..storage.format import pack
-    from ._writing import to_contents
 
-    write_atomically(path, pack(*to_contents(estimator)))
+    name = type(estimator).__name__
+    kind = _kind(name)
+    if kind.CLASSES.get(name) is not type(estimator):
+        raise ValueError(
+            f"Estimators of the class {type(estimator).__qualname__} cannot be saved without "
+            f"pickle, only those of the package, such as {', '.join(kind.CLASSES)}."
+        )
+    write_atomically(path, pack(*kind.to_contents(estimator)))
 
 
 def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
-    """Load an estimator that was written by its ``save`` method.
+    """Load an estimator that was written by :func:`save`, or by its own method of that name.
 
     The file may come from a stranger: nothing in it is executed, only known classes and
     fields are accepted, and what it claims about sizes is checked before memory is taken.
@@ -65,8 +93,10 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
     estimator : object
         An estimator of the class that was saved, with its parameters and fitted attributes.
         Predictions are those of the saved one to the last bit, on the same machine;
-        training can go on with `warm_start` or `partial_fit` as if there had been no file,
-        for the optimizer's state is kept too.
+        training can go on with `warm_start`, `partial_fit` or a forecaster's `update` as if
+        there had been no file, for the optimizer's state is kept too. Of a forecaster there
+        is what `fit`, `update` and `pretrain` left, of all series of a panel; sktime's
+        configuration (``set_config``) is that of the process.
 
     Raises
     ------
@@ -97,7 +127,6 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
     """
     from ..storage.format import read_arrays, read_header
     from ..training._device import training_device
-    from ._reading import from_contents
 
     if device != "auto":
         training_device(device)  # refuses one that is not here
@@ -106,7 +135,8 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
         try:
             header = read_header(file)
             writer = header.writer
-            estimator = from_contents(
+            kind = _kind_of(header.model)
+            estimator = kind.from_contents(
                 header.model, header.specs, lambda: read_arrays(file, header)
             )
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
@@ -115,10 +145,24 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
                 hint = f" It was saved by version {writer:.50} of sklearn_physrnn."
             raise ValueError(f"{os.fspath(path)} cannot be loaded: {error}{hint}") from error
     if device != "auto":
-        estimator.device = device
+        kind.place(estimator, device)
         return estimator
     try:
         training_device(estimator.device)
     except ValueError:
-        estimator.device = "auto"
+        kind.place(estimator, "auto")
     return estimator
+
+
+def _kind_of(model: dict[str, Any]) -> Any:
+    """Give the module that reads a file's JSON object."""
+    name = model.get("class")
+    if type(name) is not str:
+        raise ValueError(f"its class must be str, got {type(name).__name__}.")
+    kind = _kind(name)
+    if name not in kind.CLASSES:
+        known = ", ".join(kind.CLASSES)
+        raise ValueError(
+            f"its class {name!r:.100} is not one of {known}, as this version knows them."
+        )
+    return kind

@@ -101,7 +101,7 @@ def outline(model: dict[str, Any], specs: dict[str, Spec]) -> tuple[Any, Any, di
     top.close()
     if name not in CLASSES:
         raise ValueError(f"its class {name!r:.100} is not one of {', '.join(CLASSES)}.")
-    estimator = _untrained(CLASSES[name], parameters)
+    estimator = untrained(CLASSES[name], parameters)
     _set_fitted(estimator, Fields(fitted, "fitted attributes"))
     module = _outline.outline(estimator, fitted["dtype"], max_layers=len(specs))
     expected = _expected_specs(estimator, module, fitted)
@@ -129,8 +129,9 @@ def check_finite(arrays: Arrays) -> None:
             raise ValueError(f"its array {name!r} is not finite.")
 
 
-def _untrained(cls: type[Any], parameters: dict[str, Any]) -> Any:
-    known = set(cls._get_param_names()) - NOT_SAVED
+def untrained(cls: type[Any], parameters: dict[str, Any], check: str = "_validate_params") -> Any:
+    """Make an estimator of the JSON of its parameters, and call its method `check`."""
+    known = cls().get_params(deep=False).keys() - NOT_SAVED
     unknown = parameters.keys() - known
     if unknown:
         raise ValueError(f"{cls.__name__} has no parameter {min(unknown)!r:.100} to load.")
@@ -138,7 +139,7 @@ def _untrained(cls: type[Any], parameters: dict[str, Any]) -> Any:
     estimator = cls(**{name: from_json(value) for name, value in parameters.items()})
     if estimator.callbacks:
         raise ValueError("callbacks cannot be loaded.")
-    estimator._validate_params()
+    getattr(estimator, check)()
     return estimator
 
 

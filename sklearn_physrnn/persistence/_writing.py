@@ -41,10 +41,10 @@ def to_contents(estimator: Any) -> tuple[dict[str, Any], Arrays]:
     parameters = estimator.get_params(deep=False)
     fitted, arrays = _fitted(estimator)
     model = {
-        "versions": _versions(),
+        "versions": versions(),
         "class": name,
         "parameters": {
-            parameter: _parameter_to_json(name, parameter, value)
+            parameter: parameter_to_json(name, parameter, value)
             for parameter, value in parameters.items()
             if parameter not in NOT_SAVED
         },
@@ -80,12 +80,14 @@ def _changed(name: str) -> str:
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Tell what wrote a file."""
     others = {name: version(name) for name in ("torch", "numpy", "scikit-learn")}
     return {"sklearn_physrnn": __version__, **others, "python": platform.python_version()}
 
 
-def _parameter_to_json(name: str, parameter: str, value: Any) -> Any:
+def parameter_to_json(name: str, parameter: str, value: Any) -> Any:
+    """Turn a parameter of the class `name` into JSON, or say why it cannot be."""
     try:
         if parameter == "callbacks" and value:
             raise NotPlainError(value)

@@ -21,7 +21,7 @@ SCHEMA = 1
 
 _KEY = "sklearn_physrnn"
 _NO_HASH = "0" * 64
-_DTYPES = {"F32": np.float32, "F64": np.float64}
+_DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 # JSON takes some twenty times its size as Python objects.
 _MAX_HEADER = 16_000_000
@@ -61,7 +61,7 @@ def spec_of(array: np.ndarray) -> Spec:
 
 
 def pack(model: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
-    """Turn a JSON object and arrays of float32 or float64 into a file's bytes."""
+    """Turn a JSON object and arrays of float32, float64 or int64 into a file's bytes."""
     text = json.dumps({"sha256": _NO_HASH, "schema": SCHEMA, **model}, allow_nan=False)
     data = safetensors.numpy.save(arrays, {_KEY: text})
     if int.from_bytes(data[:8], "little") > _MAX_HEADER:

@@ -9,6 +9,7 @@ from torch import nn
 
 from .format import Spec
 from .plain import Fields
+from .state import State
 
 # What each optimizer keeps of a parameter, one value a weight; Adam counts its steps besides.
 _MOMENTS = {
@@ -139,3 +140,58 @@ def make_optimizer_state(
             entry[moment] = torch.from_numpy(arrays[f"{moment}.{parameter}"])
         state[index] = entry
     return {"optimizer": data["name"], "state": state}
+
+
+def module_state(
+    module: nn.Module, optimizer_state: dict[str, Any], order: list[str]
+) -> dict[str, Any]:
+    """Give the state of a trained module and its optimizer, which counts in that `order`."""
+    fields = optimizer_fields(optimizer_state, order)
+    optimizer = {**fields, "values": optimizer_arrays(fields, optimizer_state)}
+    return {"weights": weight_arrays(module), "optimizer": optimizer}
+
+
+def check_module(state: State, module: nn.Module) -> None:
+    """Check the arrays of a `module_state` against an outline, before any is read."""
+    there = state.specs()
+    younger = younger_buffers(module)
+    for name, spec in weight_specs(module).items():
+        if there.get(f"weights.{name}") != spec and not (
+            name in younger and f"weights.{name}" not in there
+        ):
+            raise ValueError(
+                f"the array {name!r:.200} of its module must be {spec[0]} of shape {spec[1]}, "
+                f"and is {there.get(f'weights.{name}', 'absent')}."
+            )
+
+
+def read_module(state: State, module: nn.Module, order: list[str]) -> dict[str, Any]:
+    """Give the outline `module` its values, and make its optimizer's state.
+
+    `order` is that of the module's parameters in an optimizer.
+    """
+    check_module(state, module)
+    return state.read(lambda state: _read_module(state, module, order))
+
+
+def _read_module(state: State, module: nn.Module, order: list[str]) -> dict[str, Any]:
+    weights, optimizer = state.part("weights"), state.part("optimizer")
+    there = weights.specs()
+    dtypes = {"F32": np.float32, "F64": np.float64}
+
+    def take(part: State, specs: dict[str, Spec], finite: bool) -> dict[str, np.ndarray]:
+        return {
+            name: part.array(name, shape, dtypes[dtype], finite=finite)
+            for name, (dtype, shape) in specs.items()
+        }
+
+    specs = weight_specs(module)
+    fill(module, take(weights, {k: v for k, v in specs.items() if k in there}, True))
+    weights.close()
+    fields = {name: optimizer.take(name, str, list) for name in ("name", "parameters", "unseen")}
+    values, specs = optimizer.part("values"), optimizer_specs(fields, module)
+    # A training that diverged leaves its last good weights, and an optimizer past them.
+    arrays = take(values, specs, False)
+    values.close()
+    optimizer.close()
+    return make_optimizer_state(fields, arrays, order)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from ..nn._dropout import Dropout
 from ..storage.checkpoint import Checkpoint
+from ..storage.stages import Stage
+from ..storage.state import State
 from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
 from ._data import Batches
 from ._device import has_room, worth_a_gpu
@@ -57,6 +60,9 @@ class TrainingOptions:
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
 
 
+_CURVES = ("loss_curve", "validation_loss_curve", "validation_scores", "learning_rate_curve")
+
+
 @dataclass(frozen=True)
 class TrainingRecord:
     """What training did, one entry an epoch where it is a list."""
@@ -69,6 +75,30 @@ class TrainingRecord:
     diverged_at: int | None
     interrupted: bool
     optimizer_state: dict[str, Any]
+
+    def to_state(self) -> dict[str, Any]:
+        """Give what it is kept as, but for the optimizer's state."""
+        curves = {name: getattr(self, name) for name in _CURVES}
+        return {
+            **{name: None if c is None else np.array(c, float) for name, c in curves.items()},
+            "best_loss": float(self.best_loss),
+            "diverged_at": None if self.diverged_at is None else int(self.diverged_at),
+            "interrupted": bool(self.interrupted),
+        }
+
+    @classmethod
+    def from_state(cls, state: State, optimizer_state: dict[str, Any]) -> "TrainingRecord":
+        """Make a record of its state."""
+        curves: dict[str, Any] = {name: state.curve(name) for name in _CURVES}
+        if curves["loss_curve"] is None or curves["learning_rate_curve"] is None:
+            raise ValueError("its record of the training lacks a curve.")
+        return cls(
+            **curves,
+            best_loss=state.plain("best_loss", float),
+            diverged_at=state.take("diverged_at", int, type(None)),
+            interrupted=state.take("interrupted", bool),
+            optimizer_state=optimizer_state,
+        )
 
 
 def _on_cpu(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
@@ -88,7 +118,7 @@ def train(
     validation: Batches | None = None,
     scorer: Callable[[torch.Tensor], float] | None = None,
     optimizer_state: dict[str, Any] | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | Stage | None = None,
 ) -> TrainingRecord:
     """Train `module` in place and leave it on the CPU, in evaluation mode.
 
@@ -108,7 +138,7 @@ def train(
     optimizer_state : dict or None
         ``TrainingRecord.optimizer_state`` of an earlier training of this module, to
         continue from; unused where it is of another optimizer.
-    checkpoint : Checkpoint or None
+    checkpoint : Checkpoint, Stage or None
         Where to save the training from time to time, and what it goes on from. The
         caller removes it when all is done.
     """

@@ -8,6 +8,7 @@ from skorch.callbacks import Callback
 
 from .._warnings import warn
 from ..storage.checkpoint import Checkpoint
+from ..storage.stages import Stage
 from ._callbacks import KeepWeights, Schedule, fill
 
 # Seconds between two savings; saving also never takes more than a twentieth of the time.
@@ -22,7 +23,7 @@ class SaveTraining(Callback):
 
     Parameters
     ----------
-    checkpoint : Checkpoint
+    checkpoint : Checkpoint or Stage
         Where to save, and what was saved before.
     schedule, keeper : callbacks
         Whose states belong to it.
@@ -34,7 +35,7 @@ class SaveTraining(Callback):
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | Stage,
         *,
         schedule: Schedule,
         keeper: KeepWeights,

@@ -4,7 +4,6 @@ import builtins
 import hashlib
 import io
 import os
-import signal
 import time
 
 import numpy as np
@@ -24,6 +23,8 @@ from sklearn_physrnn import (
 )
 from sklearn_physrnn.storage.checkpoint import _HEADER, Checkpoint
 from sklearn_physrnn.training import _saving
+
+from ._checkpoints import Stop, kill_after, save_every_epoch
 
 # Every family, optimizer and schedule; dropout, clipping, early stopping, given validation
 # data, several members, running statistics, weights.
@@ -73,21 +74,7 @@ def assert_same(a, b, X):
 
 @pytest.fixture(autouse=True)
 def _saved_every_epoch(monkeypatch):
-    monkeypatch.setattr(_saving, "INTERVAL", 0.0)
-    monkeypatch.setattr(_saving, "_SHARE", float("inf"))
-
-
-class Stop(Callback):
-    """End the training at the beginning of an epoch, as a person or a fault would."""
-
-    def __init__(self, epoch=5, error=None):
-        self.epoch, self.error = epoch, error
-
-    def on_epoch_begin(self, net, **kwargs):
-        if net.history[-1]["epoch"] == self.epoch:
-            if self.error is not None:
-                raise self.error
-            signal.raise_signal(signal.SIGINT)
+    save_every_epoch(monkeypatch)
 
 
 def stopped(estimator, fit, **stop):
@@ -95,37 +82,6 @@ def stopped(estimator, fit, **stop):
     copy = type(estimator)(**estimator.get_params()).set_params(callbacks=[Stop(**stop)])
     with pytest.warns(ConvergenceWarning, match="interrupted in epoch 5.*Fit it again to go on"):
         return copy.fit(**fit)
-
-
-def kill_after(path, n_saves, pause, estimator, fit):
-    """Fit in a child process; kill it a moment after it saved `n_saves` times."""
-    child = os.fork()
-    if child == 0:
-        try:
-            estimator.fit(**fit)
-            os._exit(0)
-        finally:
-            os._exit(1)
-
-    def version():
-        try:
-            found = os.stat(path)
-        except FileNotFoundError:
-            return None
-        return found.st_ino, found.st_mtime_ns
-
-    last, deadline = version(), time.monotonic() + 60
-    while n_saves and time.monotonic() < deadline:
-        if version() != last:
-            last, n_saves = version(), n_saves - 1
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            assert os.waitstatus_to_exitcode(status) == 0  # too fast, and no error
-            return False
-        time.sleep(2e-4)
-    time.sleep(pause)
-    os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -360,7 +316,7 @@ def test_a_damaged_file_is_refused(tmp_path):
     cases = [(good[:n], "truncated") for n in (len(_HEADER), 50, len(good) // 2, len(good) - 1)]
     cases += [(bytes(flipped), "damaged"), (good + b"x", "damaged")]
     cases += [(b"", "is no checkpoint"), (b"something else", "is no checkpoint")]
-    cases += [(good.replace(b"checkpoint 1", b"checkpoint 9", 1), "another version's")]
+    cases += [(good.replace(_HEADER, _HEADER[:-2] + b"9\n", 1), "another version's")]
     for content, message in cases:
         path.write_bytes(content)
         with pytest.raises(ValueError, match=message):
