@@ -1,6 +1,6 @@
 """Classifiers of panels for sktime."""
 
-from .hssm import HSSMSeriesClassifier
-from .petnn import PETNNSeriesClassifier
+from ..panel.hssm import HSSMSeriesClassifier
+from ..panel.petnn import PETNNSeriesClassifier
 
 __all__ = ["HSSMSeriesClassifier", "PETNNSeriesClassifier"]

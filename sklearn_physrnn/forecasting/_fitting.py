@@ -15,7 +15,7 @@ from ..estimators._training import DTYPES, _TrainingMixin
 from ..nn._forecast import WindowForecaster, make_forecaster
 from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
-from ..training._random import seeded
+from ..training._random import later_seed, seeded
 from ..training._windows import Windows
 from ._features import Features
 from ._intervals import QUANTILES
@@ -162,7 +162,7 @@ class _WindowTraining(_TrainingMixin):
             module,
             windows,
             None,
-            self._draw_seed(),
+            later_seed(self._draw_seed(), self.n_iter_),
             max_epochs=self.update_max_iter,
             optimizer_state=self._optimizer_state,
             learning_rate=self.learning_rate_init * _UPDATE_RATE,

@@ -15,8 +15,9 @@ QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 _LEVELS = ndtri(np.array(QUANTILES))
 _MIDDLE = len(QUANTILES) // 2
 
-# Of a window's spread: the standard deviation that learned quantiles are taken to have at least.
-_LEAST_WIDTH = 1e-3
+# Of a window's spread: the standard deviation that learned quantiles are widened by. One window's
+# may be learned too narrow by any factor, which is no measure of how much others are.
+_LEAST_WIDTH = 0.3
 
 _TWO_LEVELS = 4  # steps of a window that two levels leave anything of
 
@@ -211,7 +212,7 @@ def _errors(values: np.ndarray, forecasts: np.ndarray, spreads: np.ndarray) -> n
 
 
 def _apart(quantiles: np.ndarray, spreads: np.ndarray) -> np.ndarray:
-    """Put quantiles at `QUANTILES` at least a little apart, and leave the middle one."""
+    """Put quantiles at `QUANTILES` further apart, and leave the middle one."""
     return quantiles + _LEAST_WIDTH * spreads[..., None] * _LEVELS
 
 
@@ -237,7 +238,8 @@ def quantiles_around(
     """
     n_steps, n_channels, n_quantiles = forecasts.shape
     coverages = np.abs(2 * alphas - 1)
-    if n_quantiles > 1 and not scores.cover():
+    uncalibrated = n_quantiles > 1 and not scores.cover()
+    if uncalibrated:
         learned = ndtri((1 + np.minimum(coverages, 1 - 1e-9)) / 2)
         widths = np.broadcast_to(learned[:, None, None], (len(alphas), *scores.spreads.shape))
     else:
@@ -249,7 +251,9 @@ def quantiles_around(
     if n_quantiles == 1:
         offsets = units * spread[:, None]
     else:
-        offsets = _read(_apart(forecasts, np.broadcast_to(spread, (n_steps, n_channels))), units)
+        spreads = np.broadcast_to(spread, (n_steps, n_channels))
+        quantiles = forecasts if uncalibrated else _apart(forecasts, spreads)
+        offsets = _read(quantiles, units)
         offsets -= middle
     return middle + accumulate(offsets, scores.carry)
 

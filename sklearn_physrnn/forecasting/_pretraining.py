@@ -9,6 +9,7 @@ import pandas as pd
 from torch import nn
 
 from ..estimators._training import ready_to_train
+from ..training._random import later_seed
 from ._calendar import resolve_calendar
 from ._features import Features
 from ._fitting import _WindowTraining
@@ -80,6 +81,7 @@ class _Pretraining(_WindowTraining):
             module = self._new_module(sizes, features, y.shape[1], seed, windows)
         else:
             module = copy.deepcopy(before.module)
+            seed = later_seed(seed, len(before.loss_curve))
         record = self._train(
             module,
             windows,

@@ -1,6 +1,6 @@
 """Regressors of panels for sktime."""
 
-from .hssm import HSSMSeriesRegressor
-from .petnn import PETNNSeriesRegressor
+from ..panel.hssm import HSSMSeriesRegressor
+from ..panel.petnn import PETNNSeriesRegressor
 
 __all__ = ["HSSMSeriesRegressor", "PETNNSeriesRegressor"]

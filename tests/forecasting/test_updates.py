@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pandas as pd
 import pytest
+from skorch.callbacks import Callback
 
 from sklearn_physrnn.forecasting import DynPMNNForecaster, PETNNForecaster
 
@@ -110,3 +111,27 @@ def test_exogenous_values_come_with_updates():
     assert np.isfinite(model.predict_interval(range(1, 11), X[70:])).to_numpy().all()
     with pytest.raises(ValueError, match=r"columns \['a'\] of X.*from 2000-03-11.*got no X"):
         model.update(y[70:])
+
+
+@pytest.mark.parametrize("method", ["update", "pretrain"])
+def test_every_training_has_batches_of_its_own(method):
+    y = make_series()
+    panel = pd.concat({i: y.to_frame() + i for i in range(2)})
+
+    class Seen(Callback):
+        def __init__(self):
+            self.targets = []
+
+        def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+            self.targets.append(batch[1][0].flatten(1).sum(1).tolist())
+
+    seen = []
+    model = PETNNForecaster(**{**SMALL, "max_iter": 1, "update_max_iter": 1})
+    if method == "update":
+        model.fit(y[:118])
+    for _ in range(3):
+        look = model.callbacks = [Seen()]  # set_params would have sktime forget everything
+        model.pretrain(panel) if method == "pretrain" else model.update(y[117:118])
+        seen.append(look[0].targets)
+    assert len(seen[0]) > 1
+    assert seen[0] != seen[1] != seen[2] != seen[0]

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sktime.classification.base import BaseClassifier
 
-from ._panel import _SeriesEstimator, time_before_channels
+from ._estimator import SeriesEstimator
 
 
-class _BaseSeriesClassifier(_SeriesEstimator, BaseClassifier):
+class BaseSeriesClassifier(SeriesEstimator, BaseClassifier):
     """Classification of panels, by a classifier of sequences."""
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -17,11 +17,11 @@ class _BaseSeriesClassifier(_SeriesEstimator, BaseClassifier):
     }
 
     def _fit(self, X, y):
-        self.classifier_ = self._make_estimator().fit(time_before_channels(X), y)
+        self.classifier_ = self._fitted_estimator(X, y)
         return self
 
     def _predict(self, X) -> np.ndarray:
-        return self.classifier_.predict(time_before_channels(X))
+        return self.classifier_.predict(self._sequences(X))
 
     def _predict_proba(self, X) -> np.ndarray:
-        return self.classifier_.predict_proba(time_before_channels(X))
+        return self.classifier_.predict_proba(self._sequences(X))

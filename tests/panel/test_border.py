@@ -8,58 +8,15 @@ import pytest
 from skbase.lookup import all_objects
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
-from sktime.datasets import load_basic_motions, load_japanese_vowels
 from sktime.datatypes import convert
 from sktime.transformations.compose import FitInTransform
 from sktime.transformations.series.difference import Differencer
 
-from sklearn_physrnn.classification import HSSMSeriesClassifier, PETNNSeriesClassifier
-from sklearn_physrnn.regression import HSSMSeriesRegressor, PETNNSeriesRegressor
-
-SMALL = {
-    PETNNSeriesClassifier: {"hidden_size": 6},
-    PETNNSeriesRegressor: {"hidden_size": 6},
-    HSSMSeriesClassifier: {"hidden_size": 6, "state_size": 4, "num_blocks": 1},
-    HSSMSeriesRegressor: {"hidden_size": 6, "state_size": 4, "num_blocks": 1},
-}
+from tests.helpers.panels import SMALL, make, make_wrapped, outputs
 
 # What sktime's interface has no place for: it knows no tokens, its fit always starts anew,
 # and its regressors do not predict at every step.
 LEFT_OUT = {"vocabulary_size", "embedding_dim", "warm_start", "every"}
-
-
-def make(kind, **params):
-    return kind(**{"max_iter": 3, "random_state": 0, "device": "cpu", **SMALL[kind], **params})
-
-
-def make_wrapped(model):
-    return model._wrapped(**model.get_params(deep=False))
-
-
-def outputs(model, X):
-    return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
-
-
-@pytest.fixture(params=SMALL, ids=lambda kind: kind.__name__)
-def kind(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def motions():
-    """Six channels, equal length: sktime's array, and labels as numbers for all."""
-    X, y = load_basic_motions(split="train", return_type="numpy3D")
-    return X, np.unique(y, return_inverse=True)[1]
-
-
-@pytest.fixture(scope="module")
-def vowels():
-    """Twelve channels, unequal length: sktime's nested frame, and the same as a list."""
-    X, y = load_japanese_vowels(split="train", return_type="nested_univ")
-    X, y = X.iloc[::9].reset_index(drop=True), y[::9].astype(int)
-    sequences = [np.column_stack([cell.to_numpy() for cell in row]) for row in X.to_numpy()]
-    assert len({len(x) for x in sequences}) > 1
-    return X, sequences, y
 
 
 # -- the same model ------------------------------------------------------------------------
@@ -220,7 +177,7 @@ def spoiled(X, value):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda X: spoiled(X, np.nan), "has missing values"),
+        (lambda X: spoiled(X, np.nan), "contains NaN: sample 3, time step 2"),
         (lambda X: spoiled(X, np.inf), "infinity"),
         (lambda X: X[:, :, :1], "at least 2 time steps"),
         (lambda X: X[:5], "[Mm]ismatch"),
@@ -246,7 +203,7 @@ def test_wrong_channels_at_predict(kind, motions):
     model = make(kind).fit(X, y)
     with pytest.raises(ValueError, match=r"X has 2 channels, but .* is expecting 6 channels"):
         model.predict(X[:, :2])
-    with pytest.raises(ValueError, match="has missing values"):
+    with pytest.raises(ValueError, match="contains NaN: sample 3, time step 2"):
         model.predict(spoiled(X, np.nan))
 
 
