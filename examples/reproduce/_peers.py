@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from sklearn_physrnn import PETNNClassifier, PETNNRegressor
+from sklearn_physrnn.families.petnn import PETNNFamily
 
 
 class _Peer(nn.Module):
@@ -22,40 +23,48 @@ class _Peer(nn.Module):
         return output, state
 
 
-class _PeerLayers:
-    # Comes before a PETNN estimator in a class's bases.
-    _layers: type[nn.RNNBase]
+class _PeerFamily(PETNNFamily):
+    """PETNN's family, with layers of torch's."""
 
-    def _make_recurrent(self, input_size):
-        layers = self._layers(
-            input_size,
-            self.hidden_size,
-            self.num_layers,
-            batch_first=True,
-            dropout=self.dropout if self.num_layers > 1 else 0.0,
+    def __init__(self, layers):
+        self.layers = layers
+
+    def recurrent(self, params, input_size, dropout):
+        """Build layers that take what PETNN's take."""
+        return _Peer(
+            self.layers(
+                input_size,
+                params.hidden_size,
+                params.num_layers,
+                batch_first=True,
+                dropout=dropout if params.num_layers > 1 else 0.0,
+            )
         )
-        return _Peer(layers)
+
+    def examine(self, module, inputs):
+        """See nothing: there are no timers."""
+        return {}
 
 
-class LSTMClassifier(_PeerLayers, PETNNClassifier):
+class LSTMClassifier(PETNNClassifier):
     """PETNNClassifier with torch.nn.LSTM for its recurrent layers."""
 
-    _layers = nn.LSTM
+    _family = _PeerFamily(nn.LSTM)
 
 
-class LSTMRegressor(_PeerLayers, PETNNRegressor):
+class LSTMRegressor(PETNNRegressor):
     """PETNNRegressor with torch.nn.LSTM for its recurrent layers."""
 
-    _layers = nn.LSTM
+    _family = _PeerFamily(nn.LSTM)
 
 
-class GRUClassifier(_PeerLayers, PETNNClassifier):
+class GRUClassifier(PETNNClassifier):
     """PETNNClassifier with torch.nn.GRU for its recurrent layers."""
 
-    _layers = nn.GRU
+    _family = _PeerFamily(nn.GRU)
 
 
-class GRURegressor(_PeerLayers, PETNNRegressor):
+class GRURegressor(PETNNRegressor):
     """PETNNRegressor with torch.nn.GRU for its recurrent layers."""
 
-    _layers = nn.GRU
+    _family = _PeerFamily(nn.GRU)

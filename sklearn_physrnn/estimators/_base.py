@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
+from ..families import Family
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import BATCH_VALUES, module_outputs
@@ -36,6 +37,7 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
 
     # Parameters and attributes that the code here relies on; each estimator's __init__
     # lists its own.
+    _family: ClassVar[Family]
     hidden_size: int
     early_stopping: bool
     validation_fraction: float
@@ -47,6 +49,7 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_TrainingMixin._parameter_constraints,
+        "warm_start": ["boolean"],
         "scale_inputs": [StrOptions({"standard", "quantile"}), Options(bool, {False})],
         "checkpoint": [str, os.PathLike, None],
     }
@@ -89,6 +92,12 @@ class _BaseEstimator(_TrainingMixin, BaseEstimator, ABC):
 
     def _examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> None:
         """Look at the trained module on a few training inputs: warn, set attributes."""
+        for name, value in self._family.examine(module, inputs).items():
+            setattr(self, name, value)
+
+    @property
+    def _remedies(self) -> str:
+        return self._family.remedies
 
     # -- what a regressor or classifier adds ---------------------------------------
 

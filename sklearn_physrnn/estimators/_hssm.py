@@ -3,15 +3,13 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .._warnings import warn
-from ..nn.hssm import HSSM
+from ..families import HSSM, NetworkSizes
 from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._per_step import _PerStepRegressor
@@ -22,56 +20,11 @@ from ._sequences import Preparation, _SequenceInputs
 # loses frequencies near a cycle in six intervals; a lower one loses the pauses between bursts.
 _UNIT_SHARE = 0.8
 
-_OWN_CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_size": [Interval(Integral, 1, None, closed="left")],
-    "state_size": [Interval(Integral, 1, None, closed="left")],
-    "num_blocks": [Interval(Integral, 1, None, closed="left")],
-    "fitter": [StrOptions({"rhel", "bptt"})],
-    "dynamics": [StrOptions({"linear", "nonlinear"})],
-    "epsilon": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-    "norm": [StrOptions({"batch", "layer"}), None],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "readout": [StrOptions({"mean", "last"})],
-    "time_channel": [Integral, None],
-}
-
-
-_FAMILY = """
-An HSSM is a stack of layers of oscillators that conserve energy, driven by the input
-(arXiv 2506.05259; the equations are in :class:`sklearn_physrnn.nn.HSSM`). Because such a
-system runs backward exactly, its gradient can be had by letting it run back and
-reading it off the difference of two echoes (`fitter` "rhel"): nothing that grows with
-the length of the sequence is stored but the layer's input. Back-propagation through
-time ("bptt") gives the same gradient.
-
-X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
-NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-and unequal length; or of shape (n_samples, n_timesteps), one channel.
-
-Parameters
-----------
-hidden_size : int
-    Width of the blocks.
-state_size : int
-    Oscillators in a block.
-num_blocks : int
-    Number of blocks.
-fitter : {"rhel", "bptt"}
-    How the oscillators' gradient is computed: by Hamiltonian echo, or by back-propagation
-    through time.
-dynamics : {"linear", "nonlinear"}
-    Harmonic oscillators, or oscillators in a log cosh potential.
-epsilon : float or "auto"
-    Size of the echo's nudge; "auto" fits it to each sample and oscillator.
-norm : {"batch", "layer"} or None
-    Normalisation before each block; its statistics never see padding.
-dropout : float
-    Share of activations dropped in training.
-"""
-
 
 class _HSSMModel(_SequenceInputs):
     """What regressor and classifier share: the module."""
+
+    _family = HSSM
 
     state_size: int
     num_blocks: int
@@ -84,31 +37,9 @@ class _HSSMModel(_SequenceInputs):
     every = 1
 
     def _make_module(self, n_outputs: int) -> nn.Module:
-        return HSSM(
-            self._n_channels(),
-            n_outputs,
-            hidden_size=self.hidden_size,
-            state_size=self.state_size,
-            num_blocks=self.num_blocks,
-            dynamics=self.dynamics,
-            gradient=self.fitter,
-            epsilon=self.epsilon,
-            norm=self.norm,
-            dropout=self.dropout,
-            readout=self.readout,
-            every=self.every,
-            initial_step=self._initial_step(),
-        )
-
-    def _initial_step(self) -> float | None:
-        """Keep the horizon, step times length, where float32 can follow the dynamics.
-
-        A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
-        where the gradients of both fitters still agree with float64.
-        """
-        if self.dynamics == "linear":
-            return None
-        return min(0.1, 3 / self._preparation.longest**0.5) / self._preparation.mean_dt
+        known = self._preparation
+        sizes = NetworkSizes(self._n_channels(), n_outputs, known.longest, known.mean_dt)
+        return self._family.module(self, sizes)
 
     def _fit_inputs(self, X, weights: np.ndarray | None) -> Preparation:
         preparation = super()._fit_inputs(X, weights)
@@ -139,7 +70,7 @@ class _HSSMModel(_SequenceInputs):
             )
 
 
-@documented(sequences=True, family=_FAMILY)
+@documented(sequences=True)
 class HSSMRegressor(_HSSMModel, _PerStepRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
@@ -177,9 +108,8 @@ class HSSMRegressor(_HSSMModel, _PerStepRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_PerStepRegressor._parameter_constraints,
-        **_OWN_CONSTRAINTS,
-        "readout": [StrOptions({"mean", "last", "sequence"})],
-        "every": [Interval(Integral, 1, None, closed="left")],
+        **HSSM.estimator_constraints,
+        **HSSM.per_step,
     }
 
     def __init__(
@@ -252,7 +182,7 @@ class HSSMRegressor(_HSSMModel, _PerStepRegressor):
         self.verbose = verbose
 
 
-@documented(sequences=True, family=_FAMILY)
+@documented(sequences=True)
 class HSSMClassifier(_HSSMModel, _BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
@@ -283,7 +213,7 @@ class HSSMClassifier(_HSSMModel, _BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **_OWN_CONSTRAINTS,
+        **HSSM.estimator_constraints,
     }
 
     def __init__(

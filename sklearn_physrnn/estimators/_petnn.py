@@ -2,100 +2,21 @@
 
 import os
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
-import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from .._warnings import warn
-from ..kernels.petnn import INCREMENTS, RELEASES
-from ..nn._recurrent import READOUTS, RecurrentModel
-from ..nn.petnn import PETNN
+from ..families import PETNN, NetworkSizes
 from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._regression import _BaseRegressor
 from ._sequences import _SequenceInputs
 
-# Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
-# of 1.0 is loud noise beside what is learned.
-_EMBEDDING_DEVIATION = 0.1
-
-_OWN_CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_size": [Interval(Integral, 1, None, closed="left")],
-    "num_layers": [Interval(Integral, 1, None, closed="left")],
-    "release": [StrOptions(set(RELEASES))],
-    "increment": [StrOptions(set(INCREMENTS))],
-    "time_decay": ["boolean"],
-    "ground_state": ["boolean"],
-    "readout": [StrOptions(set(READOUTS))],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "time_channel": [Integral, None],
-    "vocabulary_size": [Interval(Integral, 1, None, closed="left"), None],
-    "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-}
-
-
-_FAMILY = """
-PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
-from its input until a timer, learned too, runs out; then it releases that energy into
-its candidate state and falls back to its ground state (arXiv 2505.03281; the equations
-are in :class:`sklearn_physrnn.nn.PETNN`).
-
-X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
-NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-and unequal length; or of shape (n_samples, n_timesteps), one channel. With
-`vocabulary_size` it holds integer tokens instead: a list of 1-D arrays, or an array of
-shape (n_samples, n_timesteps) padded at the end with -1.
-
-Parameters
-----------
-hidden_size : int
-    Neurons in a layer.
-num_layers : int
-    Number of recurrent layers.
-release : {"soft", "surrogate", "hard"}
-    How a release is differentiated: "soft" puts a sigmoid in its place, forward too;
-    "surrogate" releases all or nothing, and goes back through that sigmoid; "hard", as in
-    the paper, has no gradient. The default of the classifiers and regressors is the one
-    that won in cross-validation; forecasters have "surrogate", with which their other
-    defaults were chosen.
-increment : {"linear", "tanh"}
-    Time increment; with "tanh" the timer dies at its first release.
-time_decay : bool
-    Learn how fast time runs, from the input.
-ground_state : bool
-    Learn what energy is left after a release, from the input.
-readout : {"last", "mean", "max"}
-    What of the hidden states the head sees.
-dropout : float
-    Share dropped in training: of embeddings, between layers and around the head.
-time_channel : int or None
-    Channel of X that holds time stamps, for series sampled unevenly. The timers then
-    count elapsed time, in units of its median in training, instead of steps.
-vocabulary_size : int or None
-    Number of token ids, for X of tokens.
-embedding_dim : int
-    Width of the learned embedding of tokens.
-"""
-
-
-def release_rate(model: RecurrentModel, inputs: dict[str, Any]) -> torch.Tensor:
-    """Share of all steps of the model's inputs at which each neuron of a PETNN releases."""
-    recurrent = model.recurrent
-    assert isinstance(recurrent, PETNN)
-    released, n_steps = torch.zeros(()), torch.zeros(())
-    for x, dt, lengths in model.sequences(**inputs)[1]:
-        n = x.shape[0] * x.shape[1] if lengths is None else lengths.sum()
-        released = released + n * recurrent.release_rate(x, dt=dt, lengths=lengths)
-        n_steps = n_steps + n
-    return released / n_steps
-
 
 class _PETNNModel(_SequenceInputs):
     """What regressor and classifier share: the module, and a look at its timers."""
+
+    _family = PETNN
 
     num_layers: int
     # NOTE[paper]: "soft" by default. The paper releases all or nothing, without a gradient, and
@@ -112,50 +33,11 @@ class _PETNNModel(_SequenceInputs):
     vocabulary_size: int | None
     embedding_dim: int
 
-    def _make_recurrent(self, input_size: int) -> nn.Module:
-        return PETNN(
-            input_size,
-            self.hidden_size,
-            self.num_layers,
-            release=self.release,
-            increment=self.increment,
-            time_decay=self.time_decay,
-            ground_state=self.ground_state,
-            dropout=self.dropout,
-        )
-
     def _make_module(self, n_outputs: int) -> nn.Module:
-        embedding, input_size = None, self._n_channels()
-        if self.vocabulary_size is not None:
-            input_size = self.embedding_dim
-            embedding = nn.Embedding(self.vocabulary_size, input_size)
-            nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
-        return RecurrentModel(
-            self._make_recurrent(input_size),
-            self.hidden_size,
-            n_outputs,
-            embedding=embedding,
-            readout=self.readout,
-            dropout=self.dropout,
-        )
-
-    @torch.no_grad()
-    def _examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> None:
-        assert isinstance(module, RecurrentModel)
-        if not isinstance(module.recurrent, PETNN):
-            return
-        rates = release_rate(module, inputs)
-        self.release_rate_ = rates.cpu().numpy()
-        for extreme, what in ((1.0, "releases at every step"), (0.0, "never releases")):
-            if np.all(self.release_rate_ == extreme):
-                warn(
-                    f"Every neuron {what}: the timer is dead, and the memory it governs with "
-                    "it. Try increment='linear', a smaller "
-                    "learning_rate_init, or inputs of unit scale."
-                )
+        return self._family.module(self, NetworkSizes(self._n_channels(), n_outputs))
 
 
-@documented(sequences=True, family=_FAMILY)
+@documented(sequences=True)
 class PETNNRegressor(_PETNNModel, _BaseRegressor):
     """Regression of sequences by a physics-inspired energy transition network.
 
@@ -181,7 +63,7 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **_OWN_CONSTRAINTS,
+        **PETNN.estimator_constraints,
     }
 
     def __init__(
@@ -254,7 +136,7 @@ class PETNNRegressor(_PETNNModel, _BaseRegressor):
         self.verbose = verbose
 
 
-@documented(sequences=True, family=_FAMILY)
+@documented(sequences=True)
 class PETNNClassifier(_PETNNModel, _BaseClassifier):
     """Classification of sequences by a physics-inspired energy transition network.
 
@@ -279,7 +161,7 @@ class PETNNClassifier(_PETNNModel, _BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **_OWN_CONSTRAINTS,
+        **PETNN.estimator_constraints,
     }
 
     def __init__(

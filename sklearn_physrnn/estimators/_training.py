@@ -57,9 +57,6 @@ class _TrainingMixin:
     loss_curve_: list[float]
     learning_rate_curve_: list[float]
 
-    # What helps where the trained network overflows; a family adds its own.
-    _remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -72,7 +69,6 @@ class _TrainingMixin:
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
         "dtype": [StrOptions(set(DTYPES))],
         "device": [str],
         "callbacks": [list, tuple, None],
