@@ -8,25 +8,15 @@ import pytest
 from sktime.datasets import load_airline
 from torch import nn
 
-from sklearn_physrnn import (
-    DynPMNNClassifier,
-    DynPMNNRegressor,
-    HSSMClassifier,
-    HSSMRegressor,
-    PETNNClassifier,
-    PETNNRegressor,
-)
+from sklearn_physrnn import DynPMNNRegressor, HSSMClassifier, PETNNRegressor
 from sklearn_physrnn.classification import HSSMSeriesClassifier
 from sklearn_physrnn.families import DynPMNN, NetworkSizes
 from sklearn_physrnn.families.hssm import HSSMFamily
 from sklearn_physrnn.families.petnn import PETNNFamily
-from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from sklearn_physrnn.forecasting import PETNNForecaster
 
-ESTIMATORS = [
-    *(DynPMNNClassifier, DynPMNNRegressor, HSSMClassifier),
-    *(HSSMRegressor, PETNNClassifier, PETNNRegressor),
-]
-FORECASTERS = [DynPMNNForecaster, HSSMForecaster, PETNNForecaster]
+from .families import FORECASTERS, SKLEARN, each
+
 SMALL = {"hidden_size": 4, "max_iter": 1, "random_state": 0}
 
 
@@ -45,12 +35,12 @@ class _WithGRU(PETNNFamily):
         return {"n_examined_": len(inputs["x"])}
 
 
-@pytest.mark.parametrize("kind", [*ESTIMATORS, *FORECASTERS], ids=lambda kind: kind.__name__)
+@each(SKLEARN + FORECASTERS)
 def test_every_parameter_has_a_constraint_and_no_other_has(kind):
     assert set(kind._parameter_constraints) == set(inspect.signature(kind).parameters)
 
 
-@pytest.mark.parametrize("kind", [*ESTIMATORS, *FORECASTERS], ids=lambda kind: kind.__name__)
+@each(SKLEARN + FORECASTERS)
 def test_what_a_family_is_stands_in_every_docstring_once(kind):
     text = " ".join(inspect.getdoc(kind).split())
     assert text.count(" ".join(kind._family.about.split())) == 1

@@ -119,13 +119,13 @@ def test_how_a_stream_is_cut_does_not_change_how_much_weights_decay():
 
 def test_a_stream_in_small_pieces_learns_as_well_as_without_decay():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 8, 1))
+    X = rng.normal(size=(200, 4, 1))
     y = X[:, :, 0].mean(axis=1)
     scores = {}
     for alpha in (0.0, 8.0):
-        model = PETNNRegressor(16, alpha=alpha, random_state=0)
-        for start in [*range(0, 300, 10)] * 4:
+        model = PETNNRegressor(8, alpha=alpha, learning_rate_init=0.03, random_state=0)
+        for start in [*range(0, 100, 10)] * 6:
             model.partial_fit(X[start : start + 10], y[start : start + 10])
-        scores[alpha] = model.score(X[300:], y[300:])
+        scores[alpha] = model.score(X[100:], y[100:])
     assert scores[0.0] > 0.8
     assert scores[8.0] > scores[0.0] - 0.1

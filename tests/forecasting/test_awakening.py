@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from sklearn_physrnn.forecasting import PETNNForecaster
 from sklearn_physrnn.forecasting._features import Features
 from sklearn_physrnn.forecasting._units import Units
+from tests.families import FORECASTERS
 
-FORECASTERS = [PETNNForecaster, HSSMForecaster, DynPMNNForecaster]
 SMALL = {"hidden_size": 8, "window_length": 8, "horizon": 4, "max_iter": 4, "random_state": 0}
 
 # A product on sale from the 80th of 100 days on, or a sensor that is switched on.

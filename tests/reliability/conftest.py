@@ -1,6 +1,16 @@
-"""Counts of the cases that the hostile-input tests tried, in the terminal's summary."""
+"""Counts of hostile cases for the terminal's summary, and checkpoints of every epoch."""
 
 from collections import Counter
+
+import pytest
+
+from sklearn_physrnn.training import _saving
+
+
+@pytest.fixture
+def saved_every_epoch(monkeypatch):
+    monkeypatch.setattr(_saving, "INTERVAL", 0.0)
+    monkeypatch.setattr(_saving, "_SHARE", float("inf"))
 
 
 def pytest_terminal_summary(terminalreporter):

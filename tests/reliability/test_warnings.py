@@ -21,13 +21,13 @@ from sktime.forecasting.model_selection import ForecastingGridSearchCV
 from sktime.split import SingleWindowSplitter
 from sktime.transformations.series.detrend import Detrender
 
-from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor, HSSMRegressor, PETNNRegressor, nn
+from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor, PETNNRegressor, nn
 from sklearn_physrnn.forecasting import PETNNForecaster
 from sklearn_physrnn.kernels import _dispatch
 from sklearn_physrnn.nn import StabilityWarning
 from sklearn_physrnn.storage.checkpoint import Checkpoint
 from sklearn_physrnn.training import _saving
-from tests.families import ENTRIES, FORECASTERS, PANELS, SKLEARN, TABLE, WALK, each
+from tests.families import ENTRIES, FORECASTERS, PANELS, REGRESSORS, SKLEARN, TABLE, WALK, each
 
 
 class Interrupt(Callback):
@@ -173,9 +173,10 @@ def test_a_gpu_without_a_working_triton(monkeypatch):
         _dispatch.triton_works.cache_clear()
 
 
-def test_a_second_fit_on_another_line_is_no_repetition():
-    X, y = ENTRIES[HSSMRegressor].data
-    model = ENTRIES[HSSMRegressor].make(**STOPPED)
+@each(REGRESSORS)
+def test_a_second_fit_on_another_line_is_no_repetition(kind):
+    X, y = ENTRIES[kind].data
+    model = ENTRIES[kind].make(**STOPPED)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         model.fit(X, y)
