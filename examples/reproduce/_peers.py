@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from sklearn_physrnn import PETNNClassifier, PETNNRegressor
-from sklearn_physrnn.estimators._petnn import PETNNFamily
+from sklearn_physrnn.families.petnn import PETNNFamily
 
 
 class _Peer(nn.Module):
@@ -29,16 +29,17 @@ class _PeerFamily(PETNNFamily):
     def __init__(self, layers):
         self.layers = layers
 
-    def recurrent(self, estimator, input_size):
+    def recurrent(self, params, input_size, dropout):
         """Build layers that take what PETNN's take."""
-        layers = self.layers(
-            input_size,
-            estimator.hidden_size,
-            estimator.num_layers,
-            batch_first=True,
-            dropout=estimator.dropout if estimator.num_layers > 1 else 0.0,
+        return _Peer(
+            self.layers(
+                input_size,
+                params.hidden_size,
+                params.num_layers,
+                batch_first=True,
+                dropout=dropout if params.num_layers > 1 else 0.0,
+            )
         )
-        return _Peer(layers)
 
     def examine(self, module, inputs):
         """See nothing: there are no timers."""

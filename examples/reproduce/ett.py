@@ -13,6 +13,7 @@ nothing is chosen by the test windows, nor by when to stop.
 """
 
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,8 +23,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_physrnn.datasets import load_multivariate_series
-from sklearn_physrnn.nn._forecast import LinearMap, WindowForecaster, make_forecaster
-from sklearn_physrnn.nn._segments import SegmentCore
+from sklearn_physrnn.nn import PETNN
+from sklearn_physrnn.nn._forecast import LinearMap, WindowForecaster
+from sklearn_physrnn.nn._segments import OscillatorCore, SegmentCore
 from sklearn_physrnn.training._engine import TrainingOptions, train
 from sklearn_physrnn.training._losses import PerWindow, regression_loss
 from sklearn_physrnn.training._random import seeded
@@ -43,8 +45,12 @@ TRAINING = {
     "max_epochs": 10,
     "batch_size": 32,
 }
-PEERS = {"GRU": nn.GRU, "LSTM": nn.LSTM}
-MODELS = ("PETNN", "HSSM", *PEERS, "DLinear", "ridge")
+LAYERS = {
+    "PETNN": PETNN,
+    "GRU": partial(nn.GRU, batch_first=True),
+    "LSTM": partial(nn.LSTM, batch_first=True),
+}
+MODELS = ("PETNN", "HSSM", "GRU", "LSTM", "DLinear", "ridge")
 
 
 class Ridge(nn.Module):
@@ -119,23 +125,22 @@ def batches(windows, batch_size=256):
 
 def build(model, values, window_length, horizon):
     """Build a model by name."""
-    sizes = {
-        "n_channels": values.shape[1], "window_length": window_length, "horizon": horizon,
-    }  # fmt: skip
     if model == "DLinear":
         return DLinear(window_length, horizon)
     if model == "ridge":
         return Ridge(window_length, horizon)
-    if model not in PEERS:
-        return make_forecaster(model.lower(), **sizes, **FRAME)
     hidden_size = FRAME["hidden_size"]
-    core = SegmentCore(
-        PEERS[model](hidden_size, hidden_size, batch_first=True),
-        hidden_size,
-        segment_length=FRAME["segment_length"],
-        dropout=FRAME["dropout"],
-        **sizes,
-    )
+    sizes = {
+        "n_channels": values.shape[1],
+        "window_length": window_length,
+        "horizon": horizon,
+        "segment_length": FRAME["segment_length"],
+        "dropout": FRAME["dropout"],
+    }
+    if model == "HSSM":
+        core = OscillatorCore(hidden_size=hidden_size, **sizes)
+    else:
+        core = SegmentCore(LAYERS[model](hidden_size, hidden_size), hidden_size, **sizes)
     linear = LinearMap(window_length, horizon, dropout=FRAME["dropout"])
     return WindowForecaster(core, normalization=FRAME["normalization"], linear=linear)
 

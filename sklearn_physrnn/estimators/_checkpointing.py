@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .._version import __version__
 from ..preparation.prepared import Rows
 from ..storage.checkpoint import Checkpoint, describe, digest
 
@@ -44,8 +45,6 @@ def open_checkpoint(
     ValueError
         If the file is damaged or of another training.
     """
-    from .. import __version__
-
     assert estimator.checkpoint is not None
     description = {"estimator": type(estimator).__name__, "version": __version__}
     for name, value in estimator.get_params(deep=False).items():

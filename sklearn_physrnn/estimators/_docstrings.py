@@ -4,6 +4,8 @@ import inspect
 import re
 from typing import TypeVar
 
+from ..families import Family, OfFamily
+
 _TRAINING = """
 optimizer : {"adamw", "adam", "sgd"}
     Update rule; "sgd" is with Nesterov momentum 0.9.
@@ -112,13 +114,20 @@ classes_ : ndarray of shape (n_classes,)
     Labels, sorted.
 """
 
-_COLUMNS = {"column": "column", "n_features": "Number of columns of X."}
+_SEQUENCES = """
+X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
+NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
+and unequal length; or of shape (n_samples, n_timesteps), one channel.
+"""
+
+_COLUMNS = {"inputs": "", "column": "column", "n_features": "Number of columns of X."}
 _CHANNELS = {
+    "inputs": _SEQUENCES,
     "column": "channel, over all steps,",
     "n_features": "Number of channels of X, or of its columns where X is 2-D.",
 }
 
-_Class = TypeVar("_Class", bound=type)
+_Class = TypeVar("_Class", bound=type[OfFamily])
 
 
 def filled(text: str, **parts: str) -> str:
@@ -152,9 +161,31 @@ def parameters_like(cls: type, other: type, **entries: str) -> str:
     known = parameter_entries(section.partition("\n\n")[0])
     for name, parameter in inspect.signature(other).parameters.items():
         known[name] = known[name].replace(_default(parameter) + "\n", "\n", 1)
-    known |= {name: entry.strip("\n") for name, entry in entries.items()}
-    text = "\n".join(known[name] for name in inspect.signature(cls).parameters)
-    return _with_defaults(text, cls)
+    return described(cls, known | entries)
+
+
+def parameters_of(cls: type, family: Family, **entries: str) -> str:
+    """Describe the parameters of `cls` as its family and all that train have them.
+
+    Parameters
+    ----------
+    cls : type
+    family : Family
+    **entries : str
+        Descriptions of other parameters, and such as take the place of those.
+    """
+    known = parameter_entries(_TRAINING) | parameter_entries(family.entries)
+    return described(cls, known | entries)
+
+
+def described(cls: type, entries: dict[str, str]) -> str:
+    """Give the entries of a signature's parameters, in its order and with its defaults."""
+    names = inspect.signature(cls).parameters
+    return _with_defaults("\n".join(entries[name].strip("\n") for name in names), cls)
+
+
+def _opening(family: Family, inputs: str) -> str:
+    return f"{family.about}{inputs}\nParameters\n----------{family.entries}"
 
 
 def _default(parameter: inspect.Parameter) -> str:
@@ -172,15 +203,16 @@ def _with_defaults(text: str, cls: type) -> str:
     return re.sub(r"^( *)(\w+) : .*$", line, text, flags=re.MULTILINE)
 
 
-def documented(*, sequences: bool, family: str = ""):
-    """Fill ``{training}``, ``{targets}``, ``{attributes}`` and defaults in a docstring.
+def documented(*, sequences: bool):
+    """Fill ``{family}``, ``{training}``, ``{targets}``, ``{attributes}`` and defaults.
+
+    The class says its family in ``_family``; ``{family}`` is what the model is, what X may be
+    and the head of the parameters, with the family's.
 
     Parameters
     ----------
     sequences : bool
         Whether X holds sequences, in channels, or rows, in columns.
-    family : str
-        Text for ``{family}``: what regressor and classifier of one model share.
     """
     words = _CHANNELS if sequences else _COLUMNS
 
@@ -190,7 +222,7 @@ def documented(*, sequences: bool, family: str = ""):
         classifies = hasattr(cls, "predict_proba")
         text = filled(
             cls.__doc__,
-            family=family,
+            family=_opening(cls._family, words["inputs"]),
             targets=_CLASSIFICATION if classifies else _REGRESSION,
             training=_TRAINING.replace("{column}", words["column"]),
             attributes=(_CLASSES.rstrip("\n") if classifies else "")

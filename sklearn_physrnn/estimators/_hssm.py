@@ -2,116 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
-from torch import nn
-
-from ..nn.hssm import HSSM
-from ..preparation.number_targets import NumberTargets
-from ..preparation.sequences import SequenceInputs
-from ..preparation.step_targets import StepTargets
-from ..preparation.targets import Targets
+from ..families import HSSM
 from ._classification import _BaseClassifier
 from ._docstrings import documented
-from ._family import Family
 from ._regression import _BaseRegressor
 
-_OWN_CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_size": [Interval(Integral, 1, None, closed="left")],
-    "state_size": [Interval(Integral, 1, None, closed="left")],
-    "num_blocks": [Interval(Integral, 1, None, closed="left")],
-    "fitter": [StrOptions({"rhel", "bptt"})],
-    "dynamics": [StrOptions({"linear", "nonlinear"})],
-    "epsilon": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-    "norm": [StrOptions({"batch", "layer"}), None],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "readout": [StrOptions({"mean", "last"})],
-    "time_channel": [Integral, None],
-}
 
-
-_FAMILY = """
-An HSSM is a stack of layers of oscillators that conserve energy, driven by the input
-(arXiv 2506.05259; the equations are in :class:`sklearn_physrnn.nn.HSSM`). Because such a
-system runs backward exactly, its gradient can be had by letting it run back and
-reading it off the difference of two echoes (`fitter` "rhel"): nothing that grows with
-the length of the sequence is stored but the layer's input. Back-propagation through
-time ("bptt") gives the same gradient.
-
-X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
-NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-and unequal length; or of shape (n_samples, n_timesteps), one channel.
-
-Parameters
-----------
-hidden_size : int
-    Width of the blocks.
-state_size : int
-    Oscillators in a block.
-num_blocks : int
-    Number of blocks.
-fitter : {"rhel", "bptt"}
-    How the oscillators' gradient is computed: by Hamiltonian echo, or by back-propagation
-    through time.
-dynamics : {"linear", "nonlinear"}
-    Harmonic oscillators, or oscillators in a log cosh potential.
-epsilon : float or "auto"
-    Size of the echo's nudge; "auto" fits it to each sample and oscillator.
-norm : {"batch", "layer"} or None
-    Normalisation before each block; its statistics never see padding.
-dropout : float
-    Share of activations dropped in training.
-"""
-
-
-class HSSMFamily(Family):
-    """What regressor and classifier share."""
-
-    parameters = (*_OWN_CONSTRAINTS, "every")
-
-    def inputs(self, estimator: Any) -> SequenceInputs:
-        channel = estimator.time_channel
-        return SequenceInputs(
-            estimator.scale_inputs, None if channel is None else int(channel), bounded=True
-        )
-
-    def targets(self, estimator: Any, numbers: NumberTargets) -> Targets:
-        if estimator.readout != "sequence":
-            return numbers
-        return StepTargets(numbers, estimator.every)
-
-    def module(self, estimator: Any, inputs: SequenceInputs, n_outputs: int) -> nn.Module:
-        return HSSM(
-            inputs.n_columns,
-            n_outputs,
-            hidden_size=estimator.hidden_size,
-            state_size=estimator.state_size,
-            num_blocks=estimator.num_blocks,
-            dynamics=estimator.dynamics,
-            gradient=estimator.fitter,
-            epsilon=estimator.epsilon,
-            norm=estimator.norm,
-            dropout=estimator.dropout,
-            readout=estimator.readout,
-            every=getattr(estimator, "every", 1),
-            initial_step=_initial_step(estimator.dynamics, inputs),
-        )
-
-
-def _initial_step(dynamics: str, inputs: SequenceInputs) -> float | None:
-    """Keep the horizon, step times length, where float32 can follow the dynamics.
-
-    A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
-    where the gradients of both fitters still agree with float64.
-    """
-    if dynamics == "linear":
-        return None
-    return min(0.1, 3 / inputs.longest**0.5) / inputs.mean_dt
-
-
-@documented(sequences=True, family=_FAMILY)
+@documented(sequences=True)
 class HSSMRegressor(_BaseRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
@@ -147,13 +46,12 @@ class HSSMRegressor(_BaseRegressor):
     (3, 30)
     """
 
-    _family = HSSMFamily()
+    _family = HSSM
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **_OWN_CONSTRAINTS,
-        "readout": [StrOptions({"mean", "last", "sequence"})],
-        "every": [Interval(Integral, 1, None, closed="left")],
+        **HSSM.estimator_constraints,
+        **HSSM.per_step,
     }
 
     def __init__(
@@ -226,7 +124,7 @@ class HSSMRegressor(_BaseRegressor):
         self.verbose = verbose
 
 
-@documented(sequences=True, family=_FAMILY)
+@documented(sequences=True)
 class HSSMClassifier(_BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
@@ -255,11 +153,12 @@ class HSSMClassifier(_BaseClassifier):
     (2,)
     """
 
-    _family = HSSMFamily()
+    _family = HSSM
+    every = 1
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **_OWN_CONSTRAINTS,
+        **HSSM.estimator_constraints,
     }
 
     def __init__(

@@ -1,6 +1,6 @@
 """What sktime asks of a forecaster, for every one of the package.
 
-A model family adds its name and what it hands to its module (``_family_options``).
+A forecaster adds its model family, and its parameters with their defaults.
 """
 
 import copy
@@ -71,11 +71,8 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TrainingParameters._parameter_constraints,
-        "hidden_size": [Interval(Integral, 1, None, closed="left")],
-        "num_layers": [Interval(Integral, 1, None, closed="left")],
         "window_length": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "horizon": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "segment_length": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "calendar": [StrOptions({"auto"}), list, tuple, None],
         "interval": [StrOptions({"conformal", "quantile"}), None],
         "calibration_size": [Interval(Integral, 1, None, closed="left")],

@@ -2,7 +2,8 @@
 
 from typing import TypeVar
 
-from ..estimators._docstrings import filled, parameter_entries, parameters_like
+from ..estimators._docstrings import filled, parameter_entries, parameters_of
+from ..families import OfFamily
 
 _DATA = """
 The forecaster looks at the last `window_length` values and forecasts the next `horizon`
@@ -86,17 +87,16 @@ pretrained_ : object
     What ``pretrain`` learned.
 """
 
-_Class = TypeVar("_Class", bound=type)
+_Class = TypeVar("_Class", bound=type[OfFamily])
 
 
-def documented(estimator: type, **entries: str):
-    """Fill ``{data}``, ``{parameters}`` and ``{attributes}`` in a docstring.
+def documented(**entries: str):
+    """Fill ``{family}``, ``{data}``, ``{parameters}`` and ``{attributes}`` in a docstring.
+
+    The class says its family in ``_family``, which describes its own parameters.
 
     Parameters
     ----------
-    estimator : type
-        The estimator of the same model for scikit-learn, whose docstring describes the
-        parameters that are no forecaster's own.
     **entries : str
         Descriptions that take the place of those, in numpydoc's form.
     """
@@ -105,9 +105,12 @@ def documented(estimator: type, **entries: str):
         if cls.__doc__ is None:  # python -OO
             return cls
         own = parameter_entries(_PARAMETERS) | entries
-        parameters = parameters_like(cls, estimator, **own)
         cls.__doc__ = filled(
-            cls.__doc__, data=_DATA, parameters=parameters, attributes=_ATTRIBUTES
+            cls.__doc__,
+            family=cls._family.about,
+            data=_DATA,
+            parameters=parameters_of(cls, cls._family, **own),
+            attributes=_ATTRIBUTES,
         )
         return cls
 

@@ -11,7 +11,9 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from ..nn._forecast import WindowForecaster, make_forecaster
+from ..families import CoreSizes, Family
+from ..nn._forecast import LinearMap, WindowForecaster
+from ..nn._segments import ForecastCore
 from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
 from ..training._random import seeded
@@ -33,11 +35,10 @@ _UPDATE_RATE = 0.1
 class _WindowTraining(TrainingParameters):
     """Build a family's module and train it on windows of standardised series."""
 
-    _family: ClassVar[str]
+    _family: ClassVar[Family]
 
     get_params: Callable[..., dict[str, Any]]
 
-    hidden_size: int
     window_length: int | str
     horizon: int | str
     calendar: str | Sequence[str] | None
@@ -67,10 +68,6 @@ class _WindowTraining(TrainingParameters):
             segment_length=getattr(self, "segment_length", 1),
         )
 
-    def _family_options(self, sizes: Sizes) -> dict[str, Any]:
-        """Give what the family's module takes beside what all take."""
-        raise NotImplementedError
-
     def _n_quantiles(self) -> int:
         return len(QUANTILES) if self.interval == "quantile" else 1
 
@@ -91,23 +88,27 @@ class _WindowTraining(TrainingParameters):
         self, sizes: Sizes, features: Features, n_channels: int, seed: int, windows: Windows
     ) -> WindowForecaster:
         """Build the module that is to be trained on `windows`."""
+        core_sizes = CoreSizes(
+            n_channels,
+            sizes.window_length,
+            sizes.horizon,
+            sizes.segment_length,
+            features.n_features,
+            self._n_quantiles(),
+        )
         with seeded(seed):
-            module = make_forecaster(
-                self._family,
-                n_channels=n_channels,
-                window_length=sizes.window_length,
-                horizon=sizes.horizon,
-                hidden_size=self.hidden_size,
-                n_features=features.n_features,
-                n_quantiles=self._n_quantiles(),
-                normalization=self.normalization,
-                linear=self.linear,
-                dropout=self.dropout,
-                **self._family_options(sizes),
-            )
+            core = self._family.core(self, core_sizes)
+        module = WindowForecaster(
+            core, normalization=self.normalization, linear=self._linear_map(core)
+        )
         some = slice(None, None, max(1, len(windows) // _SOME))
         module.learn_typical(windows.take(some)[0]["x"])
         return module
+
+    def _linear_map(self, core: ForecastCore) -> LinearMap | None:
+        if not self.linear:
+            return None
+        return LinearMap(core.window_length, core.horizon, core.n_quantiles, self.dropout)
 
     def _windows(
         self, values: np.ndarray, table: np.ndarray | None, starts: np.ndarray, sizes: Sizes

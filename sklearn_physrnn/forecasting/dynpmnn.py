@@ -1,29 +1,23 @@
 """DynPMNN forecaster."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from ..estimators._dynpmnn import DynPMNNRegressor
 from ..estimators._parameters import set_parameters
-from ..nn._solvers import SOLVERS
-from ..nn.vector_fields import VECTOR_FIELDS
+from ..families import DynPMNN
 from ._base import _BaseForecaster
 from ._docstrings import documented
-from ._sizes import Sizes
 
 
-@documented(DynPMNNRegressor)
+@documented()
 class DynPMNNForecaster(_BaseForecaster):
     """Forecasts by layers of FitzHugh-Nagumo neurons or other differential equations.
 
-    Each hidden layer is a set of small physical systems: an affine map of the layer's
-    input, which for the first one is the whole window, sets their initial state and
-    drive, and the layer's output is their state after `t_end` (arXiv 2605.08176; the
-    equations are in :class:`sklearn_physrnn.nn.DynPMNN`).
+    {family}
+
+    Here the first layer's input is the whole window, and the output is the whole horizon.
 
     {data}
 
@@ -46,20 +40,11 @@ class DynPMNNForecaster(_BaseForecaster):
     (3, 2)
     """
 
-    _family = "dynpmnn"
-
-    num_layers: int
-    dynamics: Any
-    solver: str
-    n_steps: int
-    t_end: float
+    _family = DynPMNN
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseForecaster._parameter_constraints,
-        "dynamics": [StrOptions(VECTOR_FIELDS.keys()), nn.Module, callable],
-        "solver": [StrOptions(SOLVERS.keys())],
-        "n_steps": [Interval(Integral, 1, None, closed="left")],
-        "t_end": [Interval(Real, 0, None, closed="neither")],
+        **DynPMNN.forecaster_constraints,
     }
 
     def __init__(
@@ -101,12 +86,3 @@ class DynPMNNForecaster(_BaseForecaster):
     ) -> None:
         set_parameters(self, locals())
         super().__init__()
-
-    def _family_options(self, sizes: Sizes) -> dict[str, Any]:
-        return {
-            "num_layers": self.num_layers,
-            "dynamics": self.dynamics,
-            "solver": self.solver,
-            "n_steps": self.n_steps,
-            "t_end": self.t_end,
-        }

@@ -1,16 +1,12 @@
 """HSSM forecaster."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
-from ..estimators._hssm import HSSMRegressor
 from ..estimators._parameters import set_parameters
+from ..families import HSSM
 from ._base import _BaseForecaster
 from ._docstrings import documented
-from ._sizes import Sizes
 
 # Windows are of one length.
 _NORM = """
@@ -19,13 +15,14 @@ norm : {"batch", "layer"} or None
 """
 
 
-@documented(HSSMRegressor, norm=_NORM)
+@documented(norm=_NORM)
 class HSSMForecaster(_BaseForecaster):
     """Forecasts by a Hamiltonian state space model.
 
-    An HSSM is a stack of layers of oscillators that conserve energy, driven by the input
-    (arXiv 2506.05259; the equations are in :class:`sklearn_physrnn.nn.HSSM`). Here one of
-    its steps is a segment of the series, and over the horizon the oscillators ring on.
+    {family}
+
+    Here one step of the oscillators is a segment of the series, and over the horizon they
+    ring on.
 
     {data}
 
@@ -48,24 +45,12 @@ class HSSMForecaster(_BaseForecaster):
     (3, 2)
     """
 
-    _family = "hssm"
+    _family = HSSM
     _test_sizes: ClassVar[dict[str, int]] = {"hidden_size": 4, "state_size": 4}
-
-    state_size: int
-    num_blocks: int
-    fitter: str
-    dynamics: str
-    epsilon: float | str
-    norm: str | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseForecaster._parameter_constraints,
-        "state_size": [Interval(Integral, 1, None, closed="left")],
-        "num_blocks": [Interval(Integral, 1, None, closed="left")],
-        "fitter": [StrOptions({"rhel", "bptt"})],
-        "dynamics": [StrOptions({"linear", "nonlinear"})],
-        "epsilon": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "norm": [StrOptions({"batch", "layer"}), None],
+        **HSSM.forecaster_constraints,
     }
 
     def __init__(
@@ -109,14 +94,3 @@ class HSSMForecaster(_BaseForecaster):
     ) -> None:
         set_parameters(self, locals())
         super().__init__()
-
-    def _family_options(self, sizes: Sizes) -> dict[str, Any]:
-        return {
-            "num_layers": self.num_blocks,
-            "segment_length": sizes.segment_length,
-            "state_size": self.state_size,
-            "gradient": self.fitter,
-            "dynamics": self.dynamics,
-            "epsilon": self.epsilon,
-            "norm": self.norm,
-        }

@@ -3,25 +3,19 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import StrOptions
-
 from ..estimators._parameters import set_parameters
-from ..estimators._petnn import PETNNRegressor
-from ..kernels.petnn import INCREMENTS, RELEASES
+from ..families import PETNN
 from ._base import _BaseForecaster
 from ._docstrings import documented
-from ._sizes import Sizes
 
 
-@documented(PETNNRegressor)
+@documented()
 class PETNNForecaster(_BaseForecaster):
     """Forecasts by a physics-inspired energy transition network.
 
-    PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
-    from its input until a timer, learned too, runs out; then it releases that energy into
-    its candidate state and falls back to its ground state (arXiv 2505.03281; the equations
-    are in :class:`sklearn_physrnn.nn.PETNN`). Here one of its steps is a segment of the
-    series (SegRNN, arXiv 2308.11200).
+    {family}
+
+    Here one step of the recurrence is a segment of the series (SegRNN, arXiv 2308.11200).
 
     {data}
 
@@ -44,22 +38,13 @@ class PETNNForecaster(_BaseForecaster):
     (3, 2)
     """
 
-    # NOTE[paper]: the recurrence is over segments of each channel; SegmentCore says why. And
-    # `release` has a gradient by default: the paper's has none, and leaves the timers untrained.
-    _family = "petnn"
-
-    num_layers: int
-    release: str
-    increment: str
-    time_decay: bool
-    ground_state: bool
+    # NOTE[paper]: `release` has a gradient by default: the paper's has none, and leaves the timers
+    # untrained.
+    _family = PETNN
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseForecaster._parameter_constraints,
-        "release": [StrOptions(set(RELEASES))],
-        "increment": [StrOptions(set(INCREMENTS))],
-        "time_decay": ["boolean"],
-        "ground_state": ["boolean"],
+        **PETNN.forecaster_constraints,
     }
 
     def __init__(
@@ -102,13 +87,3 @@ class PETNNForecaster(_BaseForecaster):
     ) -> None:
         set_parameters(self, locals())
         super().__init__()
-
-    def _family_options(self, sizes: Sizes) -> dict[str, Any]:
-        return {
-            "num_layers": self.num_layers,
-            "segment_length": sizes.segment_length,
-            "release": self.release,
-            "increment": self.increment,
-            "time_decay": self.time_decay,
-            "ground_state": self.ground_state,
-        }

@@ -6,7 +6,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from ..estimators._petnn import PETNNClassifier, PETNNRegressor, release_rate
+from ..estimators._petnn import PETNNClassifier, PETNNRegressor
+from ..families.petnn import release_rate
 from ..nn._recurrent import RecurrentModel
 from ..nn.petnn import PETNN
 from ._models import check_family, check_indices, checked, exact_copy, exact_inputs, one_sequence

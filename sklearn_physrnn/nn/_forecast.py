@@ -1,16 +1,11 @@
-"""Forecasters of windows: per-window normalisation around a core of each model family."""
-
-from typing import Any
+"""Forecasters of windows: per-window normalisation around a core of any model family."""
 
 import torch
 from torch import nn
 
-from ._check import check_at_least_one
 from ._dropout import Dropout
-from ._segments import DynPMNNCore, ForecastCore, OscillatorCore, SegmentCore
-from .petnn import PETNN
+from ._segments import ForecastCore
 
-FAMILIES = ("petnn", "hssm", "dynpmnn")
 NORMALIZATIONS = ("last", "standard", "last_standard", None)
 
 # Of the typical deviation of a window: what varies less is taken to stand still.
@@ -153,81 +148,3 @@ class LinearMap(nn.Module):
         """Map z (batch, time, channels) to (batch, horizon, channels, quantiles)."""
         mapped = nn.functional.linear(self.dropout(z).transpose(1, 2), self.weight)
         return mapped.unflatten(2, (self.horizon, -1)).transpose(1, 2)
-
-
-def make_forecaster(
-    family: str,
-    *,
-    n_channels: int,
-    window_length: int,
-    horizon: int,
-    hidden_size: int,
-    n_features: int = 0,
-    n_quantiles: int = 1,
-    num_layers: int = 1,
-    segment_length: int = 24,
-    normalization: str | None = "last",
-    linear: bool = True,
-    dropout: float = 0.0,
-    **switches: Any,
-) -> WindowForecaster:
-    """Build the forecaster of a model family.
-
-    Parameters
-    ----------
-    family : {"petnn", "hssm", "dynpmnn"}
-    n_channels, window_length, horizon, n_features, n_quantiles : int
-        Sizes of the data.
-    hidden_size : int
-        Width of the recurrence, or neurons of an ODE layer.
-    num_layers : int
-        Layers, or blocks.
-    segment_length : int
-        Steps that are one step of the recurrence; not for "dynpmnn".
-    normalization : {"last", "standard", "last_standard", None}
-        See :class:`WindowForecaster`.
-    linear : bool
-        Add a linear map of the normalised window.
-    dropout : float
-        Before the output, between layers or blocks, and of the linear map's input.
-    **switches
-        Of the family: of :class:`PETNN`; `state_size` and the options of
-        :class:`HSSM`'s blocks; of :class:`DynPMNN`.
-
-    Raises
-    ------
-    ValueError
-        For an unknown family or normalization, or a size that is too small.
-    """
-    sizes: dict[str, Any] = {
-        "n_channels": n_channels,
-        "window_length": window_length,
-        "horizon": horizon,
-        "n_features": n_features,
-        "n_quantiles": n_quantiles,
-        "dropout": dropout,
-    }
-    check_at_least_one(hidden_size=hidden_size, num_layers=num_layers)
-    core: ForecastCore
-    if family == "petnn":
-        if num_layers > 1:
-            switches["dropout"] = dropout
-        recurrent = PETNN(hidden_size, hidden_size, num_layers, **switches)
-        core = SegmentCore(recurrent, hidden_size, segment_length=segment_length, **sizes)
-    elif family == "hssm":
-        core = OscillatorCore(
-            hidden_size=hidden_size,
-            num_blocks=num_layers,
-            segment_length=segment_length,
-            **switches,
-            **sizes,
-        )
-    elif family == "dynpmnn":
-        core = DynPMNNCore(hidden_size=hidden_size, num_layers=num_layers, **switches, **sizes)
-    else:
-        raise ValueError(f"family must be one of {FAMILIES}, got {family!r}.")
-    return WindowForecaster(
-        core,
-        normalization=normalization,
-        linear=LinearMap(window_length, horizon, n_quantiles, dropout) if linear else None,
-    )

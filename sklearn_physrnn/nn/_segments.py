@@ -235,6 +235,7 @@ class OscillatorCore(ForecastCore):
         **options: Any,
     ) -> None:
         super().__init__(n_channels, window_length, horizon, n_features, n_quantiles)
+        check_at_least_one(hidden_size=hidden_size, num_blocks=num_blocks)
         self.segments = Segments(
             n_channels, window_length, horizon, segment_length, hidden_size, n_features
         )

@@ -11,6 +11,8 @@ executed or imported, and no memory is taken for what the file only claims to ho
 import os
 from typing import Any
 
+from .._version import __version__
+
 __all__ = ["load", "save"]
 
 
@@ -93,7 +95,6 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
     >>> bool((loaded.predict_proba(X) == model.predict_proba(X)).all())
     True
     """
-    from .. import __version__
     from ..storage.format import read_arrays, read_header
     from ..training._device import training_device
     from ._reading import from_contents

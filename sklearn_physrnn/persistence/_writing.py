@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._version import __version__
 from ..storage import modules
 from ..storage.format import spec_of
 from ..storage.plain import NotPlainError, to_json
@@ -80,8 +81,6 @@ def _changed(name: str) -> str:
 
 
 def _versions() -> dict[str, str]:
-    from .. import __version__
-
     others = {name: version(name) for name in ("torch", "numpy", "scikit-learn")}
     return {"sklearn_physrnn": __version__, **others, "python": platform.python_version()}
 

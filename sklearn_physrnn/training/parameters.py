@@ -75,7 +75,6 @@ class TrainingParameters:
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
         "dtype": [StrOptions(set(DTYPES))],
         "device": [str],
         "callbacks": [list, tuple, None],

@@ -2,16 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_physrnn.nn._forecast import (
-    FAMILIES,
-    NORMALIZATIONS,
-    LinearMap,
-    WindowForecaster,
-    make_forecaster,
-    scale_of,
-)
+from sklearn_physrnn.families import CoreSizes
+from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from sklearn_physrnn.nn._forecast import NORMALIZATIONS, LinearMap, WindowForecaster, scale_of
 from sklearn_physrnn.nn._segments import SegmentCore
 
+FAMILIES = {"petnn": PETNNForecaster, "hssm": HSSMForecaster, "dynpmnn": DynPMNNForecaster}
 SIZES = [  # window, horizon, channels, features, quantiles, segment
     (12, 6, 3, 0, 1, 4),
     (10, 7, 2, 2, 3, 4),  # neither is a multiple of the segment
@@ -21,20 +17,21 @@ SIZES = [  # window, horizon, channels, features, quantiles, segment
 ]
 
 
-def _forecaster(family, size=SIZES[0], *, seed=0, started=True, **options):
+def _core(family, sizes, **params):
+    params = FAMILIES[family](hidden_size=8, **{"dropout": 0.0, **params})
+    return params._family.core(params, sizes)
+
+
+def _forecaster(
+    family, size=SIZES[0], *, started=True, linear=True, normalization="last", dropout=0.0
+):
     window, horizon, channels, features, quantiles, segment = size
-    if family != "dynpmnn":
-        options = {"segment_length": segment, **options}
-    torch.manual_seed(seed)
-    model = make_forecaster(
-        family,
-        n_channels=channels,
-        window_length=window,
-        horizon=horizon,
-        hidden_size=8,
-        n_features=features,
-        n_quantiles=quantiles,
-        **options,
+    torch.manual_seed(0)
+    sizes = CoreSizes(channels, window, horizon, segment, features, quantiles)
+    model = WindowForecaster(
+        _core(family, sizes, dropout=dropout),
+        normalization=normalization,
+        linear=LinearMap(window, horizon, quantiles, dropout) if linear else None,
     )
     if started:  # as if trained: nothing is exactly zero
         with torch.no_grad():
@@ -224,26 +221,41 @@ def test_a_linear_map_shares_its_weights_among_channels():
     torch.testing.assert_close(linear(z), expected)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("wrong", "message"),
     [
-        ({"normalization": "minmax"}, r"normalization must be one of .*, got 'minmax'"),
-        ({"family": "lstm"}, r"family must be one of .*, got 'lstm'"),
-        ({"segment_length": 0}, "segment_length must be at least 1, got 0"),
         ({"window_length": 0}, "window_length must be at least 1, got 0"),
         ({"horizon": 0}, "horizon must be at least 1, got 0"),
         ({"horizon": 2.5}, "horizon must be an integer of at least 1 .*, got 2.5"),
         ({"n_channels": 0}, "n_channels must be at least 1, got 0"),
         ({"n_quantiles": 0}, "n_quantiles must be at least 1, got 0"),
-        ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
     ],
 )
-def test_bad_arguments(options, message):
-    arguments = {
-        "family": "petnn", "n_channels": 2, "window_length": 12, "horizon": 6, "hidden_size": 4,
-    }  # fmt: skip
+def test_bad_sizes(family, wrong, message):
+    sizes = {"n_channels": 2, "window_length": 12, "horizon": 6, "segment_length": 4}
     with pytest.raises(ValueError, match=message):
-        make_forecaster(**arguments | options)
+        _core(family, CoreSizes(**sizes | wrong))
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [("petnn", "num_layers"), ("hssm", "num_blocks"), ("dynpmnn", "num_layers")],
+)
+def test_layers_must_be_at_least_one(family, name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        _core(family, CoreSizes(2, 12, 6, 4), **{name: 0})
+
+
+@pytest.mark.parametrize("family", ["petnn", "hssm"])
+def test_segments_must_be_of_at_least_one_step(family):
+    with pytest.raises(ValueError, match="segment_length must be at least 1, got 0"):
+        _core(family, CoreSizes(2, 12, 6, 0))
+
+
+def test_an_unknown_normalization_is_refused():
+    with pytest.raises(ValueError, match=r"normalization must be one of .*, got 'minmax'"):
+        _forecaster("petnn", normalization="minmax")
 
 
 def test_features_must_fit():

@@ -1,6 +1,5 @@
 """Energy-transition neurons (PETNN): the seam between torch and the time loops."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,25 +9,9 @@ from .._autograd import compiled_backward, compiled_forward
 from .._check import check_alike, check_lengths, check_shapes, check_tensors, evidently_sound
 from .._dispatch import choose_backend
 from . import reference
-
-RELEASES = ("hard", "surrogate", "soft")  # how a release is differentiated
-INCREMENTS = ("linear", "tanh")
-
-
-@dataclass(frozen=True)
-class Switches:
-    """Which variant of the recurrence is run; see :func:`petnn`."""
-
-    release: str = "surrogate"
-    width: float = 1.0
-    increment: str = "linear"
-    time_decay: bool = True
-    ground_state: bool = True
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks of the input weights, each as wide as the hidden state."""
-        return 4 + self.time_decay + self.ground_state
+from .switches import INCREMENTS as INCREMENTS
+from .switches import RELEASES as RELEASES
+from .switches import Switches as Switches
 
 
 class Trajectory(NamedTuple):
@@ -45,6 +28,8 @@ class Trajectory(NamedTuple):
 
 State = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
+
+_USUAL = Switches()
 
 _NAMES = ("x", "input_weight", "recurrent_weight", "bias", "S", "C", "T", "dt")
 
@@ -165,7 +150,7 @@ def petnn(
     *,
     dt: torch.Tensor | None = None,
     lengths: torch.Tensor | None = None,
-    switches: Switches = Switches(),
+    switches: Switches = _USUAL,
     backend: str | None = None,
 ) -> tuple[torch.Tensor, State]:
     r"""One layer of energy-transition neurons over whole sequences.
@@ -258,7 +243,7 @@ def trajectory(
     *,
     dt: torch.Tensor | None = None,
     lengths: torch.Tensor | None = None,
-    switches: Switches = Switches(),
+    switches: Switches = _USUAL,
     backend: str | None = None,
 ) -> Trajectory:
     """S, C, T and m of :func:`petnn` at every step, to look at; no gradient.

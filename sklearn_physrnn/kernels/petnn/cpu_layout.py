@@ -12,8 +12,8 @@ import itertools
 
 import numpy as np
 
-from . import RELEASES
 from .cpu_gemm import ROWS
+from .switches import RELEASES
 
 HARD, SURROGATE, SOFT = 0, 1, 2
 

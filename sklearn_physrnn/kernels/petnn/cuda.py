@@ -21,16 +21,14 @@ to powers of two; above MAX_HIDDEN a program's rows no longer fit into registers
 reference runs. Nothing is added up by atomics: the same input gives the same result.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import triton
 
 from .cuda_backward import backward_kernel
 from .cuda_forward import forward_kernel
-
-if TYPE_CHECKING:
-    from . import Switches
+from .switches import Switches
 
 MAX_HIDDEN = 256
 _TENSOR_CORE_ROWS = 16  # the least that Triton's dot takes
@@ -114,7 +112,7 @@ def _plan(
     return width, cut, torch.bfloat16 if cut.precision == "bf16" else like.dtype
 
 
-def _options(switches: "Switches", n_hidden: int, width: int, cut: Tiling) -> dict[str, Any]:
+def _options(switches: Switches, n_hidden: int, width: int, cut: Tiling) -> dict[str, Any]:
     """Arguments that both kernels are compiled for."""
     return {
         "H": n_hidden,
@@ -154,7 +152,7 @@ def _whole(*tensors: torch.Tensor | None) -> list[Any]:
 
 
 def forward(
-    switches: "Switches", keep: bool, precision: str, x: torch.Tensor, input_weight: torch.Tensor,
+    switches: Switches, keep: bool, precision: str, x: torch.Tensor, input_weight: torch.Tensor,
     recurrent_weight: torch.Tensor, bias: torch.Tensor, s0: torch.Tensor, c0: torch.Tensor,
     t0: torch.Tensor, dt: torch.Tensor | None, lengths: torch.Tensor | None,
 ) -> tuple[Any, ...]:  # fmt: skip
@@ -187,7 +185,7 @@ def forward(
 
 
 def backward(
-    switches: "Switches", precision: str, needs_grad_x: bool, x: torch.Tensor,
+    switches: Switches, precision: str, needs_grad_x: bool, x: torch.Tensor,
     input_weight: torch.Tensor, recurrent_weight: torch.Tensor, gates: torch.Tensor,
     kept: torch.Tensor, last_s: torch.Tensor, dt: torch.Tensor | None,
     lengths: torch.Tensor | None, grad_out: torch.Tensor | None, grad_s: torch.Tensor | None,

@@ -1,0 +1,158 @@
+"""What a model family says of itself, whichever library's estimator asks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Protocol
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from ..nn._segments import ForecastCore
+from ..preparation.inputs import Inputs
+from ..preparation.number_targets import NumberTargets
+from ..preparation.targets import Targets
+from ..storage.format import Spec
+
+Constraints = Mapping[str, list[Any]]
+
+AT_LEAST_ONE: list[Any] = [Interval(Integral, 1, None, closed="left")]
+POSITIVE: list[Any] = [Interval(Real, 0, None, closed="neither")]
+SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
+
+
+@dataclass(frozen=True)
+class NetworkSizes:
+    """What a network has to know of the data that an estimator is fitted to.
+
+    Attributes
+    ----------
+    n_inputs : int
+        Channels of sequences, or columns of a table.
+    n_outputs : int
+    longest : int
+        Steps of the longest sequence.
+    mean_dt : float
+        Mean step of time, in the unit in which the network is told it.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    longest: int = 1
+    mean_dt: float = 1.0
+
+
+@dataclass(frozen=True)
+class CoreSizes:
+    """What a forecasting core has to know of the windows it is trained on.
+
+    Attributes
+    ----------
+    n_channels, window_length, horizon, n_features, n_quantiles : int
+        See :class:`~sklearn_physrnn.nn._segments.ForecastCore`.
+    segment_length : int
+        Steps of the series that are one of the recurrence, where it recurs.
+    """
+
+    n_channels: int
+    window_length: int
+    horizon: int
+    segment_length: int
+    n_features: int = 0
+    n_quantiles: int = 1
+
+    def of_data(self) -> dict[str, int]:
+        """Give what every core takes: all but the length of a segment."""
+        sizes = asdict(self)
+        del sizes["segment_length"]
+        return sizes
+
+
+class Family(ABC):
+    """One model family: its parameters, what they mean, and how its networks are made.
+
+    It has no state. `params`, in its methods, is any object whose attributes are the
+    parameters, such as an estimator.
+
+    Attributes
+    ----------
+    recurrence : mapping of str to list
+        Constraints, as scikit-learn takes them, of the parameters of the recurrence itself,
+        which estimators and forecasters have alike.
+    network : mapping of str to list
+        Of the network that estimators put around it.
+    forecasting : mapping of str to list
+        Of the forecasting core; `segment_length`, unless it is told otherwise.
+    about : str
+        What the model is, for docstrings.
+    entries : str
+        Descriptions of all parameters, in numpydoc's form.
+    remedies : str
+        What to try where a trained network overflows, after "Fit it anew with".
+    """
+
+    recurrence: ClassVar[Constraints]
+    network: ClassVar[Constraints] = {}
+    forecasting: ClassVar[Constraints] = {
+        "segment_length": [StrOptions({"auto"}), *AT_LEAST_ONE],
+    }
+    about: ClassVar[str]
+    entries: ClassVar[str]
+    remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
+
+    @property
+    def estimator_constraints(self) -> dict[str, list[Any]]:
+        """Constraints of the parameters that its estimators have of it."""
+        return {**self.recurrence, **self.network}
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Those of an estimator that its network, and what that is given, follow from."""
+        return (*self.recurrence, *self.network)
+
+    @property
+    def forecaster_constraints(self) -> dict[str, list[Any]]:
+        """Constraints of the parameters that its forecaster has of it."""
+        return {**self.recurrence, **self.forecasting}
+
+    @abstractmethod
+    def module(self, params: Any, sizes: NetworkSizes) -> nn.Module:
+        """Build the untrained network of an estimator; drawn under a seed."""
+
+    @abstractmethod
+    def inputs(self, params: Any) -> Inputs:
+        """Say what X of an estimator is, before it is seen."""
+
+    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
+        """Say what y of a regressor is, before it is seen."""
+        return numbers
+
+    def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
+        """Fit the loss to networks whose outputs have an axis more."""
+        return criterion
+
+    @abstractmethod
+    def core(self, params: Any, sizes: CoreSizes) -> ForecastCore:
+        """Build the untrained core of a forecaster; drawn under a seed."""
+
+    def examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
+        """Look at a trained network on a few training inputs, and warn of what is amiss.
+
+        Returns
+        -------
+        dict of str to object
+            Attributes that ``fit`` is to set.
+        """
+        return {}
+
+    def attributes(self, params: Any, dtype: str) -> dict[str, Spec]:
+        """Say of what type and shape the attributes that `examine` gives are in a file."""
+        return {}
+
+
+class OfFamily(Protocol):
+    """An estimator that says its family."""
+
+    _family: ClassVar[Family]

@@ -1,0 +1,112 @@
+"""DynPMNN: layers of neurons that follow a differential equation, for tables."""
+
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import StrOptions
+from torch import nn
+
+from ..nn import dynpmnn
+from ..nn._segments import DynPMNNCore
+from ..nn._solvers import SOLVERS
+from ..nn.vector_fields import VECTOR_FIELDS
+from ..preparation.tables import TableInputs
+from ..training._losses import PerMember
+from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
+
+
+class DynPMNNFamily(Family):
+    """The dynamical physics-modelled neural network (arXiv 2605.08176)."""
+
+    recurrence: ClassVar[Constraints] = {
+        "hidden_size": AT_LEAST_ONE,
+        "num_layers": AT_LEAST_ONE,
+        # The tables' own keys, so that what is added to them is an option, too.
+        "dynamics": [StrOptions(VECTOR_FIELDS.keys()), nn.Module, callable],
+        "solver": [StrOptions(SOLVERS.keys())],
+        "n_steps": AT_LEAST_ONE,
+        "t_end": POSITIVE,
+    }
+    network: ClassVar[Constraints] = {
+        "dropout": SHARE,
+        "n_members": AT_LEAST_ONE,
+        "n_frequencies": [*AT_LEAST_ONE, None],
+        "embedding_dim": AT_LEAST_ONE,
+        "frequency_scale": POSITIVE,
+    }
+    forecasting: ClassVar[Constraints] = {}  # the whole window at once, without segments
+
+    about = """
+Each hidden layer is a set of small physical systems, FitzHugh-Nagumo neurons unless told
+otherwise: an affine map of the layer's input sets their initial state and drive, and
+the layer's output is their state after `t_end`. Weights and physical constants are
+trained together (arXiv 2605.08176; the equations are in
+:class:`sklearn_physrnn.nn.DynPMNN`).
+"""
+
+    entries = """
+hidden_size : int
+    Neurons in a layer.
+num_layers : int
+    Number of layers.
+dynamics : str, nn.Module or callable
+    "fitzhugh_nagumo", "van_der_pol", "hodgkin_huxley" or "kuramoto"; or a vector field
+    of your own, to be copied for every layer; or a callable that makes one from
+    ``hidden_size``.
+solver : {"euler", "semi_implicit_euler", "heun", "rk4"}
+    Scheme that integrates the equations.
+n_steps : int
+    Number of steps.
+t_end : float
+    Integration time, in the unit of the dynamics.
+dropout : float
+    Share of each layer's outputs dropped in training.
+n_members : int
+    Networks in one, which share their weights up to scales (arXiv 2410.24210); the
+    prediction is their mean. More cost more time and overfit less.
+n_frequencies : int or None
+    Give each column a periodic embedding with so many frequencies, for targets that
+    change fast along a column (arXiv 2203.05556).
+embedding_dim : int
+    Width of that embedding, a column.
+frequency_scale : float
+    Standard deviation of its initial frequencies, in periods a unit of scaled X.
+"""
+
+    remedies = (
+        "a smaller learning_rate_init, max_grad_norm, t_end or frequency_scale, or with more "
+        "n_steps"
+    )
+
+    def module(self, params: Any, sizes: NetworkSizes) -> dynpmnn.DynPMNN:
+        return dynpmnn.DynPMNN(
+            sizes.n_inputs,
+            sizes.n_outputs,
+            n_members=params.n_members,
+            n_frequencies=params.n_frequencies,
+            embedding_dim=params.embedding_dim,
+            frequency_scale=params.frequency_scale,
+            **_layers(params),
+        )
+
+    def inputs(self, params: Any) -> TableInputs:
+        return TableInputs(params.scale_inputs)
+
+    def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
+        return criterion if params.n_members == 1 else PerMember(criterion)
+
+    def core(self, params: Any, sizes: CoreSizes) -> DynPMNNCore:
+        return DynPMNNCore(**_layers(params), **sizes.of_data())
+
+    def examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
+        assert isinstance(module, dynpmnn.DynPMNN)
+        module.check_stability(inputs["x"].to(next(module.parameters())))
+        return {}
+
+
+def _layers(params: Any) -> dict[str, Any]:
+    names = ("hidden_size", "num_layers", "dynamics", "solver", "n_steps", "t_end", "dropout")
+    return {name: getattr(params, name) for name in names}
+
+
+DynPMNN = DynPMNNFamily()
