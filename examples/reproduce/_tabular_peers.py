@@ -6,7 +6,7 @@ from torch import nn
 from torchdiffeq import odeint
 
 from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor
-from sklearn_physrnn.estimators._dynpmnn import DynPMNNFamily
+from sklearn_physrnn.families.dynpmnn import DynPMNNFamily
 
 
 class NeuralODE(nn.Module):
@@ -70,9 +70,9 @@ class _PeerFamily(DynPMNNFamily):
     def __init__(self, network):
         self.network = network
 
-    def module(self, estimator, inputs, n_outputs):
+    def module(self, params, sizes):
         """Build the network for rows of a table."""
-        return self.network(inputs.n_columns, n_outputs)
+        return self.network(sizes.n_inputs, sizes.n_outputs)
 
     def examine(self, module, inputs):
         """See nothing: there is no solver's step to look at."""

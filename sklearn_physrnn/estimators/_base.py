@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
-from ..families import Family
+from ..families import Family, NetworkSizes
 from ..preparation.arrays import check_finite, naming, real_numbers
 from ..preparation.prepared import Prepared, Rows
 from ..preparation.targets import Targets
@@ -93,8 +93,9 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     def _make_module(self) -> nn.Module:
         """Build the untrained module; drawn under a seed."""
-        prepared = self._prepared
-        return self._family.module(self, prepared.inputs, prepared.targets.n_outputs)
+        inputs, n_outputs = self._prepared.inputs, self._prepared.targets.n_outputs
+        sizes = NetworkSizes(inputs.n_columns, n_outputs, inputs.longest, inputs.mean_dt)
+        return self._family.module(self, sizes)
 
     def _criterion(self) -> nn.Module:
         return self._family.criterion(self, self._prepared.targets.criterion())

@@ -154,6 +154,7 @@ class HSSMClassifier(_BaseClassifier):
     """
 
     _family = HSSM
+    every = 1
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,

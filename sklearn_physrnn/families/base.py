@@ -24,6 +24,27 @@ SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
 
 
 @dataclass(frozen=True)
+class NetworkSizes:
+    """What a network has to know of the data that an estimator is fitted to.
+
+    Attributes
+    ----------
+    n_inputs : int
+        Channels of sequences, or columns of a table.
+    n_outputs : int
+    longest : int
+        Steps of the longest sequence.
+    mean_dt : float
+        Mean step of time, in the unit in which the network is told it.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    longest: int = 1
+    mean_dt: float = 1.0
+
+
+@dataclass(frozen=True)
 class CoreSizes:
     """What a forecasting core has to know of the windows it is trained on.
 
@@ -87,26 +108,26 @@ class Family(ABC):
         return {**self.recurrence, **self.network}
 
     @property
+    def parameters(self) -> tuple[str, ...]:
+        """Those of an estimator that its network, and what that is given, follow from."""
+        return (*self.recurrence, *self.network)
+
+    @property
     def forecaster_constraints(self) -> dict[str, list[Any]]:
         """Constraints of the parameters that its forecaster has of it."""
         return {**self.recurrence, **self.forecasting}
 
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of what a network, and what it is given, follow from; some may be lacking."""
-        return tuple(self.estimator_constraints)
+    @abstractmethod
+    def module(self, params: Any, sizes: NetworkSizes) -> nn.Module:
+        """Build the untrained network of an estimator; drawn under a seed."""
 
     @abstractmethod
     def inputs(self, params: Any) -> Inputs:
-        """Say what X is, before it is seen."""
+        """Say what X of an estimator is, before it is seen."""
 
     def targets(self, params: Any, numbers: NumberTargets) -> Targets:
-        """Say what y is for a regressor, before it is seen."""
+        """Say what y of a regressor is, before it is seen."""
         return numbers
-
-    @abstractmethod
-    def module(self, params: Any, inputs: Any, n_outputs: int) -> nn.Module:
-        """Build the untrained network of an estimator for fitted `inputs`; drawn under a seed."""
 
     def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
         """Fit the loss to networks whose outputs have an axis more."""

@@ -12,7 +12,7 @@ from ..nn._solvers import SOLVERS
 from ..nn.vector_fields import VECTOR_FIELDS
 from ..preparation.tables import TableInputs
 from ..training._losses import PerMember
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family
+from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
 
 
 class DynPMNNFamily(Family):
@@ -78,19 +78,19 @@ frequency_scale : float
         "n_steps"
     )
 
-    def inputs(self, params: Any) -> TableInputs:
-        return TableInputs(params.scale_inputs)
-
-    def module(self, params: Any, inputs: TableInputs, n_outputs: int) -> dynpmnn.DynPMNN:
+    def module(self, params: Any, sizes: NetworkSizes) -> dynpmnn.DynPMNN:
         return dynpmnn.DynPMNN(
-            inputs.n_columns,
-            n_outputs,
+            sizes.n_inputs,
+            sizes.n_outputs,
             n_members=params.n_members,
             n_frequencies=params.n_frequencies,
             embedding_dim=params.embedding_dim,
             frequency_scale=params.frequency_scale,
             **_layers(params),
         )
+
+    def inputs(self, params: Any) -> TableInputs:
+        return TableInputs(params.scale_inputs)
 
     def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
         return criterion if params.n_members == 1 else PerMember(criterion)

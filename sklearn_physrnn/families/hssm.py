@@ -11,7 +11,7 @@ from ..preparation.number_targets import NumberTargets
 from ..preparation.sequences import SequenceInputs
 from ..preparation.step_targets import StepTargets
 from ..preparation.targets import Targets
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family
+from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
 
 
 class HSSMFamily(Family):
@@ -66,25 +66,10 @@ dropout : float
     Share of activations dropped in training.
 """
 
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        return *super().parameters, "every"
-
-    def inputs(self, params: Any) -> SequenceInputs:
-        channel = params.time_channel
-        return SequenceInputs(
-            params.scale_inputs, None if channel is None else int(channel), bounded=True
-        )
-
-    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
-        if params.readout != "sequence":
-            return numbers
-        return StepTargets(numbers, params.every)
-
-    def module(self, params: Any, inputs: SequenceInputs, n_outputs: int) -> hssm.HSSM:
+    def module(self, params: Any, sizes: NetworkSizes) -> hssm.HSSM:
         return hssm.HSSM(
-            inputs.n_columns,
-            n_outputs,
+            sizes.n_inputs,
+            sizes.n_outputs,
             hidden_size=params.hidden_size,
             state_size=params.state_size,
             num_blocks=params.num_blocks,
@@ -94,9 +79,22 @@ dropout : float
             norm=params.norm,
             dropout=params.dropout,
             readout=params.readout,
-            every=getattr(params, "every", 1),
-            initial_step=_initial_step(params.dynamics, inputs),
+            every=params.every,
+            initial_step=_initial_step(params.dynamics, sizes),
         )
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return (*super().parameters, "every")
+
+    def inputs(self, params: Any) -> SequenceInputs:
+        channel = params.time_channel
+        return SequenceInputs(
+            params.scale_inputs, None if channel is None else int(channel), bounded=True
+        )
+
+    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
+        return StepTargets(numbers, params.every) if params.readout == "sequence" else numbers
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:
         return OscillatorCore(
@@ -113,7 +111,7 @@ dropout : float
         )
 
 
-def _initial_step(dynamics: str, inputs: SequenceInputs) -> float | None:
+def _initial_step(dynamics: str, sizes: NetworkSizes) -> float | None:
     """Keep the horizon, step times length, where float32 can follow the dynamics.
 
     A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
@@ -121,7 +119,7 @@ def _initial_step(dynamics: str, inputs: SequenceInputs) -> float | None:
     """
     if dynamics == "linear":
         return None
-    return min(0.1, 3 / inputs.longest**0.5) / inputs.mean_dt
+    return min(0.1, 3 / sizes.longest**0.5) / sizes.mean_dt
 
 
 HSSM = HSSMFamily()

@@ -13,11 +13,10 @@ from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn import petnn
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn._segments import SegmentCore
-from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..preparation.tokens import TokenInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, SHARE, Constraints, CoreSizes, Family
+from .base import AT_LEAST_ONE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
 
 # Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
 # of 1.0 is loud noise beside what is learned.
@@ -26,12 +25,6 @@ _EMBEDDING_DEVIATION = 0.1
 
 class PETNNFamily(Family):
     """The physics-inspired energy transition network (arXiv 2505.03281)."""
-
-    # NOTE[paper]: "soft" is the default `release` of estimators. The paper releases all or
-    # nothing, without a gradient, and so leaves the timers untrained: mean accuracy 0.899
-    # against 0.921 in cross-validation on six data sets (docs/defaults.md).
-    # NOTE[paper]: "max" is the default `readout` for classes. The paper reads the last state:
-    # mean accuracy 0.864 against 0.899 on four data sets (docs/defaults.md).
 
     recurrence: ClassVar[Constraints] = {
         "hidden_size": AT_LEAST_ONE,
@@ -100,26 +93,26 @@ embedding_dim : int
             dropout=dropout,
         )
 
+    def module(self, params: Any, sizes: NetworkSizes) -> nn.Module:
+        embedding, input_size = None, sizes.n_inputs
+        if params.vocabulary_size is not None:
+            input_size = params.embedding_dim
+            embedding = nn.Embedding(params.vocabulary_size, input_size)
+            nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
+        return RecurrentModel(
+            self.recurrent(params, input_size, params.dropout),
+            params.hidden_size,
+            sizes.n_outputs,
+            embedding=embedding,
+            readout=params.readout,
+            dropout=params.dropout,
+        )
+
     def inputs(self, params: Any) -> SequenceInputs | TokenInputs:
         if params.vocabulary_size is not None:
             return TokenInputs(int(params.vocabulary_size))
         channel = params.time_channel
         return SequenceInputs(params.scale_inputs, None if channel is None else int(channel))
-
-    def module(self, params: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
-        embedding, input_size = None, inputs.n_columns
-        if isinstance(inputs, TokenInputs):
-            input_size = params.embedding_dim
-            embedding = nn.Embedding(inputs.vocabulary_size, input_size)
-            nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
-        return RecurrentModel(
-            self.recurrent(params, input_size, params.dropout),
-            params.hidden_size,
-            n_outputs,
-            embedding=embedding,
-            readout=params.readout,
-            dropout=params.dropout,
-        )
 
     # NOTE[paper]: the recurrence is over segments of each channel; SegmentCore says why.
     def core(self, params: Any, sizes: CoreSizes) -> SegmentCore:

@@ -30,11 +30,15 @@ class Inputs(ABC):
         As ``n_features_in_`` counts them.
     longest : int
         Steps of the longest sequence in training; 1 where a sample is a row.
+    mean_dt : float
+        Of steps in training, where they are bounded. Only what weights start from follows
+        from it.
     """
 
     scaler: Scaler | None = field(default=None, kw_only=True)
     n_features: int = field(default=0, kw_only=True)
     longest: int = field(default=1, kw_only=True)
+    mean_dt: float = field(default=1.0, kw_only=True)
 
     @property
     def named(self) -> bool:

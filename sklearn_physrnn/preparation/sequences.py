@@ -47,9 +47,6 @@ class SequenceInputs(Inputs):
         Steps of a 2-D X, else channels.
     time_unit : float
         The interval that counts as 1.
-    mean_dt : float
-        Of steps in training, where they are bounded. Only what weights start from follows
-        from it.
     """
 
     scaling: str | bool
@@ -57,7 +54,6 @@ class SequenceInputs(Inputs):
     bounded: bool = False
     n_dims: int = 3
     time_unit: float = 1.0
-    mean_dt: float = 1.0
 
     @property
     def named(self) -> bool:

@@ -49,9 +49,14 @@ def _same(before, after):
             assert all(torch.equal(mine[k], other[k]) for k in mine), name
         elif name == "_optimizer_state":
             assert str(value) == str(after[name])
-        elif name == "_preparation" or name == "_y_scaler":
-            for k, v in vars(value).items():
-                np.testing.assert_array_equal(v, vars(after[name])[k])
+        elif name == "_prepared":
+            (fields, arrays), (fields_after, arrays_after) = (
+                prepared.to_state() for prepared in (value, after[name])
+            )
+            assert fields == fields_after
+            assert arrays.keys() == arrays_after.keys()
+            for k in arrays:
+                np.testing.assert_array_equal(arrays[k], arrays_after[k])
         elif isinstance(value, np.ndarray):
             np.testing.assert_array_equal(value, after[name])
         else:
