@@ -18,6 +18,13 @@ from .._version import __version__
 __all__ = ["load", "save"]
 
 
+# What a file that does not fit leads to, in pandas and torch too.
+_MISFITS = (
+    *(ValueError, TypeError, ArithmeticError, LookupError),
+    *(AttributeError, NotImplementedError, RecursionError),
+)
+
+
 def _kind(name: str) -> Any:
     """Give the module that writes and reads a class of this name, if there is one."""
     # Here: who only imports the package, or has no forecaster, needs no sktime.
@@ -139,7 +146,7 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
             estimator = kind.from_contents(
                 header.model, header.specs, lambda: read_arrays(file, header)
             )
-        except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        except _MISFITS as error:
             hint = ""
             if writer not in (None, __version__):
                 hint = f" It was saved by version {writer:.50} of sklearn_physrnn."
@@ -156,9 +163,9 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
 
 def _kind_of(model: dict[str, Any]) -> Any:
     """Give the module that reads a file's JSON object."""
-    name = model.get("class")
-    if type(name) is not str:
-        raise ValueError(f"its class must be str, got {type(name).__name__}.")
+    from ..storage.plain import Fields
+
+    name = Fields(model, "contents").take("class", str)
     kind = _kind(name)
     if name not in kind.CLASSES:
         known = ", ".join(kind.CLASSES)

@@ -1,5 +1,6 @@
 """What sktime's base classes keep of a fit, and need where it is to be predicted from."""
 
+from collections.abc import Hashable
 from contextlib import suppress
 from typing import Any
 
@@ -43,7 +44,8 @@ def read_metadata(state: State, name: str) -> dict[str, Any]:
     if "feature_kind" in metadata:
         metadata["feature_kind"] = [DtypeKind(kind) for kind in metadata["feature_kind"]]
     read_mtype(metadata.get("mtype"))
-    if type(metadata.get("feature_names", [])) is not list:
+    names = metadata.get("feature_names", [])
+    if type(names) is not list or not all(isinstance(name, Hashable) for name in names):
         raise ValueError(f"its {name} must hold a list of names.")
     return metadata
 
