@@ -29,10 +29,6 @@ KNOWN = {
     # An estimator saves and pickles itself, by what knows all estimators.
     ("estimators._base", "persistence"),
     ("estimators._base", "persistence._pickling"),
-    # What both kinds of panel estimators need lives with one of them.
-    ("regression._base", "classification._panel"),
-    ("regression.hssm", "classification._panel"),
-    ("regression.petnn", "classification._panel"),
 }
 
 
