@@ -68,11 +68,11 @@ class _PeerFamily(DynPMNNFamily):
     """DynPMNN's family, with another network."""
 
     def __init__(self, network):
-        self.network = network
+        self.make = network
 
     def module(self, params, sizes):
         """Build the network for rows of a table."""
-        return self.network(sizes.n_inputs, sizes.n_outputs)
+        return self.make(sizes.n_inputs, sizes.n_outputs)
 
     def examine(self, module, inputs):
         """See nothing: there is no solver's step to look at."""
