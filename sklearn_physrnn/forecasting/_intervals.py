@@ -28,6 +28,10 @@ _UNUSUAL = 2.0
 
 _SOME = 1000  # windows that tell what is typical
 
+# An event, such as a launch or a new level: an error of one step ahead that is so many times as
+# large as those that four in five do not exceed.
+_FAR, _MOST = 5.0, 0.8
+
 
 def deviations_of(windows: np.ndarray) -> np.ndarray:
     """Give how far windows (n, window_length, n_channels) spread, but for one new level.
@@ -216,7 +220,7 @@ class Scores:
             are too few errors for a coverage, at least as a normal distribution of their
             mean square has it. A step without any has the widest of the others.
         """
-        errors = np.sort(self.errors, axis=0)  # NaN last
+        errors = np.sort(_each_event_once(self.errors), axis=0)  # NaN last
         known = (~np.isnan(errors)).sum(axis=0)
         ranks = np.ceil((known + 1) * coverages[:, None, None]).astype(int)
         rows = np.clip(ranks, 1, np.maximum(known, 1)) - 1
@@ -226,6 +230,33 @@ class Scores:
         widths = np.where(ranks > known, np.maximum(widths, normal), widths)
         widest = np.where(known > 0, widths, 0.0).max(axis=1, keepdims=True)
         return np.where(known > 0, widths, widest)
+
+
+def _each_event_once(errors: np.ndarray) -> np.ndarray:
+    """Put NaN where an event is told again, by errors (n_times, horizon, n_channels).
+
+    All forecasts that were made before an event and are of a time after it are wrong by it:
+    seen from h steps before, one event makes h errors, which are no evidence of h events. It
+    counts at its own time. The only one of its kind does not count: how often such happen is
+    not known.
+    """
+    event = _events(errors[:, 0])
+    n_times, horizon, _ = errors.shape
+    before = np.concatenate((np.zeros_like(event[:1], int), event.cumsum(axis=0)))[:-1]
+    made = np.arange(n_times)[:, None] - np.arange(horizon)  # from there on it was not known
+    passed = before[:, None] > before[np.maximum(made, 0)]
+    alone = event & (event.sum(axis=0) == 1)
+    return np.where(passed | alone[:, None], np.nan, errors)
+
+
+def _events(errors: np.ndarray) -> np.ndarray:
+    """Tell which errors (n_times, n_channels) of one step ahead are far beyond the others."""
+    if not len(errors):
+        return np.zeros(errors.shape, bool)
+    known = (~np.isnan(errors)).sum(axis=0)
+    rows = np.maximum(np.ceil(known * _MOST).astype(int) - 1, 0)
+    usual = np.take_along_axis(np.sort(errors, axis=0), rows[None], axis=0)[0]
+    return (usual > 0) & (errors > _FAR * usual)
 
 
 def _errors(values: np.ndarray, forecasts: np.ndarray, spreads: np.ndarray) -> np.ndarray:

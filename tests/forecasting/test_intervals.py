@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from sklearn_physrnn.forecasting import PETNNForecaster
+from sklearn_physrnn.forecasting._intervals import _each_event_once
 from tests.families import FORECASTERS
 
 SMALL = {
@@ -129,3 +130,32 @@ def test_coverage_recovers_when_the_series_grows_wild():
     wider = model.predict_interval([1], coverage=0.8)
     assert np.diff(wider).item() > 2 * np.diff(width).item()
     np.testing.assert_allclose(coverage(model, y, 500, [1, 6]), COVERAGES, atol=0.09)
+
+
+def test_a_launch_or_a_new_level_widens_no_step_of_the_horizon():
+    noise = np.random.default_rng(0).normal(size=240)
+    launch = np.r_[np.zeros(80), 100 + noise[:20]]
+    shift = noise + 50 * (np.arange(240) >= 200)
+    for values, cut in ((launch, 100), (shift, 215)):
+        y = pd.Series(values[:cut], pd.date_range("2024-01-01", periods=cut))
+        model = PETNNForecaster(max_iter=5, random_state=0).fit(y)
+        interval = model.predict_interval(range(1, 8), coverage=0.9).to_numpy()
+        assert (interval[:, 1] - interval[:, 0]).max() < 30  # noise has 3.3, the event 100 and 50
+
+
+def test_an_event_is_counted_once_whatever_the_horizon():
+    errors = np.random.default_rng(0).uniform(0.5, 1.5, size=(40, 4, 1))
+    ordinary = errors.copy()
+    for row in (10, 25):  # seen from one to four steps before
+        for step in range(4):
+            errors[row : row + step + 1, step] = 100.0
+    kept = _each_event_once(errors)
+    assert ((kept == 100).sum(axis=0) == 2).all()
+    assert np.isnan(kept[11, 1:]).all()
+    assert not np.isnan(kept[11, 0])
+    assert np.isnan(kept[13, 3])
+    np.testing.assert_array_equal(_each_event_once(ordinary), ordinary)
+    once = ordinary.copy()
+    for step in range(4):
+        once[10 : 10 + step + 1, step] = 100.0
+    assert not (_each_event_once(once) == 100).any()  # how often is not known
