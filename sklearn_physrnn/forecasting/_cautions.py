@@ -30,9 +30,10 @@ def warn_of_median(values: np.ndarray, names: Sequence[Any]) -> None:
         shares = ", ".join(f"{share:.0%}" for share in counted[frequent])
         warn(
             f"One value makes up {shares} of y, {_columns(names, frequent)}. The absolute and "
-            "the quantile loss forecast the median, which is then that value, however much "
-            "lies beside it; sums over time are too small or too large by that. To forecast "
-            "the mean, as sums of intermittent demand need it, set loss='squared_error'."
+            "the quantile loss forecast the median, which is that value, however much lies "
+            "beside it, unless a season or X tells when; sums over time are too small or too "
+            "large by that. To forecast the mean, as sums of intermittent demand need it, set "
+            "loss='squared_error'."
         )
 
 
