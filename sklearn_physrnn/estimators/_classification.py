@@ -33,8 +33,7 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         assert isinstance(prepared.targets, ClassTargets)
         self.classes_ = np.asarray(prepared.targets.classes)
 
-    @staticmethod
-    def _auto_decay(n_samples: int) -> tuple[float, float]:
+    def _auto_decay(self, n_samples: int) -> tuple[float, float]:
         # Where classes overlap, cross-entropy is left however well they are learned.
         return 8.0, 24.0 * min(1.0, 1024 / max(n_samples, 1))
 

@@ -20,8 +20,9 @@ alpha : float or "auto"
     and 8, by the number of samples, and, up to 512 samples, 60 times the share of the first
     epoch's loss that the latest epoch left (for classes 8, and 24 times that share up to
     1,024 samples); with more samples that share counts less, and in an epoch of fewer than
-    eight batches all of it. ``partial_fit`` counts 1,024 samples as an epoch, however the
-    stream is cut.
+    eight batches all of it. For losses but "squared_error" it is 8, since a few wild
+    targets can make up most of their value. ``partial_fit`` counts 1,024 samples as an
+    epoch, however the stream is cut.
 batch_size : int or "auto"
     Most samples in a batch; all batches of an epoch are of the same size, or of one
     sample more. "auto" is an eighth of all, at least 16 and at most 256.

@@ -16,6 +16,7 @@ from torch import nn
 
 from .._warnings import warn
 from ._device import cpu_by_default
+from ._losses import ROBUST_LOSSES
 from ._schedules import SCHEDULES
 from ._threads import one_thread_in_a_fork
 
@@ -106,8 +107,10 @@ class TrainingParameters:
         epochs = min(epochs, -(-n_samples // samples_a_step(self.batch_size, n_samples)) / _STEPS)
         return fixed * epochs, by_noise * epochs
 
-    @staticmethod
-    def _auto_decay(n_samples: int) -> tuple[float, float]:
+    def _auto_decay(self, n_samples: int) -> tuple[float, float]:
+        if getattr(self, "loss", None) in ROBUST_LOSSES:
+            # What a few wild targets leave of the loss is no measure of noise.
+            return 8.0, 0.0
         # By cross-validation on many tables (docs/defaults.md). What noise asks for fades as
         # samples outweigh the prior; and of more steps an epoch, each shrinks the weights.
         return min(max(2.0, n_samples / 1024), 8.0), 60.0 * min(1.0, 512 / max(n_samples, 1))

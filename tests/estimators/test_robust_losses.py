@@ -93,3 +93,14 @@ def test_many_zeros_are_not_scaled_by_nothing(loss):
     model = DynPMNNRegressor(**TABLE, loss=loss, quantile=0.8)
     found = model.fit(X[:200], y[:200]).predict(X[200:])
     assert np.corrcoef(found, y[200:])[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("loss", ["huber", "absolute_error", "quantile"])
+def test_wild_targets_are_not_taken_for_noise_by_the_weight_decay(loss):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 4))
+    signal = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2]
+    y = signal[:300].copy()
+    y[:3] += 1e4
+    model = DynPMNNRegressor(loss=loss, max_iter=40, random_state=0).fit(X[:300], y)
+    assert model.score(X[300:], signal[300:]) > 0.75
