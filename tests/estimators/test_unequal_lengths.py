@@ -106,12 +106,10 @@ def test_predictions_come_in_the_order_of_the_series(form, batch_values, model, 
         for row, x in zip(together, X, strict=True):
             assert np.isnan(row[len(x) // 3 :]).all()
         together = [row[: len(own)] for row, own in zip(together, alone, strict=True)]
-    np.testing.assert_allclose(
-        np.concatenate([np.ravel(row) for row in together]),
-        np.concatenate([np.ravel(row) for row in alone]),
-        rtol=1e-8,
-        atol=1e-12,
-    )
+    ours, theirs = (np.concatenate([np.ravel(x) for x in rows]) for rows in (together, alone))
+    # Tokens are predicted in float32, whose products a BLAS sums by its own lights.
+    rtol, atol = (1e-8, 1e-12) if theirs.dtype == np.float64 else (2e-6, 1e-6)
+    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
 
 
 def test_validated_series_hold_their_own_steps_only(model, X):
