@@ -24,13 +24,12 @@ from ..preparation.targets import Targets
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs, rows_at_a_time
-from ..training._random import later_seed, seeded
+from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._threads import sensible_threads
 from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
 from ._splitting import split
 
-_MAX_SEED = np.iinfo(np.int32).max
 _N_EXAMINED = 32
 
 
@@ -206,7 +205,7 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     def _seeds(self, resume: bool) -> _Seeds:
         rng = check_random_state(self.random_state)
-        split_seed, seed = (int(s) for s in rng.randint(_MAX_SEED, size=2))
+        split_seed, seed = (int(s) for s in rng.randint(MAX_SEED, size=2))
         if resume:
             # The rows that were held out stay so: training has seen all others. (Models of
             # earlier versions do not know which.)

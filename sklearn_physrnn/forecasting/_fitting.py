@@ -18,15 +18,13 @@ from ..nn._segments import ForecastCore
 from ..storage.stages import Stage
 from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
-from ..training._random import later_seed, seeded
+from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._windows import Windows
 from ..training.parameters import DTYPES, TrainingParameters
 from ._features import Features
 from ._intervals import QUANTILES
 from ._sizes import Sizes, choose_sizes
 from ._units import Units
-
-_MAX_SEED = np.iinfo(np.int32).max
 
 _SOME = 1000  # windows that tell how far one typically spreads
 
@@ -86,7 +84,7 @@ class _WindowTraining(TrainingParameters):
         return Units.of(values, robust=self._is_robust(), n_steps=sizes.window_length)
 
     def _draw_seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(_MAX_SEED))
+        return int(check_random_state(self.random_state).randint(MAX_SEED))
 
     def _new_module(
         self, sizes: Sizes, features: Features, n_channels: int, seed: int, windows: Windows

@@ -50,9 +50,9 @@ class KeepWeights(Callback):
     tol : float
         Smallest decrease of the validation loss that counts as an improvement.
     schedule : Schedule or None
-        Of the learning rate. One that ends at zero is brought there, within `patience`
-        epochs, before training stops: at a high rate the loss stands still because the
-        steps are large, and most of what can be learned comes as they shrink.
+        Of the learning rate. One that ends at zero is brought there before training stops,
+        in as many epochs as were trained, at least `patience`: at a high rate the loss
+        stands still because the steps are large, and most is learned as they shrink.
 
     Attributes
     ----------
@@ -209,7 +209,9 @@ class DecayWeights(Callback):
         self.earlier_losses = earlier_losses
 
     def on_epoch_begin(self, net, **kwargs):
-        losses = [*self.earlier_losses, *(epoch["train_loss"] for epoch in net.history[:-1])]
+        # Of earlier ones, a stream's may be many, the first and the last.
+        earlier = [*self.earlier_losses[:1], *self.earlier_losses[-1:]]
+        losses = [*earlier, *(epoch["train_loss"] for epoch in net.history[:-1])]
         left = min(1.0, losses[-1] / losses[0]) if losses and losses[0] > 0 else 1.0
         self._rate = self.rate + self.noise_rate * left
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+MAX_SEED = np.iinfo(np.int32).max  # of those drawn from a user's random_state
+
 _lock = threading.RLock()
 _users = 0
 _saved: tuple[torch.Tensor, list[torch.Tensor]] | None = None
