@@ -21,6 +21,8 @@ from ..families import Family, NetworkSizes
 from ..preparation.arrays import check_finite, naming, real_numbers
 from ..preparation.prepared import Prepared, Rows
 from ..preparation.targets import Targets
+from ..storage.atomic import write_atomically
+from ..storage.format import pack
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs, rows_at_a_time
@@ -28,7 +30,9 @@ from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._threads import sensible_threads
 from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
+from ._pickling import with_torch, without_torch
 from ._splitting import split
+from ._writing import to_contents
 
 _N_EXAMINED = 32
 
@@ -374,17 +378,11 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         -----
         `checkpoint` is not kept: where to write is the matter of a machine.
         """
-        from ..persistence import save
-
-        save(self, path)
+        write_atomically(path, pack(*to_contents(self)))
 
     def __getstate__(self) -> dict[str, Any]:
-        from ..persistence._pickling import without_torch
-
         return without_torch(self, dict(super().__getstate__()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from ..persistence._pickling import with_torch
-
         super().__setstate__(state)
         with_torch(self)

@@ -85,6 +85,8 @@ class Family(ABC):
         Of the network that estimators put around it.
     forecasting : mapping of str to list
         Of the forecasting core; `segment_length`, unless it is told otherwise.
+    depth : str
+        The parameter that says of how many layers the recurrence is.
     about : str
         What the model is, for docstrings.
     entries : str
@@ -98,6 +100,7 @@ class Family(ABC):
     forecasting: ClassVar[Constraints] = {
         "segment_length": [StrOptions({"auto"}), *AT_LEAST_ONE],
     }
+    depth: ClassVar[str] = "num_layers"
     about: ClassVar[str]
     entries: ClassVar[str]
     remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"

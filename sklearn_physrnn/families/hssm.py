@@ -37,6 +37,8 @@ class HSSMFamily(Family):
         "every": AT_LEAST_ONE,
     }
 
+    depth = "num_blocks"
+
     about = """
 An HSSM is a stack of layers of oscillators that conserve energy, driven by the input
 (arXiv 2506.05259; the equations are in :class:`sklearn_physrnn.nn.HSSM`). Because such a

@@ -131,6 +131,8 @@ def test_other_schemas(path, data, schema):
     [
         ({"class": "Pipeline"}, "class 'Pipeline' is not one of"),
         ({"class": "os.system"}, "class 'os.system' is not one of"),
+        ({"class": "_dynpmnn"}, "class '_dynpmnn' is not one of"),
+        ({"class": "__all__"}, "class '__all__' is not one of"),
         ({"class": 3}, "must be str"),
         ({"class": "PETNNRegressor"}, "has no parameter"),
         ({"unheard": 1}, "unknown field 'unheard'"),
