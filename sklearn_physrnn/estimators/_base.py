@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
-from ..families import Family, NetworkSizes
+from ..families import Family
 from ..preparation.arrays import check_finite, naming, real_numbers
 from ..preparation.prepared import Prepared, Rows
 from ..preparation.targets import Targets
@@ -90,15 +90,14 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     def _module_parameters(self) -> dict[str, Any]:
         """Give the parameters that the module, and what it is given, follow from."""
-        names = (*self._family.parameters, "scale_inputs")
+        names = (*self._family.regressor_constraints, "scale_inputs")
         found = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return {k: v.item() if isinstance(v, np.generic) else v for k, v in found.items()}
 
     def _make_module(self) -> nn.Module:
         """Build the untrained module; drawn under a seed."""
-        inputs, n_outputs = self._prepared.inputs, self._prepared.targets.n_outputs
-        sizes = NetworkSizes(inputs.n_columns, n_outputs, inputs.longest, inputs.mean_dt)
-        return self._family.module(self, sizes)
+        known = self._prepared
+        return self._family.module(self, known.inputs, known.targets.n_outputs)
 
     def _criterion(self) -> nn.Module:
         return self._family.criterion(self, self._prepared.targets.criterion())

@@ -186,8 +186,13 @@ def described(cls: type, entries: dict[str, str]) -> str:
     return _with_defaults("\n".join(entries[name].strip("\n") for name in names), cls)
 
 
-def _opening(family: Family, inputs: str) -> str:
-    return f"{family.about}{inputs}\nParameters\n----------{family.entries}"
+def _opening(cls: type[OfFamily], inputs: str, *, classifies: bool) -> str:
+    family = cls._family
+    entries = parameter_entries(family.entries)
+    if not classifies:
+        entries |= parameter_entries(family.regression_entries)
+    own = (entries[name] for name in inspect.signature(cls).parameters if name in entries)
+    return f"{family.about}{inputs}\nParameters\n----------\n" + "\n".join(own)
 
 
 def _default(parameter: inspect.Parameter) -> str:
@@ -224,7 +229,7 @@ def documented(*, sequences: bool):
         classifies = hasattr(cls, "predict_proba")
         text = filled(
             cls.__doc__,
-            family=_opening(cls._family, words["inputs"]),
+            family=_opening(cls, words["inputs"], classifies=classifies),
             targets=_CLASSIFICATION if classifies else _REGRESSION,
             training=_TRAINING.replace("{column}", words["column"]),
             attributes=(_CLASSES.rstrip("\n") if classifies else "")

@@ -159,9 +159,6 @@ def _set_fitted(estimator: Any, fields: Fields) -> None:
     fields.take("curves", list)
     fields.take("optimizer", dict)
     fields.take("input_scaler", dict, type(None))
-    longest = prepared.inputs.longest
-    if getattr(estimator, "every", 1) > longest:
-        raise ValueError(f"every={estimator.every} exceeds its longest series, {longest}.")
     fields.close()
 
 
