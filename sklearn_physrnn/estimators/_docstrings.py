@@ -97,7 +97,7 @@ module_ : torch.nn.Module
 n_features_in_ : int
     {n_features}
 feature_names_in_ : ndarray of shape (n_features,)
-    Column names, where X was a DataFrame with names that are strings.
+    Names of columns, or of channels in a list of data frames, that are strings.
 n_iter_ : int
     Epochs trained.
 loss_curve_ : list of float
@@ -119,7 +119,9 @@ classes_ : ndarray of shape (n_classes,)
 _SEQUENCES = """
 X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
 NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-and unequal length; or of shape (n_samples, n_timesteps), one channel.
+and unequal length; or of shape (n_samples, n_timesteps), one channel. Data frames, whose
+columns are channels, tensors and nested lists may take the place of arrays, 1-D ones for one
+channel, and a column of sequences, or a column a channel, that of the list.
 """
 
 _COLUMNS = {"inputs": "", "column": "column", "n_features": "Number of columns of X."}
