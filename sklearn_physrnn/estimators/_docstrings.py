@@ -59,7 +59,8 @@ device : str
     the work is worth it, and in joblib's workers deals out several. The fitted weights are
     kept on the CPU, and predict anywhere.
 callbacks : list or None
-    skorch callbacks to call during training.
+    skorch callbacks to call during training. One that sets the learning rate needs
+    `learning_rate` "constant"; those that score are refused, for ``validation_scores_``.
 checkpoint : str, path-like or None
     File that an unfinished training is kept in, written after an epoch, every five seconds
     at most. After a crash, a kill or an interrupt, ``fit`` with the same parameters and
