@@ -1,24 +1,21 @@
 """Sequences as inputs: regular or of unequal length, evenly or unevenly spaced."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from .._warnings import warn
 from ..storage.plain import Fields
 from .arrays import naming, native, real_numbers
+from .containers import as_array, held_sequences
 from .inputs import Inputs
 from .scaling import LIMIT, make_scaler
-from .series import (
-    DTYPES,
-    Series,
-    check_time,
-    count_dimensions,
-    is_list_of_series,
-    series_of_channels,
-)
+from .series import DTYPES, Series, check_time, count_dimensions, series_of_channels
 from .stored_scalers import Arrays
 
 # Of the intervals in training, those that count in full where they are bounded: the unit of
@@ -26,6 +23,12 @@ from .stored_scalers import Arrays
 # oscillators down, and loses frequencies near a cycle in six intervals; a lower one loses the
 # pauses between bursts.
 _UNIT_SHARE = 0.8
+
+_ONE_DIMENSION = (
+    "Expected X of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for "
+    "one channel, got an array of shape {}. Reshape your data: one series of one channel is "
+    "X[None, :, None]."
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class SequenceInputs(Inputs):
 
     @property
     def named(self) -> bool:
-        """Whether columns of X may have names, which `caller` keeps."""
-        return self.n_dims == 2
+        """Whether columns or channels of X may have names, which `caller` keeps."""
+        return True
 
     @property
     def n_columns(self) -> int:
@@ -71,9 +74,14 @@ class SequenceInputs(Inputs):
         with naming("X"):
             n_dims, n_features, series = self._series(X, caller, reset=True)
             if series.longest < 2:
+                n_channels = series.values.shape[1]
+                turned = (
+                    f" Of sktime's shape (n_samples, n_channels, n_timesteps) give "
+                    f"X.transpose(0, 2, 1): X has {n_channels} channels of one step."
+                )
                 raise ValueError(
                     "A sequence needs at least 2 time steps, got n_features=1: one step in every "
-                    "sample. For rows of a table use DynPMNN."
+                    "sample. For rows of a table use DynPMNN." + (turned if n_channels > 1 else "")
                 )
         return replace(self, n_dims=n_dims, n_features=n_features), series
 
@@ -84,37 +92,66 @@ class SequenceInputs(Inputs):
 
     def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series]:
         name = type(caller).__name__
-        if not is_list_of_series(X):
-            X = real_numbers(X, "X")
-            if count_dimensions(X) == 2:
-                # A table of series, one channel: scikit-learn's own rules hold.
-                if not reset:
-                    self._check_dimensions(2, name)
-                X = native(validate_data(caller, X, dtype=DTYPES, reset=reset))
-                if self.time_channel is not None:
-                    raise ValueError(
-                        "time_channel needs X with channels, of shape (n_samples, n_timesteps, "
-                        "n_channels) or a list of arrays, got a 2-D X."
-                    )
-                return 2, X.shape[1], Series(X.reshape(-1, 1), np.full(len(X), X.shape[1]))
-        series = series_of_channels(X)
+        held = held_sequences(X)
+        if held is None:
+            X = real_numbers(as_array(X), "X")
+            n_dims = count_dimensions(X)
+            if n_dims < 2:
+                raise ValueError(_ONE_DIMENSION.format(np.shape(X)))
+            if n_dims == 2:
+                return self._one_channel(X, caller, reset=reset)
+        # scikit-learn's own rules of names, without those of values.
+        named = X if held is None else held.named
+        validate_data(caller, named, reset=reset, skip_check_array=True, ensure_2d=False)
+        series = series_of_channels(X if held is None else held.sequences)
         n_channels = series.values.shape[1]
         if not reset:
-            self._check_dimensions(3, name)
-            if n_channels != self.n_features:
-                raise ValueError(
-                    f"X has {n_channels} channels, but {name} is expecting "
-                    f"{self.n_features} channels as input."
-                )
+            self._check_channels(n_channels, name)
         if self.time_channel is not None:
             check_time(series, self.time_channel)
         return 3, n_channels, series
 
-    def _check_dimensions(self, n_dims: int, name: str) -> None:
-        if n_dims != self.n_dims:
+    def _one_channel(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series]:
+        """Check a table of series (n_samples, n_timesteps)."""
+        if self.time_channel is not None:
             raise ValueError(
-                f"X has {n_dims} dimensions, but {name} was fitted with {self.n_dims}."
+                "time_channel needs X with channels, of shape (n_samples, n_timesteps, "
+                "n_channels) or a list of arrays, got a 2-D X."
             )
+        with _telling_padding():
+            if reset or self.n_dims == 2:  # scikit-learn's own rules hold
+                X = validate_data(caller, X, dtype=DTYPES, reset=reset)
+            else:
+                self._check_table(np.shape(X), type(caller).__name__)
+                X = check_array(X, dtype=DTYPES, input_name="X")
+        n_steps = X.shape[1]
+        lengths = np.full(len(X), n_steps)
+        return 2, n_steps, Series(native(X).reshape(-1, 1), lengths, n_steps)
+
+    def _check_table(self, shape: tuple[int, ...], name: str) -> None:
+        if self.n_features == 1:
+            return
+        raise ValueError(
+            f"X has 2 dimensions, but {name} was fitted with 3 and {self.n_features} channels. "
+            + (
+                "One series of shape (n_timesteps, n_channels) is X[None]."
+                if shape[1] == self.n_features
+                else "Give X of shape (n_samples, n_timesteps, n_channels)."
+            )
+        )
+
+    def _check_channels(self, n_channels: int, name: str) -> None:
+        known = 1 if self.n_dims == 2 else self.n_features
+        if n_channels == known:
+            return
+        if self.n_dims == 2:
+            raise ValueError(
+                f"X has 3 dimensions and {n_channels} channels, but {name} was fitted with 2: to "
+                "one channel, of shape (n_samples, n_timesteps)."
+            )
+        raise ValueError(
+            f"X has {n_channels} channels, but {name} is expecting {known} channels as input."
+        )
 
     def fit(self, X: Series, weights: np.ndarray | None) -> Self:
         """Learn the scale of each channel, and the unit of time."""
@@ -182,6 +219,20 @@ class SequenceInputs(Inputs):
     def described(self, fields: Fields, n_features: int) -> Self:
         """Take what `to_state` gave as JSON, all but the scaler."""
         return replace(self, n_features=n_features, **sequence_fields(fields))
+
+
+@contextmanager
+def _telling_padding() -> Iterator[None]:
+    """Say what NaN may be, in place of scikit-learn's advice to take other estimators."""
+    try:
+        yield
+    except ValueError as error:
+        if "contains NaN" not in str(error):
+            raise
+        raise ValueError(
+            "Input X contains NaN. At the end of shorter series it is padding where X has an "
+            "axis of channels: give np.asarray(X)[:, :, None]. Missing values must be filled in."
+        ) from error
 
 
 def sequence_fields(fields: Fields) -> dict[str, Any]:
