@@ -125,6 +125,16 @@ columns are channels, tensors and nested lists may take the place of arrays, 1-D
 channel, and a column of sequences, or a column a channel, that of the list.
 """
 
+_STEPS = """
+every : int
+    Distance of the steps that readout "sequence" predicts at: counting from one, steps
+    `every`, 2 `every` and so on. y is of shape {shapes},
+    or a list of arrays, of as many values as each series has such steps. Past a shorter
+    series' end y is not looked at. One long record (n_samples of 1) will do: it is one
+    batch, and an epoch one step. Of records too few to hold one out, early stopping holds
+    out what is later in each, which then begins anew, without what came before.
+"""
+
 _COLUMNS = {"inputs": "", "column": "column", "n_features": "Number of columns of X."}
 _CHANNELS = {
     "inputs": _SEQUENCES,
@@ -225,9 +235,14 @@ def documented(*, sequences: bool):
         if cls.__doc__ is None:  # python -OO
             return cls
         classifies = hasattr(cls, "predict_proba")
+        shapes = "(n_samples, n_steps)"
+        if not classifies:
+            shapes += "\n    or (n_samples, n_steps, n_targets)"
+        steps = {"steps": _STEPS.replace("{shapes}", shapes)}
         text = filled(
             cls.__doc__,
-            family=_opening(cls._family, words["inputs"]),
+            **steps,
+            family=filled(_opening(cls._family, words["inputs"]), **steps),
             targets=_CLASSIFICATION if classifies else _REGRESSION,
             training=_TRAINING.replace("{column}", words["column"]),
             attributes=(_CLASSES.rstrip("\n") if classifies else "")

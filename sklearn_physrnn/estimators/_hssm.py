@@ -17,12 +17,8 @@ class HSSMRegressor(_BaseRegressor):
     {family}
     readout : {"mean", "last", "sequence"}
         What the head sees: the mean over steps, the last step, or, for "sequence", every
-        `every`-th step by itself. y is then of shape (n_samples, n_timesteps // every) or
-        (n_samples, n_timesteps // every, n_targets), NaN past a shorter sample's end, and
-        so are predictions.
-    every : int
-        Distance of the steps that readout "sequence" predicts at: counting from one,
-        steps `every`, 2 `every` and so on.
+        `every`-th step by itself, with a y that has a time axis.
+    {steps}
     time_channel : int or None
         Channel of X that holds time stamps, for series sampled unevenly. They then scale
         the oscillators' step, in units of an interval that 80 % of those in training do
@@ -129,8 +125,10 @@ class HSSMClassifier(_BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
     {family}
-    readout : {"mean", "last"}
-        What the head sees: the mean over steps, or the last step.
+    readout : {"mean", "last", "sequence"}
+        What the head sees: the mean over steps, the last step, or, for "sequence", every
+        `every`-th step by itself, with a y that has a time axis.
+    {steps}
     time_channel : int or None
         Channel of X that holds time stamps, for series sampled unevenly. They then scale
         the oscillators' step, in units of an interval that 80 % of those in training do
@@ -154,11 +152,12 @@ class HSSMClassifier(_BaseClassifier):
     """
 
     _family = HSSM
-    every = 1
+    every: int = 1  # of models that were pickled before it was a parameter
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
         **HSSM.estimator_constraints,
+        **HSSM.per_step,
     }
 
     def __init__(
@@ -173,6 +172,7 @@ class HSSMClassifier(_BaseClassifier):
         norm: str | None = "batch",
         dropout: float = 0.1,
         readout: str = "mean",
+        every: int = 1,
         time_channel: int | None = None,
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",
@@ -204,6 +204,7 @@ class HSSMClassifier(_BaseClassifier):
         self.norm = norm
         self.dropout = dropout
         self.readout = readout
+        self.every = every
         self.time_channel = time_channel
         self.class_weight = class_weight
         self.optimizer = optimizer

@@ -35,6 +35,7 @@ class PETNNRegressor(_BaseRegressor):
     """
 
     _family = PETNN
+    every: int = 1  # of models that were pickled before it was a parameter
 
     # NOTE[paper]: `release` "soft" by default. The paper releases all or nothing, without a
     # gradient, and so leaves the timers untrained: mean accuracy 0.899 against 0.921 in
@@ -43,6 +44,7 @@ class PETNNRegressor(_BaseRegressor):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
         **PETNN.estimator_constraints,
+        **PETNN.per_step,
     }
 
     def __init__(
@@ -55,6 +57,7 @@ class PETNNRegressor(_BaseRegressor):
         time_decay: bool = True,
         ground_state: bool = True,
         readout: str = "last",
+        every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
         vocabulary_size: int | None = None,
@@ -88,6 +91,7 @@ class PETNNRegressor(_BaseRegressor):
         self.time_decay = time_decay
         self.ground_state = ground_state
         self.readout = readout
+        self.every = every
         self.dropout = dropout
         self.time_channel = time_channel
         self.vocabulary_size = vocabulary_size
@@ -139,6 +143,7 @@ class PETNNClassifier(_BaseClassifier):
     """
 
     _family = PETNN
+    every: int = 1  # of models that were pickled before it was a parameter
 
     # NOTE[paper]: `readout` "max" by default for classes. The paper reads the last state: mean
     # accuracy 0.864 against 0.899 on four data sets (docs/defaults.md).
@@ -146,6 +151,7 @@ class PETNNClassifier(_BaseClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
         **PETNN.estimator_constraints,
+        **PETNN.per_step,
     }
 
     def __init__(
@@ -158,6 +164,7 @@ class PETNNClassifier(_BaseClassifier):
         time_decay: bool = True,
         ground_state: bool = True,
         readout: str = "max",
+        every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
         vocabulary_size: int | None = None,
@@ -190,6 +197,7 @@ class PETNNClassifier(_BaseClassifier):
         self.time_decay = time_decay
         self.ground_state = ground_state
         self.readout = readout
+        self.every = every
         self.dropout = dropout
         self.time_channel = time_channel
         self.vocabulary_size = vocabulary_size

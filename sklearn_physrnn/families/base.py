@@ -12,7 +12,6 @@ from torch import nn
 
 from ..nn._segments import ForecastCore
 from ..preparation.inputs import Inputs
-from ..preparation.number_targets import NumberTargets
 from ..preparation.targets import Targets
 from ..storage.format import Spec
 
@@ -125,9 +124,9 @@ class Family(ABC):
     def inputs(self, params: Any) -> Inputs:
         """Say what X of an estimator is, before it is seen."""
 
-    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
-        """Say what y of a regressor is, before it is seen."""
-        return numbers
+    def targets(self, params: Any, one: Targets) -> Targets:
+        """Say what y is, before it is seen, if `one` is what it is of a single row or step."""
+        return one
 
     def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
         """Fit the loss to networks whose outputs have an axis more."""

@@ -7,9 +7,8 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
-from ..preparation.number_targets import NumberTargets
 from ..preparation.sequences import SequenceInputs
-from ..preparation.step_targets import StepTargets
+from ..preparation.step_targets import at_every_step
 from ..preparation.targets import Targets
 from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
 
@@ -31,7 +30,7 @@ class HSSMFamily(Family):
         "readout": [StrOptions({"mean", "last"})],
         "time_channel": [Integral, None],
     }
-    # What an estimator takes besides that can predict at every step.
+    # What estimators take besides, which can predict at every step.
     per_step: ClassVar[Constraints] = {
         "readout": [StrOptions({"mean", "last", "sequence"})],
         "every": AT_LEAST_ONE,
@@ -93,8 +92,8 @@ dropout : float
             params.scale_inputs, None if channel is None else int(channel), bounded=True
         )
 
-    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
-        return StepTargets(numbers, params.every) if params.readout == "sequence" else numbers
+    def targets(self, params: Any, one: Targets) -> Targets:
+        return at_every_step(one, params.every) if params.readout == "sequence" else one
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:
         return OscillatorCore(

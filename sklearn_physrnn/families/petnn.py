@@ -14,6 +14,8 @@ from ..nn import petnn
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn._segments import SegmentCore
 from ..preparation.sequences import SequenceInputs
+from ..preparation.step_targets import at_every_step
+from ..preparation.targets import Targets
 from ..preparation.tokens import TokenInputs
 from ..storage.format import Spec
 from .base import AT_LEAST_ONE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
@@ -42,6 +44,12 @@ class PETNNFamily(Family):
         "embedding_dim": AT_LEAST_ONE,
     }
 
+    # What estimators take besides, which can predict at every step.
+    per_step: ClassVar[Constraints] = {
+        "readout": [StrOptions({*READOUTS, "sequence"})],
+        "every": AT_LEAST_ONE,
+    }
+
     about = """
 PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
 from its input until a timer, learned too, runs out; then it releases that energy into
@@ -66,8 +74,10 @@ time_decay : bool
     Learn how fast time runs, from the input.
 ground_state : bool
     Learn what energy is left after a release, from the input.
-readout : {"last", "mean", "max"}
-    What of the hidden states the head sees.
+readout : {"last", "mean", "max", "sequence"}
+    What of the hidden states the head sees: the last, their mean or maximum over steps, or,
+    for "sequence", every `every`-th by itself, with a y that has a time axis.
+{steps}
 dropout : float
     Share dropped in training: of embeddings, between layers and around the head.
 time_channel : int or None
@@ -105,8 +115,16 @@ embedding_dim : int
             sizes.n_outputs,
             embedding=embedding,
             readout=params.readout,
+            every=params.every,
             dropout=params.dropout,
         )
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return (*super().parameters, "every")
+
+    def targets(self, params: Any, one: Targets) -> Targets:
+        return at_every_step(one, params.every) if params.readout == "sequence" else one
 
     def inputs(self, params: Any) -> SequenceInputs | TokenInputs:
         if params.vocabulary_size is not None:

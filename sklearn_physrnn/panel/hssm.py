@@ -6,10 +6,17 @@ from typing import Any, ClassVar
 
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..estimators._parameters import set_parameters
+from ..families import HSSM
 from ._classifier import BaseSeriesClassifier
 from ._docstrings import documented
 from ._estimator import Narrower
 from ._regressor import BaseSeriesRegressor
+
+# A prediction at every step has no place in sktime's estimators of panels.
+_READOUT = Narrower(
+    HSSM.network["readout"],
+    'readout : {"mean", "last"}\n    What the head sees: the mean over steps, or the last step.',
+)
 
 _TEST_PARAMS: list[dict[str, Any]] = [
     {"hidden_size": 4, "state_size": 4, "num_blocks": 1},
@@ -59,6 +66,10 @@ class HSSMSeriesClassifier(BaseSeriesClassifier):
     """
 
     _wrapped = HSSMClassifier
+    _narrower: ClassVar[dict[str, Narrower]] = {
+        **BaseSeriesClassifier._narrower,
+        "readout": _READOUT,
+    }
     _test_params = _TEST_PARAMS
 
     def __init__(
@@ -137,12 +148,7 @@ class HSSMSeriesRegressor(BaseSeriesRegressor):
     _wrapped = HSSMRegressor
     _narrower: ClassVar[dict[str, Narrower]] = {
         **BaseSeriesRegressor._narrower,
-        # A prediction at every step has no place in sktime's regressors.
-        "readout": Narrower(
-            HSSMClassifier._parameter_constraints["readout"],
-            'readout : {"mean", "last"}\n'
-            "    What the head sees: the mean over steps, or the last step.",
-        ),
+        "readout": _READOUT,
     }
     _test_params = _TEST_PARAMS
 

@@ -2,13 +2,22 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..estimators._parameters import set_parameters
 from ..estimators._petnn import PETNNClassifier, PETNNRegressor
+from ..families import PETNN
 from ._classifier import BaseSeriesClassifier
 from ._docstrings import documented
+from ._estimator import Narrower
 from ._regressor import BaseSeriesRegressor
+
+# A prediction at every step has no place in sktime's estimators of panels.
+_READOUT = Narrower(
+    PETNN.network["readout"],
+    'readout : {"last", "mean", "max"}\n'
+    "    What of the hidden states the head sees: the last, their mean or maximum over steps.",
+)
 
 _TEST_PARAMS: list[dict[str, Any]] = [
     {"hidden_size": 4},
@@ -54,6 +63,10 @@ class PETNNSeriesClassifier(BaseSeriesClassifier):
     """
 
     _wrapped = PETNNClassifier
+    _narrower: ClassVar[dict[str, Narrower]] = {
+        **BaseSeriesClassifier._narrower,
+        "readout": _READOUT,
+    }
     _test_params = _TEST_PARAMS
 
     def __init__(
@@ -129,6 +142,10 @@ class PETNNSeriesRegressor(BaseSeriesRegressor):
     """
 
     _wrapped = PETNNRegressor
+    _narrower: ClassVar[dict[str, Narrower]] = {
+        **BaseSeriesRegressor._narrower,
+        "readout": _READOUT,
+    }
     _test_params = _TEST_PARAMS
 
     def __init__(
