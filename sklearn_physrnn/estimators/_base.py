@@ -31,7 +31,7 @@ from ..training._threads import sensible_threads
 from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
 from ._pickling import with_torch, without_torch
-from ._splitting import split
+from ._splitting import split_rows
 from ._writing import to_contents
 
 _N_EXAMINED = 32
@@ -90,7 +90,7 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     def _module_parameters(self) -> dict[str, Any]:
         """Give the parameters that the module, and what it is given, follow from."""
-        names = (*self._family.regressor_constraints, "scale_inputs")
+        names = (*self._family.estimator_constraints, "scale_inputs")
         found = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return {k: v.item() if isinstance(v, np.generic) else v for k, v in found.items()}
 
@@ -114,7 +114,8 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             Training inputs, as the class describes them.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: real numbers, of one or several targets, for a regressor; labels of
-            any kind, one a sample, for a classifier.
+            any kind, one a sample, for a classifier. With readout "sequence" they are of
+            every step, as the class describes it.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A sample of weight zero takes no part at all.
         X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
@@ -276,10 +277,11 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     def _hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
         """Set rows aside, and learn anew what classes weigh among the others."""
-        strata = self._prepared.targets.strata(rows.y)
-        training, held_out = split(len(rows), self.validation_fraction, seed, strata)
-        self._prepared = self._prepared.balanced(rows[training])
-        return rows[training], rows[held_out]
+        training, held_out = split_rows(
+            rows, self._prepared.targets, self.validation_fraction, seed
+        )
+        self._prepared = self._prepared.balanced(training)
+        return training, held_out
 
     def _learn(self, rows: Rows, *, resume: bool) -> None:
         """Learn the scales of the rows that are trained on."""

@@ -38,7 +38,7 @@ class DynPMNNRegressor(_BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **DynPMNN.regressor_constraints,
+        **DynPMNN.estimator_constraints,
     }
 
     def __init__(
@@ -105,7 +105,7 @@ class DynPMNNClassifier(_BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **DynPMNN.classifier_constraints,
+        **DynPMNN.estimator_constraints,
     }
 
     def __init__(

@@ -38,7 +38,7 @@ class HSSMRegressor(_BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **HSSM.regressor_constraints,
+        **HSSM.estimator_constraints,
     }
 
     def __init__(
@@ -106,7 +106,7 @@ class HSSMClassifier(_BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **HSSM.classifier_constraints,
+        **HSSM.estimator_constraints,
     }
 
     def __init__(
@@ -121,6 +121,7 @@ class HSSMClassifier(_BaseClassifier):
         norm: str | None = "batch",
         dropout: float = 0.1,
         readout: str = "mean",
+        every: int = 1,
         time_channel: int | None = None,
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",

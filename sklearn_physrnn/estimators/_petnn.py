@@ -43,7 +43,7 @@ class PETNNRegressor(_BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **PETNN.regressor_constraints,
+        **PETNN.estimator_constraints,
     }
 
     def __init__(
@@ -56,6 +56,7 @@ class PETNNRegressor(_BaseRegressor):
         time_decay: bool = True,
         ground_state: bool = True,
         readout: str = "last",
+        every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
         vocabulary_size: int | None = None,
@@ -115,7 +116,7 @@ class PETNNClassifier(_BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **PETNN.classifier_constraints,
+        **PETNN.estimator_constraints,
     }
 
     def __init__(
@@ -128,6 +129,7 @@ class PETNNClassifier(_BaseClassifier):
         time_decay: bool = True,
         ground_state: bool = True,
         readout: str = "max",
+        every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
         vocabulary_size: int | None = None,

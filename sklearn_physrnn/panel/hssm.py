@@ -2,13 +2,12 @@
 
 from typing import Any, ClassVar
 
-from ..estimators._docstrings import parameter_entries
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..families import HSSM
 from ._classifier import BaseSeriesClassifier
 from ._constructor import constructor
 from ._docstrings import documented
-from ._estimator import Narrower
+from ._estimator import pooled
 from ._regressor import BaseSeriesRegressor
 
 _TEST_PARAMS: list[dict[str, Any]] = [
@@ -59,9 +58,10 @@ class HSSMSeriesClassifier(BaseSeriesClassifier):
     """
 
     _wrapped = HSSMClassifier
+    _narrower: ClassVar = {**BaseSeriesClassifier._narrower, **pooled(HSSM)}
     _test_params = _TEST_PARAMS
 
-    __init__ = constructor(HSSMClassifier, "warm_start")
+    __init__ = constructor(HSSMClassifier, "every", "warm_start")
 
 
 @documented
@@ -101,11 +101,7 @@ class HSSMSeriesRegressor(BaseSeriesRegressor):
     """
 
     _wrapped = HSSMRegressor
-    _narrower: ClassVar[dict[str, Narrower]] = {
-        **BaseSeriesRegressor._narrower,
-        # A prediction at every step has no place in sktime's regressors.
-        "readout": Narrower(HSSM.network["readout"], parameter_entries(HSSM.entries)["readout"]),
-    }
+    _narrower: ClassVar = {**BaseSeriesRegressor._narrower, **pooled(HSSM)}
     _test_params = _TEST_PARAMS
 
     __init__ = constructor(HSSMRegressor, "every", "warm_start", quantile=float)

@@ -1,11 +1,13 @@
 """PETNN for panels."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..estimators._petnn import PETNNClassifier, PETNNRegressor
+from ..families import PETNN
 from ._classifier import BaseSeriesClassifier
 from ._constructor import constructor
 from ._docstrings import documented
+from ._estimator import pooled
 from ._regressor import BaseSeriesRegressor
 
 _TEST_PARAMS: list[dict[str, Any]] = [
@@ -52,9 +54,12 @@ class PETNNSeriesClassifier(BaseSeriesClassifier):
     """
 
     _wrapped = PETNNClassifier
+    _narrower: ClassVar = {**BaseSeriesClassifier._narrower, **pooled(PETNN)}
     _test_params = _TEST_PARAMS
 
-    __init__ = constructor(PETNNClassifier, "vocabulary_size", "embedding_dim", "warm_start")
+    __init__ = constructor(
+        PETNNClassifier, "every", "vocabulary_size", "embedding_dim", "warm_start"
+    )
 
 
 @documented
@@ -94,8 +99,9 @@ class PETNNSeriesRegressor(BaseSeriesRegressor):
     """
 
     _wrapped = PETNNRegressor
+    _narrower: ClassVar = {**BaseSeriesRegressor._narrower, **pooled(PETNN)}
     _test_params = _TEST_PARAMS
 
     __init__ = constructor(
-        PETNNRegressor, "vocabulary_size", "embedding_dim", "warm_start", quantile=float
+        PETNNRegressor, "every", "vocabulary_size", "embedding_dim", "warm_start", quantile=float
     )

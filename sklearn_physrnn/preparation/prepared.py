@@ -13,6 +13,7 @@ from ..storage.plain import Fields
 from ..training._data import Samples
 from .arrays import naming, real_numbers
 from .inputs import Inputs
+from .series import Series
 from .stored_scalers import Arrays
 from .targets import Targets
 
@@ -85,8 +86,16 @@ class Prepared:
     def first(self, X: Any, y: Any, caller: Any) -> tuple[Self, Rows]:
         """Check the data that are to be learned from; return what is known then, too."""
         inputs, X = self.inputs.first(X, caller)
-        if len(X) < 2:
-            raise ValueError("Found n_samples=1 in X; fitting needs a minimum of 2.")
+        if len(X) < self.targets.fewest:
+            raise ValueError(
+                "Found n_samples=1 in X; fitting needs a minimum of 2."
+                + (
+                    " One long record is learned from with readout='sequence', its y at every "
+                    "step, or cut in windows."
+                    if isinstance(X, Series)
+                    else ""
+                )
+            )
         targets, y = self.targets.first(y, X, caller)
         return replace(self, inputs=inputs, targets=targets), Rows(X, y)
 
