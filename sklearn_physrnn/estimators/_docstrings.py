@@ -125,6 +125,16 @@ columns are channels, tensors and nested lists may take the place of arrays, 1-D
 channel, and a column of sequences, or a column a channel, that of the list.
 """
 
+_STEPS = """
+every : int
+    Distance of the steps that readout "sequence" predicts at: counting from one, steps
+    `every`, 2 `every` and so on. y is of shape {shapes},
+    or a list of arrays, of as many values as each series has such steps. Past a shorter
+    series' end y is not looked at. One long record (n_samples of 1) will do: it is one
+    batch, and an epoch one step. Of records too few to hold one out, early stopping holds
+    out what is later in each, which then begins anew, without what came before.
+"""
+
 _COLUMNS = {"inputs": "", "column": "column", "n_features": "Number of columns of X."}
 _CHANNELS = {
     "inputs": _SEQUENCES,
@@ -191,10 +201,12 @@ def described(cls: type, entries: dict[str, str]) -> str:
 
 def _opening(cls: type[OfFamily], inputs: str, *, classifies: bool) -> str:
     family = cls._family
-    entries = parameter_entries(family.entries)
+    shapes = "(n_samples, n_steps)"
     if not classifies:
-        entries |= parameter_entries(family.regression_entries)
-    own = (entries[name] for name in inspect.signature(cls).parameters if name in entries)
+        shapes += "\n    or (n_samples, n_steps, n_targets)"
+    known = parameter_entries(family.entries)
+    known |= parameter_entries(family.per_step_readout + _STEPS.replace("{shapes}", shapes))
+    own = (known[name] for name in inspect.signature(cls).parameters if name in known)
     return f"{family.about}{inputs}\nParameters\n----------\n" + "\n".join(own)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..storage.plain import Fields, NotPlainError, from_json, to_json
 from ..training._losses import CrossEntropy
-from .arrays import naming, ordered_labels
+from .arrays import check_targets, checking_targets, naming, ordered_labels
 from .stored_scalers import Arrays
 from .targets import Targets
 
@@ -129,6 +129,18 @@ class ClassTargets(Targets):
     def decode(self, outputs: np.ndarray, X: Any = None) -> np.ndarray:
         """Give the most probable class of each sample."""
         return np.asarray(self.classes)[outputs.argmax(axis=1)]
+
+    def probabilities(self, probabilities: np.ndarray, X: Any = None) -> np.ndarray:
+        """Give the probabilities (n_samples, n_classes) of classes as they are."""
+        return probabilities
+
+    def score_given(self, y, predictions, X, weights, caller) -> float:
+        """Check y, and score predictions against it."""
+        with checking_targets(caller, y) as y:
+            y = column_or_1d(check_targets(caller, y, predictions))
+            ordered_labels(y, "y")
+        with naming("y"):
+            return self.score(y, predictions, weights)
 
     def score(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
         """Give the share of labels that are predicted rightly."""

@@ -3,7 +3,7 @@
 Shape letters: B batch, T time steps of the tensors at hand (a chunk, perhaps), P modes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -68,28 +68,17 @@ class Engine(Protocol):
 
 
 class Reference(Protocol):
-    """The same in a few lines of plain torch, on any device; a module is one."""
+    """One kind of oscillator in plain torch, for ``reference.py``; a module is one.
+
+    Both functions take positions y, drives u, and the parameters but the last, the step size.
+    """
 
     RELATIVE_NUDGE: float  # the automatic nudge by the motion
 
-    def oscillator(
-        self, drive: Tensor, parameters: Sequence[Tensor], dt: Tensor | None,
-        lengths: Tensor | None, start: tuple[Tensor, Tensor] | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        """Positions (B, T, P), and the final momentum and position (B, P).
+    @property
+    def force(self) -> Callable[..., Tensor]:
+        """Slope of the potential."""
 
-        `start` is the momentum and the position at first, or None for rest.
-        """
-
-    def echo(
-        self, drive: Tensor, parameters: Sequence[Tensor], dt: Tensor | None,
-        lengths: Tensor | None, z: Tensor, y: Tensor, grad: Tensor, epsilon: Tensor,
-        grad_end: tuple[Tensor, Tensor] | None,
-    ) -> tuple[Tensor, ...]:  # fmt: skip
-        """Gradients of the drive and the parameters by two echoes, and where they end.
-
-        ``(z, y)`` is the end of the free run, `grad_end` its loss gradient if there is one,
-        `grad` that of every position and `epsilon` (B, P) the size of the nudges. Every
-        sub-step's Hamiltonian is read at that sub-step's own state. The last result stacks
-        the two echoes' (z, y): the time-reversed start, plus what the nudges have done.
-        """
+    @property
+    def potential(self) -> Callable[..., tuple[Tensor, ...]]:
+        """Energy, and its derivatives by the drive and by each of the parameters."""

@@ -9,6 +9,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from .._autograd import compiled_backward, compiled_forward
+from . import reference
 from .engine import Coefficients, Engine, Reference, Sums
 from .nudge import nudge_sizes, with_end
 
@@ -164,11 +165,11 @@ class ReferenceEcho(torch.autograd.Function):
     """The same by RHEL in plain torch, on any device; the state as momentum and position."""
 
     @staticmethod
-    def forward(ctx, reference: Reference, epsilon, drive, z, y, dt, lengths, *parameters):
+    def forward(ctx, kind: Reference, epsilon, drive, z, y, dt, lengths, *parameters):
         """Positions (B, T, P) under `drive` (B, T, P), and the last z and y (B, P)."""
         start = None if z is None else (z, y)
-        positions, *end = reference.oscillator(drive, parameters, dt, lengths, start)
-        ctx.options = reference, epsilon
+        positions, *end = reference.leapfrog(kind, drive, parameters, dt, lengths, start)
+        ctx.options = kind, epsilon
         ctx.set_materialize_grads(False)
         power = positions.square().sum(1)
         ctx.save_for_backward(drive, dt, lengths, power, *end, *parameters)
@@ -176,25 +177,24 @@ class ReferenceEcho(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad, grad_z, grad_y):
+    def backward(ctx, grad, *grad_end):
         """Gradients of the drive, the first state and the parameters."""
-        reference, epsilon = ctx.options
+        kind, epsilon = ctx.options
         drive, dt, lengths, power, z, y, *parameters = ctx.saved_tensors
         grad = torch.zeros_like(drive) if grad is None else grad
-        grad_end = None
-        if grad_z is not None or grad_y is not None:
-            parts = (torch.zeros_like(z) if g is None else g for g in (grad_z, grad_y))
-            grad_end = torch.stack([*parts])
+        pull = None
+        if any(part is not None for part in grad_end):
+            pull = torch.stack([torch.zeros_like(z) if g is None else g for g in grad_end])
         counts = lengths
         if counts is None:
             counts = torch.full((len(drive),), drive.shape[1], device=drive.device)
-        norm = with_end(_norm(grad, lengths), grad_end)
-        size = nudge_sizes(epsilon, reference.RELATIVE_NUDGE, power, counts, norm).to(drive.dtype)
-        *grads, echoes = reference.echo(drive, parameters, dt, lengths, z, y, grad, size, grad_end)
-        grad_start = [None, None]
-        if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
-            grad_start = list((echoes[:, 0] - echoes[:, 1]).flip(0) / (2 * size))
-        return None, None, grads[0], *grad_start, None, None, *grads[1:]
+        norm = with_end(_norm(grad, lengths), pull)
+        size = nudge_sizes(epsilon, kind.RELATIVE_NUDGE, power, counts, norm).to(drive.dtype)
+        grad_drive, grad_start, grads = reference.echo(
+            kind, drive, parameters, dt, lengths, (z, y), grad, pull, size
+        )
+        asked = any(ctx.needs_input_grad[3:5])
+        return None, None, grad_drive, *(grad_start if asked else (None, None)), None, None, *grads
 
 
 def first_position(first: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
