@@ -75,6 +75,7 @@ class HSSMRegressor(_BaseRegressor):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = 32,
+        chunk_size: int | str | None = "auto",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -108,6 +109,7 @@ class HSSMRegressor(_BaseRegressor):
         self.learning_rate = learning_rate
         self.alpha = alpha
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.max_grad_norm = max_grad_norm
         self.early_stopping = early_stopping
@@ -180,6 +182,7 @@ class HSSMClassifier(_BaseClassifier):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = 32,
+        chunk_size: int | str | None = "auto",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -211,6 +214,7 @@ class HSSMClassifier(_BaseClassifier):
         self.learning_rate = learning_rate
         self.alpha = alpha
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.max_grad_norm = max_grad_norm
         self.early_stopping = early_stopping

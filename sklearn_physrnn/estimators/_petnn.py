@@ -66,6 +66,7 @@ class PETNNRegressor(_BaseRegressor):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = "auto",
+        chunk_size: int | str | None = "auto",
         max_iter: int = 100,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -99,6 +100,7 @@ class PETNNRegressor(_BaseRegressor):
         self.learning_rate = learning_rate
         self.alpha = alpha
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.max_grad_norm = max_grad_norm
         self.early_stopping = early_stopping
@@ -168,6 +170,7 @@ class PETNNClassifier(_BaseClassifier):
         learning_rate: str = "one_cycle",
         alpha: float = 0.01,
         batch_size: int | str = "auto",
+        chunk_size: int | str | None = "auto",
         max_iter: int = 100,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -200,6 +203,7 @@ class PETNNClassifier(_BaseClassifier):
         self.learning_rate = learning_rate
         self.alpha = alpha
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.max_grad_norm = max_grad_norm
         self.early_stopping = early_stopping

@@ -22,6 +22,9 @@ AT_LEAST_ONE: list[Any] = [Interval(Integral, 1, None, closed="left")]
 POSITIVE: list[Any] = [Interval(Real, 0, None, closed="neither")]
 SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
 
+# Of families whose networks walk through time: training in pieces of it.
+WALKING: Constraints = {"chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None]}
+
 
 @dataclass(frozen=True)
 class NetworkSizes:
@@ -83,6 +86,8 @@ class Family(ABC):
         which estimators and forecasters have alike.
     network : mapping of str to list
         Of the network that estimators put around it.
+    training : mapping of str to list
+        Of how estimators train and predict; the network does not depend on them.
     forecasting : mapping of str to list
         Of the forecasting core; `segment_length`, unless it is told otherwise.
     about : str
@@ -95,6 +100,7 @@ class Family(ABC):
 
     recurrence: ClassVar[Constraints]
     network: ClassVar[Constraints] = {}
+    training: ClassVar[Constraints] = {}
     forecasting: ClassVar[Constraints] = {
         "segment_length": [StrOptions({"auto"}), *AT_LEAST_ONE],
     }
@@ -105,7 +111,7 @@ class Family(ABC):
     @property
     def estimator_constraints(self) -> dict[str, list[Any]]:
         """Constraints of the parameters that its estimators have of it."""
-        return {**self.recurrence, **self.network}
+        return {**self.recurrence, **self.network, **self.training}
 
     @property
     def parameters(self) -> tuple[str, ...]:

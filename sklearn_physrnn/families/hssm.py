@@ -11,7 +11,16 @@ from ..preparation.number_targets import NumberTargets
 from ..preparation.sequences import SequenceInputs
 from ..preparation.step_targets import StepTargets
 from ..preparation.targets import Targets
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
+from .base import (
+    AT_LEAST_ONE,
+    POSITIVE,
+    SHARE,
+    WALKING,
+    Constraints,
+    CoreSizes,
+    Family,
+    NetworkSizes,
+)
 
 
 class HSSMFamily(Family):
@@ -31,6 +40,7 @@ class HSSMFamily(Family):
         "readout": [StrOptions({"mean", "last"})],
         "time_channel": [Integral, None],
     }
+    training = WALKING
     # What an estimator takes besides that can predict at every step.
     per_step: ClassVar[Constraints] = {
         "readout": [StrOptions({"mean", "last", "sequence"})],

@@ -16,7 +16,7 @@ from ..nn._segments import SegmentCore
 from ..preparation.sequences import SequenceInputs
 from ..preparation.tokens import TokenInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
+from .base import AT_LEAST_ONE, SHARE, WALKING, Constraints, CoreSizes, Family, NetworkSizes
 
 # Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
 # of 1.0 is loud noise beside what is learned.
@@ -41,6 +41,7 @@ class PETNNFamily(Family):
         "vocabulary_size": [*AT_LEAST_ONE, None],
         "embedding_dim": AT_LEAST_ONE,
     }
+    training = WALKING
 
     about = """
 PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy

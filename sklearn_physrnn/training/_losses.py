@@ -97,11 +97,24 @@ class PerStep(nn.Module):
 
     def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         target = target[:, : prediction.shape[1]]
-        present = ~target.isnan().any(-1)
+        return self.part(prediction, target, self.counts(target))
+
+    def counts(self, target: torch.Tensor) -> torch.Tensor:
+        """Steps of each sample that have targets, at least 1."""
+        return _present(target).sum(1).clamp(min=1)
+
+    def part(
+        self, prediction: torch.Tensor, target: torch.Tensor, counts: torch.Tensor
+    ) -> torch.Tensor:
+        """What some of the steps add to the mean over all that `counts` counts."""
+        present = _present(target)
         target = torch.where(present.unsqueeze(-1), target, 0)
         losses = self.loss(prediction.flatten(0, 1), target.flatten(0, 1)).view_as(present)
-        counted = torch.where(present, losses, 0)
-        return counted.sum(1) / present.sum(1).clamp(min=1)
+        return torch.where(present, losses, 0).sum(1) / counts
+
+
+def _present(target: torch.Tensor) -> torch.Tensor:
+    return ~target.isnan().any(-1)
 
 
 class PerWindow(nn.Module):
