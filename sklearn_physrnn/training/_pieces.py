@@ -8,7 +8,6 @@ forward; what it gains besides memory is that a piece stays in the processor's c
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from numbers import Integral
 from typing import Any, Protocol, cast
 
 import torch
@@ -56,13 +55,12 @@ def piece_size(
         return None
     whole = getattr(module, "takes_weights", False)
     every = int(getattr(module, "every", 1))
-    if chunk_size == "auto":
+    if isinstance(chunk_size, str):
         a_step = n_rows * _width(module)
         if whole or longest * a_step <= _WHOLE:
             return None
         size = max(_SHORTEST, _PIECE // a_step, -(-longest // _MOST_PIECES))
         return -(-size // every) * every
-    assert isinstance(chunk_size, Integral)
     if whole:
         raise ValueError(
             f"chunk_size={chunk_size} does not go with norm='batch': batch normalisation needs "
@@ -80,13 +78,13 @@ def prediction_size(chunk_size: int | str | None, module: nn.Module, n_rows: int
     """Say what the parameter `chunk_size` means for predictions; None for whole sequences."""
     if chunk_size is None or not hasattr(module, "walk"):
         return None
-    if chunk_size != "auto":
+    if not isinstance(chunk_size, str):
         return int(chunk_size)
     return max(_SHORTEST, BATCH_VALUES // (n_rows * _width(module) * A_STEP))
 
 
 def _width(module: nn.Module) -> int:
-    return cast(Walker, module).width
+    return int(cast(Walker, module).width)  # one of NumPy's might overflow
 
 
 class Steps(Protocol):
