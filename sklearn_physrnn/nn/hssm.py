@@ -32,7 +32,7 @@ class _Block(nn.Module):
     def forward(self, x, dt=None, packing=None, weights=None):
         """Map steps (..., hidden_size), packed where there is a packing; weights one a step."""
         heard = [
-            self.hru(sequences, dt=steps, lengths=lengths)
+            self.hru(sequences, dt=steps, lengths=lengths)[0]
             for sequences, steps, lengths in groups(self.norm(x, weights), dt, packing)
         ]
         h = heard[0] if packing is None else packing.collect(heard)

@@ -18,9 +18,10 @@ class Engine(Protocol):
 
     It takes and gives contiguous torch tensors of one dtype, and waits for no device.
     They may be a chunk of a longer series: `first` is the time of their first step, and
-    the state passes from one call to the next. `dt` (B, T of the whole series) is empty
-    where every step has the same size; `lengths` (B,), of int64, counts the steps of each
-    sample. What lies past them is neither read nor written, but for zeros in outputs.
+    the state (2, B, P) passes from one call to the next, momenta times the step size, by
+    which a free step moves the positions, and positions. `dt` (B, T of the whole series) is
+    empty where every step has the same size; `lengths` (B,), of int64, counts the steps of
+    each sample. What lies past them is neither read nor written, but for zeros in outputs.
     """
 
     N_KEPT: int  # trajectories that `adjoint` needs, the positions first
@@ -73,18 +74,22 @@ class Reference(Protocol):
 
     def oscillator(
         self, drive: Tensor, parameters: Sequence[Tensor], dt: Tensor | None,
-        lengths: Tensor | None,
+        lengths: Tensor | None, start: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        """Positions (B, T, P), and the final momentum and position (B, P)."""
+        """Positions (B, T, P), and the final momentum and position (B, P).
+
+        `start` is the momentum and the position at first, or None for rest.
+        """
 
     def echo(
         self, drive: Tensor, parameters: Sequence[Tensor], dt: Tensor | None,
         lengths: Tensor | None, z: Tensor, y: Tensor, grad: Tensor, epsilon: Tensor,
+        grad_end: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         """Gradients of the drive and the parameters by two echoes, and where they end.
 
-        ``(z, y)`` is the end of the free run, `grad` the loss gradient of every position
-        and `epsilon` (B, P) the size of the nudges. Every sub-step's Hamiltonian is read
-        at that sub-step's own state. The last result stacks the two echoes' (z, y): the
-        time-reversed start, plus what the nudges have done.
+        ``(z, y)`` is the end of the free run, `grad_end` its loss gradient if there is one,
+        `grad` that of every position and `epsilon` (B, P) the size of the nudges. Every
+        sub-step's Hamiltonian is read at that sub-step's own state. The last result stacks
+        the two echoes' (z, y): the time-reversed start, plus what the nudges have done.
         """

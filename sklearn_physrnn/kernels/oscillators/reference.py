@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 Force = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+State = tuple[torch.Tensor, torch.Tensor]  # momentum and position, (B, P) each
 
 
 def leapfrog(
@@ -19,10 +20,13 @@ def leapfrog(
     step: torch.Tensor,
     dt: torch.Tensor | None,
     lengths: torch.Tensor | None,
+    start: State | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Positions (B, T, P) from rest, and the final momentum and position (B, P)."""
-    z = drive.new_zeros(drive.shape[0], drive.shape[2])
-    y = torch.zeros_like(z)
+    """Positions (B, T, P) from `start` or rest, and the final momentum and position (B, P)."""
+    if start is None:
+        rest = drive.new_zeros(drive.shape[0], drive.shape[2])
+        start = rest, rest
+    z, y = start
     outputs = []
     for t in range(drive.shape[1]):
         d = step if dt is None else step * dt[:, t, None]
@@ -61,16 +65,26 @@ def echoes(
     y: torch.Tensor,
     grad: torch.Tensor,
     epsilon: torch.Tensor,
+    grad_end: State | None,
 ) -> Iterator[EchoStep]:
-    """Reverse the momentum z, and run back, nudged by plus and minus `epsilon` times `grad`."""
+    """Reverse the momentum z, and run back, nudged by plus and minus `epsilon` times `grad`.
+
+    A gradient of the end (z, y), `grad_end`, nudges the start: y's the momentum, z's the
+    position.
+    """
     sign = torch.tensor([1.0, -1.0], dtype=drive.dtype, device=drive.device)[:, None, None]
     z, y = -z.expand(2, *z.shape), y.expand(2, *y.shape)
+    if grad_end is not None:
+        grad_z, grad_y = grad_end
+        z, y = z + sign * (epsilon * grad_y), y + sign * (epsilon * grad_z)
     for t in range(drive.shape[1] - 1, -1, -1):
         scale = torch.ones_like(z[0]) if dt is None else dt[:, t, None].expand_as(z[0])
+        nudge = epsilon * grad[:, t]
         if lengths is not None:
-            scale = torch.where((t < lengths)[:, None], scale, 0.0)
+            running = (t < lengths)[:, None]
+            scale, nudge = torch.where(running, scale, 0.0), torch.where(running, nudge, 0.0)
         d = step * scale
-        z = z + sign * torch.where(scale != 0, epsilon * grad[:, t], 0.0)
+        z = z + sign * nudge
         y_half = y + d / 2 * z
         z_next = z - d * force(y_half, drive[:, t])
         y = y_half + d / 2 * z_next

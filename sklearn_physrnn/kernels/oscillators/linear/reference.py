@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..reference import Force, echoes, leapfrog
+from ..reference import Force, State, echoes, leapfrog
 
 RELATIVE_NUDGE = 1.0  # a contrast of linear echoes is exact at any size
 
@@ -18,10 +18,11 @@ def oscillator(
     parameters: Sequence[torch.Tensor],
     dt: torch.Tensor | None,
     lengths: torch.Tensor | None,
+    start: State | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Positions (B, T, P), and the final momentum and position (B, P)."""
     stiffness, step = parameters
-    return leapfrog(_force(stiffness), drive, step, dt, lengths)
+    return leapfrog(_force(stiffness), drive, step, dt, lengths, start)
 
 
 @torch.no_grad()
@@ -34,6 +35,7 @@ def echo(
     y: torch.Tensor,
     grad: torch.Tensor,
     epsilon: torch.Tensor,
+    grad_end: State | None,
 ) -> tuple[torch.Tensor, ...]:
     r"""Gradients of (drive, stiffness, step) by two echoes, and where they end.
 
@@ -45,7 +47,8 @@ def echo(
     grad_drive = torch.zeros_like(drive)
     grad_stiffness, grad_step = torch.zeros_like(z), torch.zeros_like(z)
     contrast = -1 / (2 * epsilon)
-    for now in echoes(_force(stiffness), drive, step, dt, lengths, z, y, grad, epsilon):
+    runs = echoes(_force(stiffness), drive, step, dt, lengths, z, y, grad, epsilon, grad_end)
+    for now in runs:
         y_half, u = now.y_half, drive[:, now.t]
         energy = now.kinetic + stiffness * y_half**2 / 2 - u * y_half
         grad_drive[:, now.t] = contrast * now.d * (y_half[1] - y_half[0])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import softplus
 
-from ..reference import Force, echoes, leapfrog
+from ..reference import Force, State, echoes, leapfrog
 
 RELATIVE_NUDGE = 1e-3  # smaller, and the echoes cancel in float32; larger, and they bend
 
@@ -20,10 +20,11 @@ def oscillator(
     parameters: Sequence[torch.Tensor],
     dt: torch.Tensor | None,
     lengths: torch.Tensor | None,
+    start: State | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Positions (B, T, P), and the final momentum and position (B, P)."""
     *shape, step = parameters
-    return leapfrog(_force(*shape), drive, step, dt, lengths)
+    return leapfrog(_force(*shape), drive, step, dt, lengths, start)
 
 
 def log_cosh(x: torch.Tensor) -> torch.Tensor:
@@ -41,6 +42,7 @@ def echo(
     y: torch.Tensor,
     grad: torch.Tensor,
     epsilon: torch.Tensor,
+    grad_end: State | None,
 ) -> tuple[torch.Tensor, ...]:
     """Gradients of (drive, w, c, alpha, step) by two echoes, and where they end.
 
@@ -50,7 +52,8 @@ def echo(
     grad_drive = torch.zeros_like(drive)
     grads = [torch.zeros_like(z) for _ in range(4)]
     contrast = -1 / (2 * epsilon)
-    for now in echoes(_force(w, c, alpha), drive, step, dt, lengths, z, y, grad, epsilon):
+    runs = echoes(_force(w, c, alpha), drive, step, dt, lengths, z, y, grad, epsilon, grad_end)
+    for now in runs:
         y_half = now.y_half
         x = w * y_half + drive[:, now.t]
         wells, slope = log_cosh(x) / w, torch.tanh(x) / w
