@@ -209,8 +209,9 @@ class RecurrentModel(nn.Module):
             return read(heard[0], self.readout)
         lengths = packing.group_lengths(before.device)
         found = [read(x, self.readout, own) for x, own in zip(heard, lengths, strict=True)]
-        # What a sample without a step adds to a sum is nothing.
-        return packing.in_order(found, before * 0 if self.readout == "mean" else before)
+        if self.readout == "mean":  # a sample without a step adds nothing
+            before = torch.zeros_like(before)
+        return packing.in_order(found, before)
 
     def _at_steps(self, heard: list[torch.Tensor] | None, piece: Piece) -> torch.Tensor:
         """Give the head's outputs at every `every`-th step of what the layers heard."""
