@@ -42,7 +42,8 @@ class PETNNRegressor(_BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **PETNN.estimator_constraints,
+        **PETNN.regressor_constraints,
+        **PETNN.training,
     }
 
     def __init__(
@@ -147,7 +148,8 @@ class PETNNClassifier(_BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **PETNN.estimator_constraints,
+        **PETNN.classifier_constraints,
+        **PETNN.training,
     }
 
     def __init__(

@@ -28,6 +28,8 @@ class Net(NeuralNet):
         Orders the training batches.
     amp_dtype : torch.dtype or None
         Run the module under autocast to this type.
+    records_batches : bool
+        Record losses batch by batch, as some callbacks read them; it waits for each.
     stream_to : torch.device or None
         Where to copy batch after batch; None where the data are there already.
     piece_size : int or None
@@ -41,6 +43,7 @@ class Net(NeuralNet):
         scorer=None,
         generator=None,
         amp_dtype=None,
+        records_batches=False,
         stream_to=None,
         piece_size=None,
         **kwargs,
@@ -50,6 +53,7 @@ class Net(NeuralNet):
         self.scorer = scorer
         self.generator = generator
         self.amp_dtype = amp_dtype
+        self.records_batches = records_batches
         self.stream_to = stream_to
         self.piece_size = piece_size
 
@@ -161,13 +165,21 @@ class Net(NeuralNet):
         total, outputs = 0.0, []
         with looking_later():
             for batch in iterator:
+                if self.records_batches:
+                    self.history.new_batch()
                 self.notify("on_batch_begin", batch=batch, training=training)
                 step = step_fn(batch)
+                if self.records_batches:
+                    self.history.record_batch(f"{prefix}_loss", float(step["loss"]))
+                    self.history.record_batch(f"{prefix}_batch_size", len(batch[1][0]))
                 total = total + step["loss"] * len(batch[1][0])
                 if keep_outputs:
                     outputs.append(step["y_pred"])
                 self.notify("on_batch_end", batch=batch, training=training, **step)
-        self.history.record(f"{prefix}_loss", float(total) / len(iterator.samples))
+        loss, key = float(total) / len(iterator.samples), f"{prefix}_loss"
+        best = all(loss < epoch[key] for epoch in self.history[:-1])
+        self.history.record(key, loss)
+        self.history.record(f"{key}_best", best)
         if keep_outputs:
             self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))
 
