@@ -328,6 +328,7 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
             device=inference_device(self.device, self.module_, positions),
             batch_size=rows_at_a_time(inputs["x"], self._built_with["hidden_size"]),
+            chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
         )
         return check_finite(outputs, self._family.remedies)
 

@@ -60,6 +60,12 @@ class Samples:
         return steps_per_sample(x) if self.host_lengths is None else -(-len(x) // len(self))
 
     @property
+    def longest(self) -> int:
+        """Positions that a module visits in the longest sample."""
+        lengths = self.host_lengths
+        return self.positions if lengths is None else int(lengths.max())
+
+    @property
     def nbytes(self) -> int:
         """Memory taken."""
         return sum(

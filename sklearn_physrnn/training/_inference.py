@@ -13,10 +13,8 @@ from torch import nn
 
 from ._data import run_module, steps_per_sample, take_packed
 from ._device import cpu_by_default
+from ._pieces import A_STEP, BATCH_VALUES, Pieces, StepsInMemory, prediction_size
 from ._threads import one_thread_in_a_fork
-
-# Numbers that a batch's layers hold at a time: near 100 MB.
-BATCH_VALUES = 12_000_000
 
 _lock = threading.Lock()
 _copies: weakref.WeakKeyDictionary[nn.Module, "_Copies"] = weakref.WeakKeyDictionary()
@@ -85,7 +83,7 @@ def rows_at_a_time(x: Any, hidden_size: int) -> int:
 
     By what a layer of `hidden_size` holds of each.
     """
-    values = steps_per_sample(x) * int(hidden_size) * 16
+    values = steps_per_sample(x) * int(hidden_size) * A_STEP
     return max(1, BATCH_VALUES // max(1, values))
 
 
@@ -96,6 +94,7 @@ def module_outputs(
     dtype: torch.dtype,
     device: torch.device,
     batch_size: int,
+    chunk_size: int | str | None = None,
 ) -> np.ndarray:
     """Run `module` over `inputs`, a batch at a time.
 
@@ -111,6 +110,9 @@ def module_outputs(
     batch_size : int
         Bounds the memory taken: rows of "x" at a time, which are steps where they are
         packed. A sequence of more steps is a batch by itself.
+    chunk_size : int, "auto" or None
+        Walk longer sequences in pieces of so many steps; "auto", in as many as also bound
+        the memory that a single one takes.
 
     Returns
     -------
@@ -131,7 +133,11 @@ def module_outputs(
                     else x
                     for name, x in batch.items()
                 }
-                return run_module(module, there).cpu()
+                steps = StepsInMemory(there)
+                size = prediction_size(chunk_size, module, len(steps))
+                if size is None or steps.longest <= size:
+                    return run_module(module, there).cpu()
+                return Pieces(module, steps, size).outputs().cpu()
 
             if "lengths" in tensors:
                 return _packed_outputs(run, tensors, batch_size).numpy()
