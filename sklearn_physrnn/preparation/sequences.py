@@ -10,11 +10,13 @@ from .._warnings import warn
 from ..storage.plain import Fields
 from .arrays import naming, native, real_numbers
 from .inputs import Inputs
-from .scaling import LIMIT, make_scaler
+from .recordings import Recordings, in_memory, left_where_they_are, recordings
+from .scaling import LIMIT, Identity, NormalQuantile, Scaler, Standard, make_scaler
 from .series import (
     DTYPES,
     Series,
     check_time,
+    check_time_channel,
     count_dimensions,
     is_list_of_series,
     series_of_channels,
@@ -26,6 +28,9 @@ from .stored_scalers import Arrays
 # oscillators down, and loses frequencies near a cycle in six intervals; a lower one loses the
 # pauses between bursts.
 _UNIT_SHARE = 0.8
+
+# Steps, evenly spread, that quantiles of recordings are learned from.
+_SAMPLED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class SequenceInputs(Inputs):
         channels = 1 if self.n_dims == 2 else self.n_features
         return channels - (self.time_channel is not None)
 
-    def first(self, X: Any, caller: Any) -> tuple[Self, Series]:
+    def first(self, X: Any, caller: Any) -> tuple[Self, Series | Recordings]:
         """Check the X that is to be learned from; return it, and inputs of its shape."""
         with naming("X"):
             n_dims, n_features, series = self._series(X, caller, reset=True)
@@ -77,13 +82,16 @@ class SequenceInputs(Inputs):
                 )
         return replace(self, n_dims=n_dims, n_features=n_features), series
 
-    def read(self, X: Any, caller: Any) -> Series:
+    def read(self, X: Any, caller: Any) -> Series | Recordings:
         """Check X, its dimensions and its channels."""
         with naming("X"):
             return self._series(X, caller, reset=False)[2]
 
-    def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series]:
+    def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series | Recordings]:
         name = type(caller).__name__
+        if left_where_they_are(X):
+            return self._recordings(X, name, reset=reset)
+        X = in_memory(X)
         if not is_list_of_series(X):
             X = real_numbers(X, "X")
             if count_dimensions(X) == 2:
@@ -110,20 +118,38 @@ class SequenceInputs(Inputs):
             check_time(series, self.time_channel)
         return 3, n_channels, series
 
+    def _recordings(self, X: Any, name: str, *, reset: bool) -> tuple[int, int, Recordings]:
+        found = recordings(X)
+        table = hasattr(X, "shape") and len(X.shape) == 2
+        n_dims, n_features = (2, int(X.shape[1])) if table else (3, found.n_channels)
+        if not reset:
+            self._check_dimensions(n_dims, name)
+            if n_features != self.n_features:
+                what = "features" if table else "channels"
+                raise ValueError(
+                    f"X has {n_features} {what}, but {name} is expecting "
+                    f"{self.n_features} {what} as input."
+                )
+        if self.time_channel is not None:
+            check_time_channel(self.time_channel, found.n_channels)
+            found.intervals(self.time_channel, 1)
+        return n_dims, n_features, found
+
     def _check_dimensions(self, n_dims: int, name: str) -> None:
         if n_dims != self.n_dims:
             raise ValueError(
                 f"X has {n_dims} dimensions, but {name} was fitted with {self.n_dims}."
             )
 
-    def fit(self, X: Series, weights: np.ndarray | None) -> Self:
+    def fit(self, X: Series | Recordings, weights: np.ndarray | None) -> Self:
         """Learn the scale of each channel, and the unit of time."""
-        weights = None if weights is None else np.repeat(weights, X.lengths)
-        scaler = make_scaler(self.scaling, self._without_time(X.values), weights)
-        fitted = replace(self, scaler=scaler, longest=X.longest)
+        fitted = replace(self, scaler=self._scaler_of(X, weights), longest=X.longest)
         if self.time_channel is None:
             return fitted
-        elapsed = X.elapsed(self.time_channel)
+        if isinstance(X, Recordings):
+            elapsed = X.intervals(self.time_channel, _SAMPLED)
+        else:
+            elapsed = X.elapsed(self.time_channel)
         elapsed = elapsed[elapsed > 0]
         if len(elapsed) == 0:
             raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
@@ -131,7 +157,26 @@ class SequenceInputs(Inputs):
             return replace(fitted, time_unit=float(np.median(elapsed)))
         unit = float(np.quantile(elapsed, _UNIT_SHARE, method="lower"))
         fitted = replace(fitted, time_unit=unit)
+        if isinstance(X, Recordings):
+            return replace(fitted, mean_dt=float(np.minimum(elapsed / unit, 1).mean()))
         return replace(fitted, mean_dt=float(fitted._steps_of_time(X).mean()))
+
+    def _scaler_of(self, X: Series | Recordings, weights: np.ndarray | None) -> Scaler:
+        if not isinstance(X, Recordings):
+            weights = None if weights is None else np.repeat(weights, X.lengths)
+            return make_scaler(self.scaling, self._without_time(X.values), weights)
+        if self.scaling == "quantile":
+            steps, rows = X.sampled(_SAMPLED)
+            weights = None if weights is None else weights[rows]
+            return NormalQuantile.fit(self._without_time(steps), weights)
+        moments = X.moments.joined(weights)
+        if self.time_channel is not None:
+            moments = moments.without(self.time_channel)
+        if self.scaling == "standard":
+            return Standard.of_moments(moments)
+        identity = Identity()
+        identity.transform(np.stack([moments.lowest, moments.highest]))
+        return identity
 
     def arrays(self, X: Series) -> dict[str, np.ndarray]:
         """Scale X; sequences of unequal length come one after another, with "lengths"."""
