@@ -104,6 +104,10 @@ class Samples:
         weights = None if self.weights is None else self.weights[at]
         return inputs, (targets[at], weights)
 
+    def some(self, n_samples: int) -> dict[str, Any]:
+        """Give inputs of a few samples, to look at."""
+        return self.take(slice(n_samples))[0]
+
 
 def take_packed(
     inputs: dict[str, torch.Tensor], lengths: np.ndarray, index: Index | np.ndarray

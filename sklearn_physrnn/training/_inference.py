@@ -14,7 +14,10 @@ from torch import nn
 from ._data import run_module, steps_per_sample, take_packed
 from ._device import cpu_by_default
 from ._pieces import A_STEP, BATCH_VALUES, Pieces, StepsInMemory, prediction_size
+from ._recorded import Read, Recorded
 from ._threads import one_thread_in_a_fork
+
+_ROWS_AT_A_TIME = 32  # of recordings, which are long
 
 _lock = threading.Lock()
 _copies: weakref.WeakKeyDictionary[nn.Module, "_Copies"] = weakref.WeakKeyDictionary()
@@ -146,6 +149,47 @@ def module_outputs(
                 for start in range(0, len(tensors["x"]), batch_size)
             ]
             return torch.cat(pieces).numpy()
+
+
+def recorded_outputs(
+    module: nn.Module,
+    read: Read,
+    lengths: np.ndarray,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    chunk_size: int | str | None = None,
+) -> np.ndarray:
+    """Do what `module_outputs` does, of sequences that are read piece by piece.
+
+    Parameters
+    ----------
+    module, dtype, device, chunk_size
+        As there; here None, too, walks in pieces where the module can.
+    read : callable
+        See :class:`~sklearn_physrnn.training._recorded.Recorded`.
+    lengths : ndarray of shape (n_samples,)
+    """
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", torch.cuda.current_device())
+    with one_thread_in_a_fork(), cpu_by_default(), torch.inference_mode():
+        module = _cast(module, dtype, device)
+        order = np.argsort(-lengths, kind="stable")
+        outputs = None
+        for rows in np.array_split(order, -(-len(order) // _ROWS_AT_A_TIME)):
+            steps = Recorded(read, rows, lengths[rows], dtype, device)
+            size = prediction_size("auto" if chunk_size is None else chunk_size, module, len(rows))
+            assert size is not None
+            found = Pieces(module, steps, size).outputs().cpu()
+            if outputs is None:  # the longest come first: none has more steps
+                outputs = found.new_zeros(len(order), *found.shape[1:])
+            where = torch.from_numpy(rows)
+            if found.ndim == 3:
+                outputs[:, : found.shape[1]][where] = found
+            else:
+                outputs[where] = found
+        assert outputs is not None
+        return outputs.numpy()
 
 
 def _packed_outputs(

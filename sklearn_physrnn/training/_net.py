@@ -12,7 +12,7 @@ from skorch.utils import TeeGenerator
 from ..kernels._check import looking_later
 from ._callbacks import StopTraining
 from ._data import Batches, BatchIterator, join_outputs, run_module
-from ._pieces import Loss, Pieces, StepsInMemory
+from ._pieces import Loss, Pieces, steps_of, whole
 
 
 class Net(NeuralNet):
@@ -69,9 +69,9 @@ class Net(NeuralNet):
         if pieces is not None:
             return pieces.outputs()
         if self.amp_dtype is None:
-            return run_module(self.module_, x)
+            return run_module(self.module_, whole(x))
         with self._autocast():
-            output = run_module(self.module_, x)
+            output = run_module(self.module_, whole(x))
         return output.float()
 
     def _autocast(self):
@@ -82,7 +82,7 @@ class Net(NeuralNet):
     def _pieces(self, inputs) -> Pieces | None:
         if self.piece_size is None:
             return None
-        steps = StepsInMemory(inputs)
+        steps = steps_of(inputs)
         if steps.longest <= self.piece_size:
             return None
         return Pieces(self.module_, steps, self.piece_size, self._autocast)

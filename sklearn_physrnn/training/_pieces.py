@@ -90,7 +90,9 @@ def _width(module: nn.Module) -> int:
 class Steps(Protocol):
     """Sequences of one batch, read piece by piece; in memory or not."""
 
-    longest: int
+    @property
+    def longest(self) -> int:
+        """Steps of the longest sample."""
 
     def __len__(self) -> int:
         """Count the samples."""
@@ -132,6 +134,21 @@ class StepsInMemory:
             name: x.index_select(0, sent(rows, x.device)) for name, x in self._inputs.items()
         }
         return {**taken, "lengths": packing}
+
+
+def steps_of(inputs: dict[str, Any]) -> Steps:
+    """Give the steps of a batch, as ``Samples.take`` or ``RecordedSamples.take`` gives it."""
+    x = inputs["x"]
+    return StepsInMemory(inputs) if isinstance(x, torch.Tensor) else x
+
+
+def whole(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Give a batch's inputs as a network's ``forward`` takes them."""
+    x = inputs["x"]
+    if isinstance(x, torch.Tensor):
+        return inputs
+    others = {name: value for name, value in inputs.items() if name != "x"}
+    return {**x.take(0, x.longest), **others}
 
 
 class _Boundaries:
