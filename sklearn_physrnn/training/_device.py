@@ -91,6 +91,13 @@ def _own_gpu() -> torch.device:
     return torch.device("cuda", (number[-1] - 1) % count)
 
 
+def with_index(device: torch.device) -> torch.device:
+    """Say which GPU ``"cuda"`` is at present: not all of torch takes it without its number."""
+    if device.type != "cuda" or device.index is not None:
+        return device
+    return torch.device("cuda", torch.cuda.current_device())
+
+
 def worth_a_gpu(work: float) -> bool:
     """Tell whether so many multiply-adds of a forward pass gain from a GPU."""
     return work >= _WORTH_A_GPU

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ._data import run_module, steps_per_sample, take_packed
-from ._device import cpu_by_default
+from ._device import cpu_by_default, with_index
 from ._threads import one_thread_in_a_fork
 
 # Numbers that a batch's layers hold at a time: near 100 MB.
@@ -117,8 +117,7 @@ def module_outputs(
     ndarray of shape (n_samples, ...)
         In the order of the inputs. Outputs of every step are zero past the last.
     """
-    if device.type == "cuda" and device.index is None:  # the copy stays where it is made
-        device = torch.device("cuda", torch.cuda.current_device())
+    device = with_index(device)  # the copy stays where it is made
     with one_thread_in_a_fork(), cpu_by_default():
         tensors = {name: torch.as_tensor(x) for name, x in inputs.items()}
         module = _cast(module, dtype, device)
