@@ -62,7 +62,9 @@ class CudaGraphs:
     def record(self, work: Work) -> Work:
         """Record `work`, without doing it; give what does it."""
         graph = torch.cuda.CUDAGraph()
-        before = [generator.clone_state() for generator in self.generators]
+        # Torch's own takes part in every graph. One that fails may leave it unfit for use.
+        all_generators = [*self.generators, torch.cuda.default_generators[self.device.index]]
+        before = [generator.clone_state() for generator in all_generators]
         for generator in self.generators:
             graph.register_generator_state(generator)
         with _one_at_a_time, torch.cuda.device(self.device):
@@ -76,7 +78,7 @@ class CudaGraphs:
                     finally:
                         graph.capture_end()
             except BaseException:
-                for generator, state in zip(self.generators, before, strict=True):
+                for generator, state in zip(all_generators, before, strict=True):
                     generator.graphsafe_set_state(state)
                 raise
         return graph.replay
