@@ -9,7 +9,7 @@ difference, steps are launched one by one.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -61,27 +61,42 @@ class CudaGraphs:
 
     def record(self, work: Work) -> Work:
         """Record `work`, without doing it; give what does it."""
-        graph = torch.cuda.CUDAGraph()
-        # Torch's own takes part in every graph. One that fails may leave it unfit for use.
-        all_generators = [*self.generators, torch.cuda.default_generators[self.device.index]]
-        before = [generator.clone_state() for generator in all_generators]
-        for generator in self.generators:
-            graph.register_generator_state(generator)
+        # Torch's own generator takes part in every graph. One that fails leaves it, too, unfit.
+        own = torch.cuda.default_generators[self.device.index]
+        states = [(generator, generator.clone_state()) for generator in (own, *self.generators)]
         with _one_at_a_time, torch.cuda.device(self.device):
             torch.cuda.synchronize()
             torch.cuda.empty_cache()  # memory that the graph could not get hold of otherwise
             try:
-                with torch.cuda.stream(side_stream(self.device)):
-                    graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
-                    try:
-                        work()
-                    finally:
-                        graph.capture_end()
+                return self._graph_of(work).replay
             except BaseException:
-                for generator, state in zip(all_generators, before, strict=True):
+                for generator, state in states:
                     generator.graphsafe_set_state(state)
                 raise
-        return graph.replay
+
+    def _graph_of(self, work: Work) -> torch.cuda.CUDAGraph:
+        graph = torch.cuda.CUDAGraph()
+        for generator in self.generators:
+            graph.register_generator_state(generator)
+        ended = False
+        with torch.cuda.stream(side_stream(self.device)):
+            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            try:
+                work()
+            finally:
+                try:
+                    graph.capture_end()
+                    ended = True
+                finally:
+                    if not ended:
+                        self._leave_pool()
+        return graph
+
+    def _leave_pool(self) -> None:
+        # Torch ends in the middle here, and the allocator would free no memory any more.
+        for leave in (torch._C._cuda_endAllocateToPool, torch._C._cuda_releasePool):
+            with suppress(RuntimeError):
+                leave(self.device.index, self._pool)
 
 
 def recorder_for(device: torch.device, generators: Sequence[torch.Generator]) -> Recorder | None:

@@ -193,9 +193,10 @@ def train(
     if resident:
         samples, *rest = [x.to(device) for x in data]
         validation = rest[0] if rest else None
-    recorder = recorder_for(device, [dropout_generator])
-    repeated = None if recorder is None else Repeated(recorder, schedule, decay)
     dropouts = [m for m in module.modules() if isinstance(m, Dropout)]
+    drops = any(dropout.p > 0 for dropout in dropouts)
+    recorder = recorder_for(device, [dropout_generator] if drops else [])
+    repeated = None if recorder is None else Repeated(recorder, schedule, decay)
     net = Net(
         module,
         criterion,
