@@ -17,10 +17,12 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
-from ..families import Family, NetworkSizes
+from ..families import Family
 from ..preparation.arrays import check_finite, naming, real_numbers
 from ..preparation.prepared import Prepared, Rows
 from ..preparation.targets import Targets
+from ..storage.atomic import write_atomically
+from ..storage.format import pack
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs, rows_at_a_time
@@ -28,7 +30,9 @@ from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._threads import sensible_threads
 from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
+from ._pickling import with_torch, without_torch
 from ._splitting import split
+from ._writing import to_contents
 
 _N_EXAMINED = 32
 
@@ -86,15 +90,14 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     def _module_parameters(self) -> dict[str, Any]:
         """Give the parameters that the module, and what it is given, follow from."""
-        names = (*self._family.parameters, "scale_inputs")
+        names = (*self._family.regressor_constraints, "scale_inputs")
         found = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return {k: v.item() if isinstance(v, np.generic) else v for k, v in found.items()}
 
     def _make_module(self) -> nn.Module:
         """Build the untrained module; drawn under a seed."""
-        inputs, n_outputs = self._prepared.inputs, self._prepared.targets.n_outputs
-        sizes = NetworkSizes(inputs.n_columns, n_outputs, inputs.longest, inputs.mean_dt)
-        return self._family.module(self, sizes)
+        known = self._prepared
+        return self._family.module(self, known.inputs, known.targets.n_outputs)
 
     def _criterion(self) -> nn.Module:
         return self._family.criterion(self, self._prepared.targets.criterion())
@@ -374,17 +377,11 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         -----
         `checkpoint` is not kept: where to write is the matter of a machine.
         """
-        from ..persistence import save
-
-        save(self, path)
+        write_atomically(path, pack(*to_contents(self)))
 
     def __getstate__(self) -> dict[str, Any]:
-        from ..persistence._pickling import without_torch
-
         return without_torch(self, dict(super().__getstate__()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from ..persistence._pickling import with_torch
-
         super().__setstate__(state)
         with_torch(self)

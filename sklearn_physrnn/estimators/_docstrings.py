@@ -59,7 +59,8 @@ device : str
     the work is worth it, and in joblib's workers deals out several. The fitted weights are
     kept on the CPU, and predict anywhere.
 callbacks : list or None
-    skorch callbacks to call during training.
+    skorch callbacks to call during training. One that sets the learning rate needs
+    `learning_rate` "constant"; those that score are refused, for ``validation_scores_``.
 checkpoint : str, path-like or None
     File that an unfinished training is kept in, written after an epoch, every five seconds
     at most. After a crash, a kill or an interrupt, ``fit`` with the same parameters and
@@ -97,7 +98,7 @@ module_ : torch.nn.Module
 n_features_in_ : int
     {n_features}
 feature_names_in_ : ndarray of shape (n_features,)
-    Column names, where X was a DataFrame with names that are strings.
+    Names of columns, or of channels in a list of data frames, that are strings.
 n_iter_ : int
     Epochs trained.
 loss_curve_ : list of float
@@ -119,7 +120,9 @@ classes_ : ndarray of shape (n_classes,)
 _SEQUENCES = """
 X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
 NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-and unequal length; or of shape (n_samples, n_timesteps), one channel.
+and unequal length; or of shape (n_samples, n_timesteps), one channel. Data frames, whose
+columns are channels, tensors and nested lists may take the place of arrays, 1-D ones for one
+channel, and a column of sequences, or a column a channel, that of the list.
 """
 
 _COLUMNS = {"inputs": "", "column": "column", "n_features": "Number of columns of X."}
@@ -186,8 +189,13 @@ def described(cls: type, entries: dict[str, str]) -> str:
     return _with_defaults("\n".join(entries[name].strip("\n") for name in names), cls)
 
 
-def _opening(family: Family, inputs: str) -> str:
-    return f"{family.about}{inputs}\nParameters\n----------{family.entries}"
+def _opening(cls: type[OfFamily], inputs: str, *, classifies: bool) -> str:
+    family = cls._family
+    entries = parameter_entries(family.entries)
+    if not classifies:
+        entries |= parameter_entries(family.regression_entries)
+    own = (entries[name] for name in inspect.signature(cls).parameters if name in entries)
+    return f"{family.about}{inputs}\nParameters\n----------\n" + "\n".join(own)
 
 
 def _default(parameter: inspect.Parameter) -> str:
@@ -224,7 +232,7 @@ def documented(*, sequences: bool):
         classifies = hasattr(cls, "predict_proba")
         text = filled(
             cls.__doc__,
-            family=_opening(cls._family, words["inputs"]),
+            family=_opening(cls, words["inputs"], classifies=classifies),
             targets=_CLASSIFICATION if classifies else _REGRESSION,
             training=_TRAINING.replace("{column}", words["column"]),
             attributes=(_CLASSES.rstrip("\n") if classifies else "")

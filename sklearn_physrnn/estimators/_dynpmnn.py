@@ -37,7 +37,7 @@ class DynPMNNRegressor(_BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **DynPMNN.estimator_constraints,
+        **DynPMNN.regressor_constraints,
     }
 
     def __init__(
@@ -135,7 +135,7 @@ class DynPMNNClassifier(_BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **DynPMNN.estimator_constraints,
+        **DynPMNN.classifier_constraints,
     }
 
     def __init__(

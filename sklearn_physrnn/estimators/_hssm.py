@@ -15,19 +15,6 @@ class HSSMRegressor(_BaseRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
     {family}
-    readout : {"mean", "last", "sequence"}
-        What the head sees: the mean over steps, the last step, or, for "sequence", every
-        `every`-th step by itself. y is then of shape (n_samples, n_timesteps // every) or
-        (n_samples, n_timesteps // every, n_targets), NaN past a shorter sample's end, and
-        so are predictions.
-    every : int
-        Distance of the steps that readout "sequence" predicts at: counting from one,
-        steps `every`, 2 `every` and so on.
-    time_channel : int or None
-        Channel of X that holds time stamps, for series sampled unevenly. They then scale
-        the oscillators' step, in units of an interval that 80 % of those in training do
-        not exceed. A longer one, in training or later, counts as one unit: over more the
-        oscillators might be unstable.
     {targets}
     {training}
 
@@ -50,8 +37,7 @@ class HSSMRegressor(_BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **HSSM.estimator_constraints,
-        **HSSM.per_step,
+        **HSSM.regressor_constraints,
     }
 
     def __init__(
@@ -129,13 +115,6 @@ class HSSMClassifier(_BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
     {family}
-    readout : {"mean", "last"}
-        What the head sees: the mean over steps, or the last step.
-    time_channel : int or None
-        Channel of X that holds time stamps, for series sampled unevenly. They then scale
-        the oscillators' step, in units of an interval that 80 % of those in training do
-        not exceed. A longer one, in training or later, counts as one unit: over more the
-        oscillators might be unstable.
     {targets}
     {training}
 
@@ -154,11 +133,10 @@ class HSSMClassifier(_BaseClassifier):
     """
 
     _family = HSSM
-    every = 1
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **HSSM.estimator_constraints,
+        **HSSM.classifier_constraints,
     }
 
     def __init__(

@@ -42,7 +42,7 @@ class PETNNRegressor(_BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **PETNN.estimator_constraints,
+        **PETNN.regressor_constraints,
     }
 
     def __init__(
@@ -145,7 +145,7 @@ class PETNNClassifier(_BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **PETNN.estimator_constraints,
+        **PETNN.classifier_constraints,
     }
 
     def __init__(

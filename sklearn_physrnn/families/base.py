@@ -24,27 +24,6 @@ SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
 
 
 @dataclass(frozen=True)
-class NetworkSizes:
-    """What a network has to know of the data that an estimator is fitted to.
-
-    Attributes
-    ----------
-    n_inputs : int
-        Channels of sequences, or columns of a table.
-    n_outputs : int
-    longest : int
-        Steps of the longest sequence.
-    mean_dt : float
-        Mean step of time, in the unit in which the network is told it.
-    """
-
-    n_inputs: int
-    n_outputs: int
-    longest: int = 1
-    mean_dt: float = 1.0
-
-
-@dataclass(frozen=True)
 class CoreSizes:
     """What a forecasting core has to know of the windows it is trained on.
 
@@ -83,34 +62,46 @@ class Family(ABC):
         which estimators and forecasters have alike.
     network : mapping of str to list
         Of the network that estimators put around it.
+    regression : mapping of str to list
+        What regressors alone have of that, or take instead of it.
     forecasting : mapping of str to list
         Of the forecasting core; `segment_length`, unless it is told otherwise.
+    depth : str
+        The parameter that says of how many layers the recurrence is.
     about : str
         What the model is, for docstrings.
     entries : str
         Descriptions of all parameters, in numpydoc's form.
+    regression_entries : str
+        Of those in `regression`.
     remedies : str
         What to try where a trained network overflows, after "Fit it anew with".
     """
 
     recurrence: ClassVar[Constraints]
     network: ClassVar[Constraints] = {}
+    regression: ClassVar[Constraints] = {}
     forecasting: ClassVar[Constraints] = {
         "segment_length": [StrOptions({"auto"}), *AT_LEAST_ONE],
     }
+    depth: ClassVar[str] = "num_layers"
     about: ClassVar[str]
     entries: ClassVar[str]
+    regression_entries: ClassVar[str] = ""
     remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
 
     @property
-    def estimator_constraints(self) -> dict[str, list[Any]]:
-        """Constraints of the parameters that its estimators have of it."""
+    def classifier_constraints(self) -> dict[str, list[Any]]:
+        """Constraints of the parameters that its classifiers have of it."""
         return {**self.recurrence, **self.network}
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """Those of an estimator that its network, and what that is given, follow from."""
-        return (*self.recurrence, *self.network)
+    def regressor_constraints(self) -> dict[str, list[Any]]:
+        """Constraints of the parameters that its regressors have of it.
+
+        Network, inputs and targets follow from them, as far as an estimator has them.
+        """
+        return {**self.recurrence, **self.network, **self.regression}
 
     @property
     def forecaster_constraints(self) -> dict[str, list[Any]]:
@@ -118,8 +109,8 @@ class Family(ABC):
         return {**self.recurrence, **self.forecasting}
 
     @abstractmethod
-    def module(self, params: Any, sizes: NetworkSizes) -> nn.Module:
-        """Build the untrained network of an estimator; drawn under a seed."""
+    def module(self, params: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
+        """Build the untrained network of an estimator for fitted `inputs`; drawn under a seed."""
 
     @abstractmethod
     def inputs(self, params: Any) -> Inputs:
@@ -132,6 +123,10 @@ class Family(ABC):
     def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
         """Fit the loss to networks whose outputs have an axis more."""
         return criterion
+
+    def segment_length(self, params: Any) -> int | str:
+        """Give the parameter of a forecaster, or 1 where the recurrence knows no segments."""
+        return params.segment_length if "segment_length" in self.forecasting else 1
 
     @abstractmethod
     def core(self, params: Any, sizes: CoreSizes) -> ForecastCore:

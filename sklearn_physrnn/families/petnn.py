@@ -13,10 +13,11 @@ from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn import petnn
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn._segments import SegmentCore
+from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..preparation.tokens import TokenInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
+from .base import AT_LEAST_ONE, SHARE, Constraints, CoreSizes, Family
 
 # Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
 # of 1.0 is loud noise beside what is learned.
@@ -93,8 +94,8 @@ embedding_dim : int
             dropout=dropout,
         )
 
-    def module(self, params: Any, sizes: NetworkSizes) -> nn.Module:
-        embedding, input_size = None, sizes.n_inputs
+    def module(self, params: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
+        embedding, input_size = None, inputs.n_columns
         if params.vocabulary_size is not None:
             input_size = params.embedding_dim
             embedding = nn.Embedding(params.vocabulary_size, input_size)
@@ -102,7 +103,7 @@ embedding_dim : int
         return RecurrentModel(
             self.recurrent(params, input_size, params.dropout),
             params.hidden_size,
-            sizes.n_outputs,
+            n_outputs,
             embedding=embedding,
             readout=params.readout,
             dropout=params.dropout,

@@ -12,8 +12,9 @@ from torch import nn
 from ..estimators._base import _BaseEstimator
 from ..nn._hru import HRU
 from ..nn.petnn import PETNN
+from ..preparation.containers import as_array, held_sequences
 from ..preparation.number_targets import NumberTargets
-from ..preparation.series import Series, is_list_of_series
+from ..preparation.series import Series
 from ..preparation.step_targets import StepTargets
 from ..preparation.tokens import TokenInputs
 from ..training._data import run_module
@@ -141,10 +142,11 @@ class Attribution:
         """The values in the shape of X."""
         if self.series is None:
             return self.values
-        if is_list_of_series(X):
-            one = np.ndim(X[0]) == 1  # tokens
+        held = held_sequences(X)
+        if held is not None:
+            flat = np.ndim(as_array(held.sequences[0])) == 1  # tokens, or one channel
             return [
-                row[:length, 0] if one else row[:length]
+                row[:length, 0] if flat else row[:length]
                 for row, length in zip(self.values, self.series.lengths, strict=True)
             ]
         shape = np.shape(X)

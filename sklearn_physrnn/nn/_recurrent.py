@@ -9,7 +9,7 @@ from torch import nn
 from ._dropout import Dropout
 from ._packing import Packing, Sequences, groups, pack
 
-READOUTS = ("last", "mean", "max")
+READOUTS = ("last", "mean", "max")  # that make one of many steps
 
 
 class Recurrent(Protocol):
@@ -66,11 +66,17 @@ class RecurrentModel(nn.Module):
         Number of outputs.
     embedding : nn.Embedding or None
         Applied first, to integer tokens (batch, time).
-    readout : {"last", "mean", "max"}
-        How a sequence of hidden states becomes one.
+    readout : {"last", "mean", "max", "sequence"}
+        How a sequence of hidden states becomes one; with "sequence" the head sees every
+        `every`-th by itself.
+    every : int
+        Distance of the steps that readout "sequence" reads: counting from one, steps
+        `every`, 2 `every` and so on.
     dropout : float
         Of the embedding and before the head.
     """
+
+    every = 1  # of models that were pickled before there was a choice
 
     def __init__(
         self,
@@ -80,12 +86,14 @@ class RecurrentModel(nn.Module):
         *,
         embedding: nn.Embedding | None = None,
         readout: str = "last",
+        every: int = 1,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.recurrent = recurrent
         self.readout = readout
+        self.every = every
         self.dropout = Dropout(dropout)
         # NOTE[paper]: the published head normalises over the batch. Normalising each
         # sample by itself does the same for training, and works for a batch of one.
@@ -104,7 +112,7 @@ class RecurrentModel(nn.Module):
         dt: torch.Tensor | None = None,
         lengths: torch.Tensor | Packing | None = None,
     ) -> torch.Tensor:
-        """Map sequences to outputs (batch, output_size).
+        """Map sequences to outputs.
 
         Parameters
         ----------
@@ -115,14 +123,39 @@ class RecurrentModel(nn.Module):
             Time elapsed before each step; 1 if None.
         lengths : Tensor of shape (batch,) or None
             Steps of each sample, at least one; all of them if None.
+
+        Returns
+        -------
+        Tensor of shape (batch, output_size)
+            With readout "sequence", of shape (batch, time // every, output_size), zero
+            past a sample's length; of packed sequences, time is the longest length.
         """
         packing, sequences = self.sequences(x, dt=dt, lengths=lengths)
+        if self.readout == "sequence":
+            heard = [self.recurrent(group, dt=dt, lengths=own)[0] for group, dt, own in sequences]
+            return self._at_steps(heard, packing, None if x.ndim == self._n_packed else x.shape[1])
         read = []
         for group, steps, own in sequences:
             output, _ = self.recurrent(group, dt=steps, lengths=own)
             read.append(read_out(output, self.readout, own))
         hidden = read[0] if packing is None else packing.in_order(read)
         return self.head(self.dropout(hidden))
+
+    @property
+    def _n_packed(self) -> int:
+        """Dimensions of packed inputs: one less than of others."""
+        return 2 if self.embedding is None else 1
+
+    def _at_steps(
+        self, heard: list[torch.Tensor], packing: Packing | None, n_steps: int | None
+    ) -> torch.Tensor:
+        """Give the head's outputs at every `every`-th step of what the layers heard."""
+        if packing is None:
+            return self.head(self.dropout(heard[0][:, self.every - 1 :: self.every]))
+        hidden = packing.every(packing.collect(heard), self.every)
+        outputs = self.head(self.dropout(hidden))
+        n_steps = packing.longest if n_steps is None else n_steps
+        return packing.padded(outputs, self.every, n_steps // self.every)
 
     def sequences(
         self,
@@ -140,7 +173,7 @@ class RecurrentModel(nn.Module):
         sequences : iterator of (x, dt, lengths)
             Groups of sequences, (batch, time, features).
         """
-        x, dt, packing = pack("x", x, dt, lengths, 3 if self.embedding is None else 2)
+        x, dt, packing = pack("x", x, dt, lengths, self._n_packed + 1)
         if self.embedding is not None:
             x = self.dropout(self.embedding(x))
         return packing, groups(x, dt, packing)

@@ -112,11 +112,9 @@ class Prepared:
 
     def described(self, fields: Fields, n_features: int) -> Self:
         """Take what `to_state` gave as JSON, all but the scaler of inputs."""
-        return replace(
-            self,
-            inputs=self.inputs.described(fields, n_features),
-            targets=self.targets.described(fields),
-        )
+        inputs = self.inputs.described(fields, n_features)
+        targets = self.targets.described(fields, inputs.longest)
+        return replace(self, inputs=inputs, targets=targets)
 
     def specs(self, input_scaler: Any) -> dict[str, Spec]:
         """Say which arrays belong to it, and to the scaler of inputs that a file describes."""

@@ -138,9 +138,11 @@ class StepTargets(Targets):
         """Give shape and scale of a step's targets."""
         return self.numbers.to_state()
 
-    def described(self, fields: Fields) -> Self:
+    def described(self, fields: Fields, longest: int) -> Self:
         """Take the shape."""
-        return replace(self, numbers=self.numbers.described(fields))
+        if self.every > longest:
+            raise ValueError(f"every={self.every} exceeds its longest series, {longest}.")
+        return replace(self, numbers=self.numbers.described(fields, longest))
 
     def specs(self) -> dict[str, Spec]:
         """Say of what shape centre and scale are."""

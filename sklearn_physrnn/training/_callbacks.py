@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from ._schedules import cosine
+from ._schedules import SCHEDULES, cosine
 
 
 class StopTraining(KeyboardInterrupt):
@@ -233,15 +233,18 @@ class DecayWeights(Callback):
 
     @torch.no_grad()
     def on_grad_computed(self, net, **kwargs):
+        learning = [x for x in self.parameters if x.requires_grad]  # others are frozen
         if self.factor is not None:
-            torch._foreach_mul_(self.parameters, self.factor)
+            torch._foreach_mul_(learning, self.factor)
         else:
             kept = self.kept(net.optimizer_.param_groups[0]["lr"])
-            torch._foreach_mul_(self.parameters, [kept] * len(self.parameters))
+            torch._foreach_mul_(learning, [kept] * len(learning))
 
 
 class Schedule(Callback):
     """Set the learning rate before every batch from the progress of training.
+
+    A constant one is left alone: another callback may set it.
 
     Parameters
     ----------
@@ -310,23 +313,30 @@ class Schedule(Callback):
 
     def on_train_begin(self, net, **kwargs):
         self._base = [group["lr"] for group in net.optimizer_.param_groups]
+        self._exact = self._given = self._base
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         if not training:
             return
-        for group, rate in zip(net.optimizer_.param_groups, self.next_rates(), strict=True):
+        groups = net.optimizer_.param_groups
+        for group, rate in zip(groups, self.next_rates(groups), strict=True):
             group["lr"] = rate
 
-    def next_rates(self) -> list[float]:
-        """Give the next step's learning rate, of every group of parameters."""
-        factor = self._factor()
+    def next_rates(self, groups: Sequence[dict[str, Any]]) -> list[float]:
+        """Give the next step's learning rates of `groups` of parameters."""
+        if self.factor is not SCHEDULES["constant"]:
+            factor = self._factor()
+            self._exact = [base * factor for base in self._base]
+        elif self._given != (given := [group["lr"] for group in groups]):
+            self._exact = given
         self._step += 1
-        exact = [base * factor for base in self._base]
-        self._latest = exact[0]
-        return [float(np.float32(rate)) for rate in exact] if self.single else exact
+        exact = self._exact
+        self._given = [float(np.float32(rate)) for rate in exact] if self.single else exact
+        return self._given
 
     def on_epoch_end(self, net, **kwargs):
-        net.history.record("learning_rate", self._latest)
+        rate = net.optimizer_.param_groups[0]["lr"]
+        net.history.record("learning_rate", self._exact[0] if rate == self._given[0] else rate)
 
     def on_train_end(self, net, **kwargs):
         for group, base in zip(net.optimizer_.param_groups, self._base, strict=True):

@@ -227,7 +227,7 @@ class Repeated:
     @contextmanager
     def _rates_on_device(self, net: Any, indices: Sequence[Index]) -> Iterator[_Memory]:
         (group,) = net.optimizer_.param_groups
-        rates = [self.schedule.next_rates()[0] for _ in indices]
+        rates = self._rates(group, len(indices))
         kept = [1.0 if self.decay is None else self.decay.kept(rate) for rate in rates]
         if self._memory is None:
             size = max(len(x) if isinstance(x, torch.Tensor) else 0 for x in indices)
@@ -243,6 +243,13 @@ class Repeated:
             group["lr"] = rates[-1]
             if self.decay is not None:
                 self.decay.factor = None
+
+    def _rates(self, group: dict[str, Any], n_steps: int) -> list[float]:
+        rates = []
+        for _ in range(n_steps):
+            (group["lr"],) = self.schedule.next_rates([group])
+            rates.append(group["lr"])
+        return rates
 
     def _step(self, net: Any, samples: Batches, index: Index) -> None:
         rows = index if isinstance(index, slice) else len(index)
@@ -350,6 +357,8 @@ def _hindrance(net: Any, batches: BatchIterator) -> str | None:
     """Say why steps cannot be replayed; None where they can."""
     if batches.device is not None:
         return "data are copied to the device batch by batch"
+    if net.records_batches:
+        return "callbacks read the losses of batches"
     if not batches.samples.even:
         return "sequences differ in length"
     if len(net.optimizer_.param_groups) != 1:

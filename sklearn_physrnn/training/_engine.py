@@ -20,6 +20,7 @@ from ._capture import Repeated, recorder_for
 from ._data import Batches
 from ._device import has_room, with_index, worth_a_gpu
 from ._groups import decayed_and_others
+from ._guests import invited, prints, wants_batches
 from ._net import Net
 from ._random import preserved_global_state
 from ._saving import SaveTraining
@@ -167,7 +168,10 @@ def train(
     )
     patience = options.patience if validation is not None else None
     keeper = KeepWeights(patience, options.tol, schedule)
-    callbacks = [schedule, *options.callbacks, keeper]
+    guests = invited(
+        options.callbacks, schedule=options.schedule, validated=validation is not None
+    )
+    callbacks = [schedule, *guests, keeper]
     if options.max_grad_norm is not None:
         callbacks.append(ClipGradients(options.max_grad_norm))
     decay = None
@@ -206,11 +210,12 @@ def train(
         batch_size=batch_size,
         callbacks=callbacks,
         device=str(device),
-        verbose=0,
+        verbose=int(bool(options.verbose) or prints(guests)),
         validation=validation,
         scorer=scorer,
         generator=batch_generator,
         amp_dtype=options.amp_dtype,
+        records_batches=wants_batches(guests),
         stream_to=None if resident else device,
         repeated=repeated,
     )
@@ -233,6 +238,7 @@ def train(
             for dropout in dropouts:
                 dropout.generator = None
             module.zero_grad(set_to_none=True)
+            module.requires_grad_()  # whatever a callback has frozen
             module.cpu().eval()
     history = net.history
 

@@ -26,6 +26,8 @@ class Net(NeuralNet):
         Orders the training batches.
     amp_dtype : torch.dtype or None
         Run the module under autocast to this type.
+    records_batches : bool
+        Record losses batch by batch, as some callbacks read them; it waits for each.
     stream_to : torch.device or None
         Where to copy batch after batch; None where the data are there already.
     repeated : Repeated or None
@@ -39,6 +41,7 @@ class Net(NeuralNet):
         scorer=None,
         generator=None,
         amp_dtype=None,
+        records_batches=False,
         stream_to=None,
         repeated=None,
         **kwargs,
@@ -48,6 +51,7 @@ class Net(NeuralNet):
         self.scorer = scorer
         self.generator = generator
         self.amp_dtype = amp_dtype
+        self.records_batches = records_batches
         self.stream_to = stream_to
         self.repeated = repeated
 
@@ -134,8 +138,13 @@ class Net(NeuralNet):
         keep_outputs = not training and self.scorer is not None
         with looking_later():
             found = self._replayed(iterator, training)
-            total, outputs = found or self._one_by_one(iterator, training, step_fn, keep_outputs)
-        self.history.record(f"{prefix}_loss", float(total) / len(iterator.samples))
+            total, outputs = found or self._one_by_one(
+                iterator, training, prefix, step_fn, keep_outputs
+            )
+        loss, key = float(total) / len(iterator.samples), f"{prefix}_loss"
+        best = all(loss < epoch[key] for epoch in self.history[:-1])
+        self.history.record(key, loss)
+        self.history.record(f"{key}_best", best)
         if keep_outputs:
             self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))
 
@@ -147,11 +156,16 @@ class Net(NeuralNet):
         total = self.repeated.train(self, iterator)
         return None if total is None else (total, [])
 
-    def _one_by_one(self, iterator, training, step_fn, keep_outputs):
+    def _one_by_one(self, iterator, training, prefix, step_fn, keep_outputs):
         total, outputs = 0.0, []
         for batch in iterator:
+            if self.records_batches:
+                self.history.new_batch()
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
+            if self.records_batches:
+                self.history.record_batch(f"{prefix}_loss", float(step["loss"]))
+                self.history.record_batch(f"{prefix}_batch_size", len(batch[1][0]))
             total = total + step["loss"] * len(batch[1][0])
             if keep_outputs:
                 outputs.append(step["y_pred"])

@@ -2,9 +2,10 @@
 
 import signal
 
+import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 
 from sklearn_physrnn.kernels import _check
 from sklearn_physrnn.nn.hssm import HSSM
@@ -71,7 +72,7 @@ def test_not_in_a_short_training(recorders, reasons):
         (LRScheduler(), True),
         (EarlyStopping("train_loss"), False),
         (AtEpoch(1, print), False),
-        (EpochScoring(lambda *_: 0.0, lower_is_better=True), True),
+        (PrintLog(), False),
     ],
     ids=lambda x: type(x).__name__,
 )
@@ -140,6 +141,20 @@ def _new_memory(net):
 
 def _another_momentum(net):
     net.optimizer_.param_groups[0]["betas"] = (0.5, 0.9)
+
+
+def _slower(net):
+    net.optimizer_.param_groups[0]["lr"] /= 10
+
+
+def test_a_rate_that_a_callback_sets_is_taken(recorders):
+    module, record = _train(**LONG, callbacks=[AtEpoch(5, _slower)])
+    expected, one_by_one = _train(**LONG, callbacks=[AtEpoch(5, _slower), LooksAtBatches()])
+    assert recorders[0].n_recorded == 1
+    assert record.learning_rate_curve == one_by_one.learning_rate_curve
+    np.testing.assert_allclose(record.learning_rate_curve, [0.01] * 4 + [0.001] * 8, rtol=1e-6)
+    assert record.learning_rate_curve[0] == 0.01  # not as float32 rounds it
+    assert all(map(torch.equal, module.parameters(), expected.parameters()))
 
 
 @pytest.mark.parametrize("change", [_freeze, _new_memory, _another_momentum])
