@@ -18,7 +18,7 @@ from ..storage.state import State
 from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
 from ._capture import Repeated, recorder_for
 from ._data import Batches
-from ._device import has_room, with_index, worth_a_gpu
+from ._device import has_room, with_index, worth_training_there
 from ._groups import decayed_and_others
 from ._guests import invited, prints, wants_batches
 from ._net import Net
@@ -147,7 +147,9 @@ def train(
     batch_size = min(options.batch_size, len(samples))
     work = work_per_batch(module, samples, batch_size)
     device = options.device
-    if options.cpu_if_small and not worth_a_gpu(work):
+    n_batches = -(-len(samples) // batch_size)
+    n_steps = options.max_epochs * n_batches
+    if options.cpu_if_small and not worth_training_there(work, n_steps, even=samples.even):
         device = torch.device("cpu")
     device = with_index(device)
 
@@ -161,7 +163,6 @@ def train(
             optimizer.load_state_dict({"state": learned, "param_groups": settings})
         return optimizer
 
-    n_batches = -(-len(samples) // batch_size)
     decayed, others = decayed_and_others(module)
     schedule = Schedule(
         SCHEDULES[options.schedule], options.max_epochs, n_batches, single=device.type == "cuda"

@@ -22,11 +22,11 @@ from gpu_kernels import compare_hssm, compare_petnn, errors, hssm_layer, neurons
 
 PARTS = {
     "Fits": (SPEED, (inside_fits, mnist)),
+    "Networks": (SPEED, (compare_petnn, hssm_layer, compare_hssm)),
+    "Scans and neurons": (SPEED, (scans, neurons)),
     "A step of small fits": (
         ("fit", "million multiply-adds", "GPU, ms", "CPU, ms", "times faster"), (where_it_pays,),
     ),
-    "Networks": (SPEED, (compare_petnn, hssm_layer, compare_hssm)),
-    "Scans and neurons": (SPEED, (scans, neurons)),
     "Largest error, relative": (
         ("recurrence", "backend", "type", "outputs", "gradients"), (errors,),
     ),

@@ -1,5 +1,6 @@
 """CUDA graphs of training steps, on a GPU."""
 
+import re
 import threading
 from collections import Counter
 
@@ -61,15 +62,13 @@ def _train(module=None, callbacks=(), dtype=torch.float32, **options):
     return module, record
 
 
-# Rounding, which Adam magnifies where a gradient is small.
-TOLERANCES = [(torch.float64, 1e-9), (torch.float32, 1e-3)]
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), TOLERANCES)
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_they_do_what_steps_do_that_are_launched_one_by_one(options, dtype, tolerance, graphs):
-    if options.get("amp_dtype") and dtype == torch.float64:
-        pytest.skip("half precision is of float32")
+@pytest.mark.parametrize("case", [*OPTIONS, "float32"])
+def test_they_do_what_steps_do_that_are_launched_one_by_one(case, graphs):
+    # Rounding, which Adam magnifies where a gradient is small. bfloat16's is of 4e-3.
+    dtype, tolerance = torch.float64, 1e-9
+    if case in ("half", "float32"):
+        dtype, tolerance = torch.float32, {"half": 2e-2, "float32": 1e-3}[case]
+    options = OPTIONS.get(case, {})
     module, record = _train(dtype=dtype, **options)
     expected, one_by_one = _train(dtype=dtype, callbacks=[LooksAtBatches()], **options)
     replayed, eager = graphs()
@@ -149,17 +148,21 @@ def test_their_memory_is_given_back():
     assert in_use() <= before
 
 
-def test_a_step_is_one_launch():
-    _train()  # kernels are loaded
+def _launches(max_epochs):
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
-        _train(max_epochs=40)
-    calls = Counter()
-    for event in profiled.events():
-        if event.name in ("cudaGraphLaunch", "cudaLaunchKernel", "cuLaunchKernel"):
-            calls[event.name] += 1
-    # 40 epochs of 5 steps and a validation; what is launched besides is once an epoch.
-    assert calls["cudaGraphLaunch"] > 40 * 6 - 12
-    assert calls["cudaLaunchKernel"] + calls["cuLaunchKernel"] < 40 * 40
+        _train(max_epochs=max_epochs, batch_size=2)
+    calls = Counter(event.name for event in profiled.events())
+    kernels = sum(n for name, n in calls.items() if re.match("cu(da)?LaunchKernel", name))
+    return calls["cudaGraphLaunch"], kernels
+
+
+def test_a_step_is_one_launch():
+    _launches(3)  # kernels are loaded
+    graphs, kernels = np.subtract(_launches(8), _launches(4))
+    # Four epochs more of 34 steps and a validation. Torch launches two kernels with a graph
+    # for each of its random generators, and the engine some tens between epochs.
+    assert graphs == 4 * 35
+    assert kernels < 4 * (35 * 2 + 60)
 
 
 def test_of_fits_in_several_threads():
