@@ -81,11 +81,9 @@ class SeriesEstimator(BaseEstimator):
         return self._wrapped(**params)
 
     def _check_capabilities(self, X_metadata):
-        # sktime has no word for padding, and would refuse every NaN. In an array the wrapped
-        # estimator tells padding from missing values, which it refuses.
-        if X_metadata["mtype"] == "numpy3D":
-            X_metadata = {**X_metadata, "has_nans": False}
-        super()._check_capabilities(X_metadata)
+        # sktime has no word for padding, and would refuse every NaN. The wrapped estimator
+        # tells padding from missing values, which it refuses.
+        super()._check_capabilities({**X_metadata, "has_nans": False})
 
     def __sklearn_tags__(self):
         # sktime's bases have none, and scikit-learn's searches do not run without.

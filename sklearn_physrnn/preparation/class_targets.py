@@ -1,5 +1,6 @@
 """Labels as targets."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -57,10 +58,13 @@ class ClassTargets(Targets):
     @staticmethod
     def _column(y: np.ndarray) -> np.ndarray:
         with naming("y"):
+            y = unboxed(y)
             check_classification_targets(y)
             if type_of_target(y).startswith("multilabel"):
+                one_hot = " Of one-hot rows give y.argmax(axis=1)." * bool((y.sum(1) == 1).all())
                 raise ValueError(
                     "y must hold one label a sample; multilabel targets are not supported."
+                    + one_hot
                 )
             return column_or_1d(y, warn=True)
 
@@ -137,7 +141,7 @@ class ClassTargets(Targets):
     def score_given(self, y, predictions, X, weights, caller) -> float:
         """Check y, and score predictions against it."""
         with checking_targets(caller, y) as y:
-            y = column_or_1d(check_targets(caller, y, predictions))
+            y = unboxed(column_or_1d(check_targets(caller, y, predictions)))
             ordered_labels(y, "y")
         with naming("y"):
             return self.score(y, predictions, weights)
@@ -168,3 +172,14 @@ class ClassTargets(Targets):
         if not ordered or not (classes[:-1] < classes[1:]).all():
             raise ValueError("its classes must be two labels or more, in order.")
         return replace(self, classes=classes)
+
+
+def unboxed(y: np.ndarray) -> np.ndarray:
+    """Give numbers that came as objects, as from a mixed table, their own type."""
+    if y.dtype != object:
+        return y
+    with suppress(ValueError):  # of items that are lists of unequal length
+        numbers = np.asarray(y.tolist())
+        if numbers.dtype.kind in "biuf" and numbers.shape == y.shape:
+            return numbers
+    return y

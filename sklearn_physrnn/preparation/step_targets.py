@@ -11,7 +11,7 @@ from torch import nn
 from ..storage.format import Spec
 from ..storage.plain import Fields
 from ..training._losses import PerStep
-from .class_targets import ClassTargets
+from .class_targets import ClassTargets, unboxed
 from .number_targets import NumberTargets
 from .series import Series
 from .step_values import values_at_steps
@@ -257,7 +257,7 @@ class StepClasses(StepTargets[ClassTargets]):
 
     def checked(self, y: Any, X: Series, caller: Any) -> np.ndarray:
         """Check y, and that the series have a label at every step."""
-        return values_at_steps(y, X, self.every, caller, real=False, depth=(2,))
+        return unboxed(values_at_steps(y, X, self.every, caller, real=False, depth=(2,)))
 
     def balanced(self, y: np.ndarray) -> Self:
         """Learn from encoded training targets what each class weighs."""
