@@ -7,6 +7,7 @@ data in the values of ``preparation``. A regressor or classifier adds what its t
 import copy
 import os
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -20,13 +21,15 @@ from torch import nn
 from ..families import Family
 from ..preparation.arrays import check_finite
 from ..preparation.prepared import Prepared, Rows, check_weights
+from ..preparation.recordings import Recordings
 from ..preparation.targets import Targets
 from ..storage.atomic import write_atomically
 from ..storage.format import pack
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
-from ..training._inference import module_outputs, rows_at_a_time
+from ..training._inference import module_outputs, recorded_outputs, rows_at_a_time
 from ..training._random import MAX_SEED, later_seed, seeded
+from ..training._recorded import RecordedSamples
 from ..training._threads import sensible_threads
 from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
@@ -287,7 +290,7 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         """Learn the scales of the rows that are trained on."""
         self._prepared = self._prepared.revised(rows) if resume else self._prepared.fit(rows)
 
-    def _samples(self, rows: Rows) -> Samples:
+    def _samples(self, rows: Rows) -> Samples | RecordedSamples:
         return self._prepared.samples(rows, DTYPES[self.dtype])
 
     def _module_to_train(self, seed: int, *, resume: bool) -> nn.Module:
@@ -306,8 +309,8 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
         return score
 
-    def _examine(self, samples: Samples, *, diverged: bool) -> None:
-        few, _ = samples.take(slice(_N_EXAMINED))
+    def _examine(self, samples: Samples | RecordedSamples, *, diverged: bool) -> None:
+        few = samples.some(_N_EXAMINED)
         with sensible_threads(0):
             if diverged:  # the weights kept may be no good either
                 with torch.no_grad():
@@ -320,6 +323,8 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     def _outputs(self, X) -> np.ndarray:
         """Module outputs for checked X, in X's precision (float64 unless float32)."""
+        if isinstance(X, Recordings):
+            return self._recorded_outputs(X)
         inputs = self._prepared.inputs.arrays(X)
         positions = len(inputs["x"]) * steps_per_sample(inputs["x"])
         outputs = module_outputs(
@@ -328,6 +333,19 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
             device=inference_device(self.device, self.module_, positions),
             batch_size=rows_at_a_time(inputs["x"], self._built_with["hidden_size"]),
+            chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
+        )
+        return check_finite(outputs, self._family.remedies)
+
+    def _recorded_outputs(self, X: Recordings) -> np.ndarray:
+        steps = int(X.lengths.sum())
+        outputs = recorded_outputs(
+            self.module_,
+            partial(self._prepared.inputs.stretch, X),
+            X.lengths,
+            dtype=torch.float64 if X.dtype == np.float64 else torch.float32,
+            device=inference_device(self.device, self.module_, steps),
+            chunk_size=getattr(self, "chunk_size", None),
         )
         return check_finite(outputs, self._family.remedies)
 

@@ -39,6 +39,7 @@ class HSSMRegressor(_BaseRegressor):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
         **HSSM.estimator_constraints,
+        **HSSM.training,
     }
 
     def __init__(
@@ -62,6 +63,7 @@ class HSSMRegressor(_BaseRegressor):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = 32,
+        chunk_size: int | str | None = "auto",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -107,6 +109,7 @@ class HSSMClassifier(_BaseClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
         **HSSM.estimator_constraints,
+        **HSSM.training,
     }
 
     def __init__(
@@ -129,6 +132,7 @@ class HSSMClassifier(_BaseClassifier):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = 32,
+        chunk_size: int | str | None = "auto",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,

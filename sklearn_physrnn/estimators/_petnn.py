@@ -44,6 +44,7 @@ class PETNNRegressor(_BaseRegressor):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
         **PETNN.estimator_constraints,
+        **PETNN.training,
     }
 
     def __init__(
@@ -68,6 +69,7 @@ class PETNNRegressor(_BaseRegressor):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = "auto",
+        chunk_size: int | str | None = "auto",
         max_iter: int = 100,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -117,6 +119,7 @@ class PETNNClassifier(_BaseClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
         **PETNN.estimator_constraints,
+        **PETNN.training,
     }
 
     def __init__(
@@ -140,6 +143,7 @@ class PETNNClassifier(_BaseClassifier):
         learning_rate: str = "one_cycle",
         alpha: float = 0.01,
         batch_size: int | str = "auto",
+        chunk_size: int | str | None = "auto",
         max_iter: int = 100,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,

@@ -22,6 +22,9 @@ AT_LEAST_ONE: list[Any] = [Interval(Integral, 1, None, closed="left")]
 POSITIVE: list[Any] = [Interval(Real, 0, None, closed="neither")]
 SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
 
+# Of families whose networks walk through time: training in pieces of it.
+WALKING: Constraints = {"chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None]}
+
 
 @dataclass(frozen=True)
 class CoreSizes:
@@ -64,6 +67,8 @@ class Family(ABC):
         Of the network that estimators put around it.
     per_step : mapping of str to list
         What they take besides, or instead, where the network can be read at every step.
+    training : mapping of str to list
+        Of how estimators train and predict; the network does not depend on them.
     forecasting : mapping of str to list
         Of the forecasting core; `segment_length`, unless it is told otherwise.
     depth : str
@@ -81,6 +86,7 @@ class Family(ABC):
     recurrence: ClassVar[Constraints]
     network: ClassVar[Constraints] = {}
     per_step: ClassVar[Constraints] = {}
+    training: ClassVar[Constraints] = {}
     forecasting: ClassVar[Constraints] = {
         "segment_length": [StrOptions({"auto"}), *AT_LEAST_ONE],
     }

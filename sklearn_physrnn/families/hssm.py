@@ -9,7 +9,7 @@ from ..nn import hssm
 from ..nn._segments import OscillatorCore
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family
+from .base import AT_LEAST_ONE, POSITIVE, SHARE, WALKING, Constraints, CoreSizes, Family
 
 
 class HSSMFamily(Family):
@@ -29,6 +29,7 @@ class HSSMFamily(Family):
         "readout": [StrOptions({"mean", "last"})],
         "time_channel": [Integral, None],
     }
+    training = WALKING
     per_step: ClassVar[Constraints] = {
         "readout": [StrOptions({"mean", "last", "sequence"})],
         "every": AT_LEAST_ONE,

@@ -17,7 +17,7 @@ from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..preparation.tokens import TokenInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, SHARE, Constraints, CoreSizes, Family
+from .base import AT_LEAST_ONE, SHARE, WALKING, Constraints, CoreSizes, Family
 
 # Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
 # of 1.0 is loud noise beside what is learned.
@@ -46,6 +46,7 @@ class PETNNFamily(Family):
         "readout": [StrOptions({*READOUTS, "sequence"})],
         "every": AT_LEAST_ONE,
     }
+    training = WALKING
 
     about = """
 PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy

@@ -2,6 +2,7 @@
 
 from collections.abc import Sized
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -11,8 +12,10 @@ from sklearn.utils.validation import _check_sample_weight
 from ..storage.format import Spec
 from ..storage.plain import Fields
 from ..training._data import Samples
+from ..training._recorded import RecordedSamples
 from .arrays import naming, real_numbers
 from .inputs import Inputs
+from .recordings import Recordings
 from .series import Series
 from .stored_scalers import Arrays
 from .targets import Targets
@@ -145,13 +148,14 @@ class Prepared:
         """Forget what only the training needed."""
         return replace(self, targets=self.targets.settled())
 
-    def samples(self, rows: Rows, dtype: torch.dtype) -> Samples:
+    def samples(self, rows: Rows, dtype: torch.dtype) -> Samples | RecordedSamples:
         """Turn checked rows into what is trained on."""
-        inputs = self.inputs.tensors(rows.X, dtype)
         targets, total = self.targets.tensor(rows.y, dtype), self.weigh(rows)
-        if total is None:
-            return Samples(inputs, targets)
-        return Samples(inputs, targets, torch.as_tensor(total / total.mean()).to(dtype))
+        weights = None if total is None else torch.as_tensor(total / total.mean()).to(dtype)
+        if isinstance(rows.X, Recordings):
+            read = partial(self.inputs.stretch, rows.X)
+            return RecordedSamples(read, rows.X.lengths, targets, dtype, weights)
+        return Samples(self.inputs.tensors(rows.X, dtype), targets, weights)
 
     # -- in files ----------------------------------------------------------------
 
