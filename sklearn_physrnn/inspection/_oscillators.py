@@ -99,9 +99,9 @@ def oscillators(
     x, dt = module.encoder(inputs["x"]), inputs.get("dt")
     blocks = cast(Any, module.blocks)
     for below in blocks[:block]:
-        x = below(x, dt, None)
+        x, _ = below(x, dt=dt)
     unit: HRU = blocks[block].hru
-    u = blocks[block].norm(x, None)[0]
+    u = blocks[block].norm(x)[0]
     drive, parameters = unit.driven(u)
     quiet, _ = unit.driven(torch.zeros_like(u[0]))
     return Oscillators(
