@@ -11,7 +11,8 @@ from torch import nn
 from ..storage.format import Spec
 from ..storage.plain import Fields
 from ..training._losses import PerStep
-from .class_targets import ClassTargets, unboxed
+from .arrays import naming
+from .class_targets import ClassTargets, one_label_each
 from .number_targets import NumberTargets
 from .series import Series
 from .step_values import values_at_steps
@@ -257,7 +258,9 @@ class StepClasses(StepTargets[ClassTargets]):
 
     def checked(self, y: Any, X: Series, caller: Any) -> np.ndarray:
         """Check y, and that the series have a label at every step."""
-        return unboxed(values_at_steps(y, X, self.every, caller, real=False, depth=(2,)))
+        labels = values_at_steps(y, X, self.every, caller, real=False, depth=(2,))
+        with naming("y"):
+            return one_label_each(labels)
 
     def balanced(self, y: np.ndarray) -> Self:
         """Learn from encoded training targets what each class weighs."""
