@@ -261,3 +261,11 @@ def test_what_is_no_state_is_refused(kind, state, error, message):
     n_maps = 2 if kind.has_bias else 1
     with pytest.raises(error, match=message):
         kind.undo(u, *rest[:n_maps], *rest[n_maps + 2 :], state)
+
+
+@both_kinds
+def test_nothing_can_be_undone_without_a_last_state(kind):
+    u, *rest = kind.unit_problem(3, 4)
+    n_maps = 2 if kind.has_bias else 1
+    with pytest.raises(TypeError, match="the last state, got None"):
+        kind.undo(u, *rest[:n_maps], *rest[n_maps + 2 :], None)
