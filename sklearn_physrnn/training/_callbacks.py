@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from skorch.callbacks import Callback
 
-from ._schedules import cosine
+from ._schedules import SCHEDULES, cosine
 
 
 class StopTraining(KeyboardInterrupt):
@@ -218,12 +218,15 @@ class DecayWeights(Callback):
     @torch.no_grad()
     def on_grad_computed(self, net, **kwargs):
         kept: float = 1 - net.optimizer_.param_groups[0]["lr"] * self._rate
+        learning = [x for x in self.parameters if x.requires_grad]  # others are frozen
         # A rate at which one step would take all of them, or turn their signs, is none.
-        torch._foreach_mul_(self.parameters, [max(kept, 0.0)] * len(self.parameters))
+        torch._foreach_mul_(learning, [max(kept, 0.0)] * len(learning))
 
 
 class Schedule(Callback):
     """Set the learning rate before every batch from the progress of training.
+
+    A constant one is left alone: another callback may set it.
 
     Parameters
     ----------
@@ -281,9 +284,10 @@ class Schedule(Callback):
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         if not training:
             return
-        factor = self._factor()
-        for group, base in zip(net.optimizer_.param_groups, self._base, strict=True):
-            group["lr"] = base * factor
+        if self.factor is not SCHEDULES["constant"]:
+            factor = self._factor()
+            for group, base in zip(net.optimizer_.param_groups, self._base, strict=True):
+                group["lr"] = base * factor
         self._step += 1
 
     def on_epoch_end(self, net, **kwargs):

@@ -19,7 +19,9 @@ from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Sche
 from ._data import Batches
 from ._device import has_room, worth_a_gpu
 from ._groups import decayed_and_others
+from ._guests import invited, prints, wants_batches
 from ._net import Net
+from ._pieces import piece_size
 from ._random import preserved_global_state
 from ._saving import SaveTraining
 from ._schedules import SCHEDULES
@@ -57,6 +59,7 @@ class TrainingOptions:
     amp_dtype: torch.dtype | None = None
     callbacks: Sequence[Any] = ()
     verbose: int = 0
+    chunk_size: int | str | None = None
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
 
 
@@ -143,6 +146,8 @@ def train(
         caller removes it when all is done.
     """
     batch_size = min(options.batch_size, len(samples))
+    longest = getattr(samples, "longest", 1)
+    size = piece_size(options.chunk_size, module, longest=longest, n_rows=batch_size)
     work = work_per_batch(module, samples, batch_size)
     device = options.device
     if options.cpu_if_small and not worth_a_gpu(work):
@@ -163,7 +168,10 @@ def train(
     schedule = Schedule(SCHEDULES[options.schedule], options.max_epochs, n_batches)
     patience = options.patience if validation is not None else None
     keeper = KeepWeights(patience, options.tol, schedule)
-    callbacks = [schedule, *options.callbacks, keeper]
+    guests = invited(
+        options.callbacks, schedule=options.schedule, validated=validation is not None
+    )
+    callbacks = [schedule, *guests, keeper]
     if options.max_grad_norm is not None:
         callbacks.append(ClipGradients(options.max_grad_norm))
     if decayed and (options.weight_decay or options.noise_decay):
@@ -197,12 +205,14 @@ def train(
         batch_size=batch_size,
         callbacks=callbacks,
         device=str(device),
-        verbose=0,
+        verbose=int(bool(options.verbose) or prints(guests)),
         validation=validation,
         scorer=scorer,
         generator=batch_generator,
         amp_dtype=options.amp_dtype,
+        records_batches=wants_batches(guests),
         stream_to=None if resident else device,
+        piece_size=size,
     )
     parts = module.modules() if device.type == "cpu" else ()
     to_kernels = any(getattr(part, "kernel_takes_most", False) for part in parts)
@@ -219,6 +229,7 @@ def train(
             for dropout in dropouts:
                 dropout.generator = None
             module.zero_grad(set_to_none=True)
+            module.requires_grad_()  # whatever a callback has frozen
             module.cpu().eval()
     history = net.history
 
