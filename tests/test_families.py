@@ -1,6 +1,7 @@
 """A family is declared once; estimators, forecasters and panel estimators take it from there."""
 
 import inspect
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 
 from sklearn_physrnn import DynPMNNRegressor, HSSMClassifier, PETNNRegressor
 from sklearn_physrnn.classification import HSSMSeriesClassifier
-from sklearn_physrnn.families import DynPMNN, NetworkSizes
+from sklearn_physrnn.families import DynPMNN
 from sklearn_physrnn.families.hssm import HSSMFamily
 from sklearn_physrnn.families.petnn import PETNNFamily
 from sklearn_physrnn.forecasting import PETNNForecaster
@@ -71,8 +72,8 @@ def test_a_forecaster_trains_its_familys_core():
 
 def test_a_panel_estimator_trains_its_wrapped_estimators_network():
     class Shorter(HSSMFamily):
-        def module(self, params, sizes):
-            module = super().module(params, sizes)
+        def module(self, params, inputs, n_outputs):
+            module = super().module(params, inputs, n_outputs)
             del module.blocks[1:]
             return module
 
@@ -92,7 +93,8 @@ def test_a_family_needs_no_estimator():
         name: parameter.default
         for name, parameter in inspect.signature(DynPMNNRegressor).parameters.items()
     }
-    module = DynPMNN.module(SimpleNamespace(**defaults | {"num_layers": 3}), NetworkSizes(5, 2))
+    params = SimpleNamespace(**defaults | {"num_layers": 3})
+    module = DynPMNN.module(params, replace(DynPMNN.inputs(params), n_features=5), 2)
     assert len(module.layers) == 3
     assert module.input_size == 5
     assert module.head.out_features == 2

@@ -26,6 +26,12 @@ alpha : float or "auto"
 batch_size : int or "auto"
     Most samples in a batch; all batches of an epoch are of the same size, or of one
     sample more. "auto" is an eighth of all, at least 16 and at most 256.
+chunk_size : int, "auto" or None
+    Steps of time that are trained on at once. Longer sequences are walked in pieces of so
+    many, which takes the memory of one piece, and a second walk forward; the gradient is
+    that of the whole sequences, whatever the pieces, but for rounding. None never cuts;
+    "auto" cuts where a batch is large, by its shape alone. Batch normalisation cannot be
+    trained in pieces: with it "auto" does not cut.
 max_iter : int
     Epochs.
 max_grad_norm : float or None
@@ -199,8 +205,21 @@ def described(cls: type, entries: dict[str, str]) -> str:
     return _with_defaults("\n".join(entries[name].strip("\n") for name in names), cls)
 
 
-def _opening(family: Family, inputs: str) -> str:
-    return f"{family.about}{inputs}\nParameters\n----------{family.entries}"
+def _training_of(cls: type) -> str:
+    """Give the descriptions of the parameters of training that the class has."""
+    names = inspect.signature(cls).parameters
+    return "\n".join(text for name, text in parameter_entries(_TRAINING).items() if name in names)
+
+
+def _opening(cls: type[OfFamily], inputs: str, *, classifies: bool) -> str:
+    family = cls._family
+    shapes = "(n_samples, n_steps)"
+    if not classifies:
+        shapes += "\n    or (n_samples, n_steps, n_targets)"
+    known = parameter_entries(family.entries)
+    known |= parameter_entries(family.per_step_readout + _STEPS.replace("{shapes}", shapes))
+    own = (known[name] for name in inspect.signature(cls).parameters if name in known)
+    return f"{family.about}{inputs}\nParameters\n----------\n" + "\n".join(own)
 
 
 def _default(parameter: inspect.Parameter) -> str:
@@ -235,16 +254,11 @@ def documented(*, sequences: bool):
         if cls.__doc__ is None:  # python -OO
             return cls
         classifies = hasattr(cls, "predict_proba")
-        shapes = "(n_samples, n_steps)"
-        if not classifies:
-            shapes += "\n    or (n_samples, n_steps, n_targets)"
-        steps = {"steps": _STEPS.replace("{shapes}", shapes)}
         text = filled(
             cls.__doc__,
-            **steps,
-            family=filled(_opening(cls._family, words["inputs"]), **steps),
+            family=_opening(cls, words["inputs"], classifies=classifies),
             targets=_CLASSIFICATION if classifies else _REGRESSION,
-            training=_TRAINING.replace("{column}", words["column"]),
+            training=_training_of(cls).replace("{column}", words["column"]),
             attributes=(_CLASSES.rstrip("\n") if classifies else "")
             + _ATTRIBUTES.replace("{n_features}", words["n_features"]),
         )

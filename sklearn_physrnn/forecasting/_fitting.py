@@ -67,7 +67,7 @@ class _WindowTraining(TrainingParameters):
             index,
             window_length=self.window_length,
             horizon=self.horizon,
-            segment_length=getattr(self, "segment_length", 1),
+            segment_length=self._family.segment_length(self),
         )
 
     def _n_quantiles(self) -> int:

@@ -9,6 +9,8 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sktime.base import BaseEstimator
 
+from ..estimators._docstrings import parameter_entries
+from ..families import Family
 from ._border import Channels
 
 # No validation data come with X and y.
@@ -25,6 +27,12 @@ class Narrower(NamedTuple):
 
     constraints: list[Any]
     text: str  # its description, in numpydoc's form
+
+
+def pooled(family: Family) -> dict[str, Narrower]:
+    """Leave out that every step is predicted, which sktime's estimators of panels have not."""
+    text = parameter_entries(family.entries)["readout"]
+    return {"readout": Narrower(list(family.network["readout"]), text)}
 
 
 class SeriesEstimator(BaseEstimator):

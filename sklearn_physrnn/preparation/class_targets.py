@@ -165,7 +165,7 @@ class ClassTargets(Targets):
                 "numbers, booleans or text, or use joblib.dump."
             ) from error
 
-    def described(self, fields: Fields) -> Self:
+    def described(self, fields: Fields, longest: int) -> Self:
         """Take the classes."""
         classes = from_json(fields.take("classes_", dict))
         ordered = isinstance(classes, np.ndarray) and len(classes) > 1

@@ -176,7 +176,7 @@ class NumberTargets(Targets):
             {f"target_scaler.{name}": array for name, array in arrays.items()},
         )
 
-    def described(self, fields: Fields) -> Self:
+    def described(self, fields: Fields, longest: int) -> Self:
         """Take the shape."""
         shape = tuple(fields.integers("y_shape"))
         if len(shape) > 1:

@@ -14,8 +14,16 @@ from ..storage.plain import Fields
 from .arrays import naming, native, real_numbers
 from .containers import as_array, held_sequences
 from .inputs import Inputs
-from .scaling import LIMIT, make_scaler
-from .series import DTYPES, Series, check_time, count_dimensions, series_of_channels
+from .recordings import Recordings, in_memory, left_where_they_are, recordings
+from .scaling import LIMIT, Identity, NormalQuantile, Scaler, Standard, make_scaler
+from .series import (
+    DTYPES,
+    Series,
+    check_time,
+    check_time_channel,
+    count_dimensions,
+    series_of_channels,
+)
 from .stored_scalers import Arrays
 
 # Of the intervals in training, those that count in full where they are bounded: the unit of
@@ -29,6 +37,9 @@ _ONE_DIMENSION = (
     "one channel, got an array of shape {}. Reshape your data: one series of one channel is "
     "X[None, :, None]."
 )
+
+# Steps, evenly spread, that quantiles of recordings are learned from.
+_SAMPLED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -69,12 +80,12 @@ class SequenceInputs(Inputs):
         channels = 1 if self.n_dims == 2 else self.n_features
         return channels - (self.time_channel is not None)
 
-    def first(self, X: Any, caller: Any) -> tuple[Self, Series]:
+    def first(self, X: Any, caller: Any) -> tuple[Self, Series | Recordings]:
         """Check the X that is to be learned from; return it, and inputs of its shape."""
         with naming("X"):
             n_dims, n_features, series = self._series(X, caller, reset=True)
+            n_channels = 1 if n_dims == 2 else n_features
             if series.longest < 2:
-                n_channels = series.values.shape[1]
                 turned = (
                     f" Of sktime's shape (n_samples, n_channels, n_timesteps) give "
                     f"X.transpose(0, 2, 1): X has {n_channels} channels of one step."
@@ -85,13 +96,16 @@ class SequenceInputs(Inputs):
                 )
         return replace(self, n_dims=n_dims, n_features=n_features), series
 
-    def read(self, X: Any, caller: Any) -> Series:
+    def read(self, X: Any, caller: Any) -> Series | Recordings:
         """Check X, its dimensions and its channels."""
         with naming("X"):
             return self._series(X, caller, reset=False)[2]
 
-    def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series]:
+    def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series | Recordings]:
         name = type(caller).__name__
+        if left_where_they_are(X):
+            return self._recordings(X, name, reset=reset)
+        X = in_memory(X)
         held = held_sequences(X)
         if held is None:
             X = real_numbers(as_array(X), "X")
@@ -110,6 +124,16 @@ class SequenceInputs(Inputs):
         if self.time_channel is not None:
             check_time(series, self.time_channel)
         return 3, n_channels, series
+
+    def _recordings(self, X: Any, name: str, *, reset: bool) -> tuple[int, int, Recordings]:
+        found = recordings(X)
+        table = hasattr(X, "shape") and len(X.shape) == 2
+        if not reset:
+            self._check_channels(found.n_channels, name)
+        if self.time_channel is not None:
+            check_time_channel(self.time_channel, found.n_channels)
+            found.intervals(self.time_channel, 1)
+        return (2, int(X.shape[1]), found) if table else (3, found.n_channels, found)
 
     def _one_channel(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series]:
         """Check a table of series (n_samples, n_timesteps)."""
@@ -153,14 +177,15 @@ class SequenceInputs(Inputs):
             f"X has {n_channels} channels, but {name} is expecting {known} channels as input."
         )
 
-    def fit(self, X: Series, weights: np.ndarray | None) -> Self:
+    def fit(self, X: Series | Recordings, weights: np.ndarray | None) -> Self:
         """Learn the scale of each channel, and the unit of time."""
-        weights = None if weights is None else np.repeat(weights, X.lengths)
-        scaler = make_scaler(self.scaling, self._without_time(X.values), weights)
-        fitted = replace(self, scaler=scaler, longest=X.longest)
+        fitted = replace(self, scaler=self._scaler_of(X, weights), longest=X.longest)
         if self.time_channel is None:
             return fitted
-        elapsed = X.elapsed(self.time_channel)
+        if isinstance(X, Recordings):
+            elapsed = X.intervals(self.time_channel, _SAMPLED)
+        else:
+            elapsed = X.elapsed(self.time_channel)
         elapsed = elapsed[elapsed > 0]
         if len(elapsed) == 0:
             raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
@@ -168,7 +193,26 @@ class SequenceInputs(Inputs):
             return replace(fitted, time_unit=float(np.median(elapsed)))
         unit = float(np.quantile(elapsed, _UNIT_SHARE, method="lower"))
         fitted = replace(fitted, time_unit=unit)
+        if isinstance(X, Recordings):
+            return replace(fitted, mean_dt=float(np.minimum(elapsed / unit, 1).mean()))
         return replace(fitted, mean_dt=float(fitted._steps_of_time(X).mean()))
+
+    def _scaler_of(self, X: Series | Recordings, weights: np.ndarray | None) -> Scaler:
+        if not isinstance(X, Recordings):
+            weights = None if weights is None else np.repeat(weights, X.lengths)
+            return make_scaler(self.scaling, self._without_time(X.values), weights)
+        if self.scaling == "quantile":
+            steps, rows = X.sampled(_SAMPLED)
+            weights = None if weights is None else weights[rows]
+            return NormalQuantile.fit(self._without_time(steps), weights)
+        moments = X.moments.joined(weights)
+        if self.time_channel is not None:
+            moments = moments.without(self.time_channel)
+        if self.scaling == "standard":
+            return Standard.of_moments(moments)
+        identity = Identity()
+        identity.transform(np.stack([moments.lowest, moments.highest]))
+        return identity
 
     def arrays(self, X: Series) -> dict[str, np.ndarray]:
         """Scale X; sequences of unequal length come one after another, with "lengths"."""
@@ -177,6 +221,17 @@ class SequenceInputs(Inputs):
         if self.time_channel is not None:
             inputs["dt"] = self._steps_of_time(X)
         return X.laid_out(inputs)
+
+    def stretch(self, X: Recordings, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Scale steps `start` to `stop` of one sequence."""
+        assert self.scaler is not None
+        if self.time_channel is None:
+            return {"x": self.scaler.transform(X.stretch(row, start, stop))}
+        before = max(start - 1, 0)  # whose time stamp the first interval begins with
+        steps = X.stretch(row, before, stop)
+        elapsed = self._steps_of_time(Series(steps, np.array([len(steps)])))
+        own = slice(start - before, None)
+        return {"x": self.scaler.transform(self._without_time(steps)[own]), "dt": elapsed[own]}
 
     def _without_time(self, values: np.ndarray) -> np.ndarray:
         channel = self.time_channel

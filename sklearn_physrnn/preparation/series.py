@@ -225,14 +225,18 @@ def series_of_tokens(X: Any) -> Series:
     return Series(*_packed(values[:, :, None]), values.shape[1])
 
 
-def check_time(series: Series, channel: int) -> None:
-    """Refuse time stamps that decrease, or lie too far apart for their type."""
-    n_channels = series.values.shape[1]
+def check_time_channel(channel: int, n_channels: int) -> None:
+    """Refuse a channel that is not there, or has no other beside it."""
     if not -n_channels <= channel < n_channels or n_channels < 2:
         raise ValueError(
             f"time_channel={channel} must name one of at least two channels, "
             f"got X with {n_channels}."
         )
+
+
+def check_time(series: Series, channel: int) -> None:
+    """Refuse time stamps that decrease, or lie too far apart for their type."""
+    check_time_channel(channel, series.values.shape[1])
     times, elapsed = series.values[:, channel], series.elapsed(channel)
     if np.isinf(elapsed).any():
         raise ValueError(

@@ -167,9 +167,11 @@ class StepTargets(Targets, Generic[_One]):
         """Give what was learned of a step's targets."""
         return self.step.to_state()
 
-    def described(self, fields: Fields) -> Self:
+    def described(self, fields: Fields, longest: int) -> Self:
         """Take what `to_state` gave as JSON."""
-        return self._with(self.step.described(fields))
+        if self.every > longest:
+            raise ValueError(f"every={self.every} exceeds its longest series, {longest}.")
+        return self._with(self.step.described(fields, longest))
 
     def specs(self) -> dict[str, Spec]:
         """Say which arrays belong to a step's targets."""

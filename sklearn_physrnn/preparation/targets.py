@@ -116,8 +116,8 @@ class Targets(ABC):
         """Give what was learned as JSON and arrays."""
 
     @abstractmethod
-    def described(self, fields: Fields) -> Self:
-        """Take what `to_state` gave as JSON.
+    def described(self, fields: Fields, longest: int) -> Self:
+        """Take what `to_state` gave as JSON; the longest X in training had `longest` steps.
 
         Raises
         ------

@@ -107,18 +107,33 @@ class PerStep(nn.Module):
 
     def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         target = target[:, : prediction.shape[1]]
-        numbers = target.is_floating_point()
-        present = ~target.isnan().any(-1) if numbers else target[..., 0] >= 0
+        return self.part(prediction, target, self.counts(target))
+
+    def counts(self, target: torch.Tensor) -> torch.Tensor:
+        """Say what all steps of each sample weigh together; 1 where there is nothing."""
+        total = self._weights(target).sum(1)
+        return total.masked_fill(total == 0, 1)
+
+    def part(
+        self, prediction: torch.Tensor, target: torch.Tensor, counts: torch.Tensor
+    ) -> torch.Tensor:
+        """Give what some of the steps add to the mean over all that `counts` counts."""
+        present = _present(target)
         target = torch.where(present.unsqueeze(-1), target, 0)
         flat = target.flatten(0, 1)
-        flat = flat if numbers else flat[:, 0]
+        flat = flat if target.is_floating_point() else flat[:, 0]
         losses = self.loss(prediction.flatten(0, 1), flat).view_as(present)
-        counted = torch.where(present, losses, 0)
+        losses = torch.where(present, losses, 0)
+        if self.class_weights is not None:
+            losses = losses * self._of_classes(losses)[target[..., 0]]
+        return losses.sum(1) / counts.to(losses.dtype)
+
+    def _weights(self, target: torch.Tensor) -> torch.Tensor:
+        present = _present(target)
         if self.class_weights is None:
-            return counted.sum(1) / present.sum(1).clamp(min=1)
-        shares = torch.where(present, self._of_classes(losses)[target[..., 0]], 0)
-        total = shares.sum(1)
-        return (shares * counted).sum(1) / total.masked_fill(total == 0, 1)
+            return present
+        weights = torch.as_tensor(self.class_weights, dtype=torch.float64, device=target.device)
+        return torch.where(present, weights[target[..., 0].clamp(min=0)], 0)
 
     def _of_classes(self, losses: torch.Tensor) -> torch.Tensor:
         w = self._shares
@@ -126,6 +141,10 @@ class PerStep(nn.Module):
             # Once: a tensor made from numbers waits for the device.
             w = self._shares = losses.new_tensor(self.class_weights)
         return w
+
+
+def _present(target: torch.Tensor) -> torch.Tensor:
+    return ~target.isnan().any(-1) if target.is_floating_point() else target[..., 0] >= 0
 
 
 class PerWindow(nn.Module):

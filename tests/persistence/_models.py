@@ -87,6 +87,7 @@ CASES = {
     "tokens": (small(PETNNClassifier, vocabulary_size=5, embedding_dim=2), TOKENS, TEXT),
     "hssm, nonlinear": echo(dynamics="nonlinear", epsilon=0.01, norm="layer"),
     "hssm, bptt": echo(fitter="bptt", num_blocks=2, norm=None, readout="last"),
+    "hssm, every of no account": echo(every=100),
     "hssm, every step": (
         small(HSSMRegressor, readout="sequence", every=2), SERIES, SERIES.sum(2)[:, 1::2]
     ),
