@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ._data import run_module, steps_per_sample, take_packed
-from ._device import cpu_by_default
+from ._device import cpu_by_default, with_index
 from ._pieces import A_STEP, BATCH_VALUES, Pieces, StepsInMemory, prediction_size
 from ._recorded import Read, Recorded
 from ._threads import one_thread_in_a_fork
@@ -122,8 +122,7 @@ def module_outputs(
     ndarray of shape (n_samples, ...)
         In the order of the inputs. Outputs of every step are zero past the last.
     """
-    if device.type == "cuda" and device.index is None:  # the copy stays where it is made
-        device = torch.device("cuda", torch.cuda.current_device())
+    device = with_index(device)  # the copy stays where it is made
     with one_thread_in_a_fork(), cpu_by_default():
         tensors = {name: torch.as_tensor(x) for name, x in inputs.items()}
         module = _cast(module, dtype, device)
@@ -170,8 +169,7 @@ def recorded_outputs(
         See :class:`~sklearn_physrnn.training._recorded.Recorded`.
     lengths : ndarray of shape (n_samples,)
     """
-    if device.type == "cuda" and device.index is None:
-        device = torch.device("cuda", torch.cuda.current_device())
+    device = with_index(device)
     with one_thread_in_a_fork(), cpu_by_default(), torch.inference_mode():
         module = _cast(module, dtype, device)
         order = np.argsort(-lengths, kind="stable")

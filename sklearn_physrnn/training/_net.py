@@ -34,6 +34,8 @@ class Net(NeuralNet):
         Where to copy batch after batch; None where the data are there already.
     piece_size : int or None
         Walk longer sequences in pieces of so many steps.
+    repeated : Repeated or None
+        Replays steps, where they can be.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Net(NeuralNet):
         records_batches=False,
         stream_to=None,
         piece_size=None,
+        repeated=None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -56,6 +59,7 @@ class Net(NeuralNet):
         self.records_batches = records_batches
         self.stream_to = stream_to
         self.piece_size = piece_size
+        self.repeated = repeated
 
     def get_split_datasets(self, X: Batches, y=None, **fit_params):
         return X, self.validation
@@ -97,13 +101,19 @@ class Net(NeuralNet):
         # skorch's own look for the best epoch and print a table; KeepWeights and Progress do.
         return []
 
+    def listeners(self, method_name: str) -> list[Callback]:
+        """Give the callbacks that have a hook of their own; skorch's has empty ones."""
+        return [
+            callback
+            for _, callback in self.callbacks_
+            if getattr(type(callback), method_name) is not getattr(Callback, method_name)
+        ]
+
     def notify(self, method_name, **cb_kwargs):
         """Call the hooks of callbacks that have one; skorch calls the empty ones too."""
         if method_name not in self._hooks:
             self._hooks[method_name] = [
-                getattr(callback, method_name)
-                for _, callback in self.callbacks_
-                if getattr(type(callback), method_name) is not getattr(Callback, method_name)
+                getattr(callback, method_name) for callback in self.listeners(method_name)
             ]
         getattr(self, method_name)(self, **cb_kwargs)
         for hook in self._hooks[method_name]:
@@ -162,26 +172,41 @@ class Net(NeuralNet):
             return
         self._set_training(training)
         keep_outputs = not training and self.scorer is not None
-        total, outputs = 0.0, []
         with looking_later():
-            for batch in iterator:
-                if self.records_batches:
-                    self.history.new_batch()
-                self.notify("on_batch_begin", batch=batch, training=training)
-                step = step_fn(batch)
-                if self.records_batches:
-                    self.history.record_batch(f"{prefix}_loss", float(step["loss"]))
-                    self.history.record_batch(f"{prefix}_batch_size", len(batch[1][0]))
-                total = total + step["loss"] * len(batch[1][0])
-                if keep_outputs:
-                    outputs.append(step["y_pred"])
-                self.notify("on_batch_end", batch=batch, training=training, **step)
+            found = self._replayed(iterator, training)
+            total, outputs = found or self._one_by_one(
+                iterator, training, prefix, step_fn, keep_outputs
+            )
         loss, key = float(total) / len(iterator.samples), f"{prefix}_loss"
         best = all(loss < epoch[key] for epoch in self.history[:-1])
         self.history.record(key, loss)
         self.history.record(f"{key}_best", best)
         if keep_outputs:
             self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))
+
+    def _replayed(self, iterator, training):
+        if self.repeated is None:
+            return None
+        if not training:
+            return self.repeated.validate(self, iterator)
+        total = self.repeated.train(self, iterator)
+        return None if total is None else (total, [])
+
+    def _one_by_one(self, iterator, training, prefix, step_fn, keep_outputs):
+        total, outputs = 0.0, []
+        for batch in iterator:
+            if self.records_batches:
+                self.history.new_batch()
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            if self.records_batches:
+                self.history.record_batch(f"{prefix}_loss", float(step["loss"]))
+                self.history.record_batch(f"{prefix}_batch_size", len(batch[1][0]))
+            total = total + step["loss"] * len(batch[1][0])
+            if keep_outputs:
+                outputs.append(step["y_pred"])
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        return total, outputs
 
     def partial_fit(self, X: Batches, y=None, classes=None, **fit_params):
         """Train, and tell whether a person interrupted it."""

@@ -105,6 +105,11 @@ class RecordedSamples:
         return int(self.host_lengths.max())
 
     @property
+    def even(self) -> bool:
+        """Tell that batches are read one by one, each in pieces of its own."""
+        return False
+
+    @property
     def nbytes(self) -> int:
         """Memory that is taken for the whole training: that of the targets."""
         return self.targets.nbytes
