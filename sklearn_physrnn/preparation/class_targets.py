@@ -57,10 +57,13 @@ class ClassTargets(Targets):
     @staticmethod
     def _column(y: np.ndarray) -> np.ndarray:
         with naming("y"):
+            if y.dtype == object and y.ndim == 1:
+                ordered_labels(y, "y")  # which says what is wrong with mixed ones
             check_classification_targets(y)
             if type_of_target(y).startswith("multilabel"):
                 raise ValueError(
-                    "y must hold one label a sample; multilabel targets are not supported."
+                    "y must hold one label a sample; multilabel targets are not supported. Of "
+                    "one-hot labels, give y.argmax(axis=1)."
                 )
             return column_or_1d(y, warn=True)
 

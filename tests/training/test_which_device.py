@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 import torch
 from joblib import Parallel, delayed
@@ -10,6 +11,7 @@ from torch import nn
 from sklearn_physrnn.training import _device
 from sklearn_physrnn.training._engine import train
 from sklearn_physrnn.training._losses import SquaredError
+from tests.families import ENTRIES, SKLEARN, each
 
 from ._kinds import CPU, _options, _ragged, _Sum
 
@@ -119,3 +121,15 @@ def test_large_work_is_not(monkeypatch):
 @pytest.mark.parametrize("work", [9_999_999, 10_000_000])
 def test_what_a_gpu_is_worth(work):
     assert _device.worth_a_gpu(work) is (work >= 10_000_000)
+
+
+@each(SKLEARN)
+def test_apple_s_gpu_is_refused_in_words(kind, monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(ValueError, match=r"device='mps' is not supported: .* kernels .* 'cpu'"):
+        ENTRIES[kind].fitted(device="mps")
+    model = ENTRIES[kind].fitted()
+    expected = model.predict(ENTRIES[kind].X)
+    np.testing.assert_array_equal(
+        model.set_params(device="mps").predict(ENTRIES[kind].X), expected
+    )
