@@ -83,8 +83,8 @@ categorical_features : "from_dtype", array-like of bool, int or str, or None
     matter, not their dtype.
 handle_missing : {"indicator", "middle", "error"}
     What becomes of NaN in columns of numbers. A missing number counts as 0 in units of
-    `scale_inputs`, the column's middle; "indicator" adds an input that is 1 where a number
-    is missing, for each column of which one was missing in training; "error" refuses NaN,
+    `scale_inputs`, the column's middle; "indicator" adds an input that says where a
+    number is missing, for each column of which one was missing in training; "error" refuses NaN,
     in columns of categories too. A column of NaN alone in training is not looked at.
 """
 

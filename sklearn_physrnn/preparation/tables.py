@@ -28,6 +28,10 @@ MISSING = ("indicator", "middle", "error")
 
 _ADVICE = "Give categories the dtype 'category', or name them in categorical_features"
 
+# What an indicator of a missing number is, where it is not 0. Smaller than the unit of the
+# columns, its weights decay sooner where holes mean nothing, and would be noise.
+INDICATOR = 0.25
+
 # Numbers of a sparse table that are made dense at a time, where nothing is trained.
 _AT_A_TIME = 1_000_000
 
@@ -242,7 +246,7 @@ class TableInputs(Inputs):
         return {"x": self._with_indicators(x.astype(X.dtype, copy=False), X, holes)}
 
     def _with_indicators(self, x: np.ndarray, X: np.ndarray, holes: np.ndarray) -> np.ndarray:
-        ones = holes[:, list(self.holed)].astype(X.dtype)
+        ones = holes[:, list(self.holed)].astype(X.dtype) * X.dtype.type(INDICATOR)
         categories = [own.indicators(X[:, own.column]) for own in self.categories]
         return np.concatenate([x, ones, *categories], axis=1)
 
@@ -268,7 +272,7 @@ class TableInputs(Inputs):
             rows = np.repeat(np.arange(len(X)), np.diff(starts))
             place = indicator[self.numbers[columns]]
             more = ~there & (place >= 0)
-            values = np.append(values, np.ones(more.sum(), dtype=values.dtype))
+            values = np.append(values, np.full(more.sum(), INDICATOR, dtype=values.dtype))
             columns, rows = np.append(columns, place[more]), np.append(rows, rows[more])
             order = np.argsort(rows, kind="stable")
             values, columns = values[order], columns[order]

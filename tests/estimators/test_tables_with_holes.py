@@ -8,6 +8,7 @@ from sklearn.utils import get_tags
 
 from sklearn_physrnn import DynPMNNRegressor, PETNNRegressor, load
 from sklearn_physrnn.inspection import AttributionDisplay, integrated_gradients
+from sklearn_physrnn.preparation.tables import INDICATOR
 from tests.families import ENTRIES, N, each, that_take
 
 TABLES = that_take("table")
@@ -43,7 +44,7 @@ def test_the_first_layer_sees_an_indicator_a_column_with_holes(kind):
     assert widths["indicator"].inputs.n_columns == 5
     assert widths["middle"].inputs.n_columns == 3
     x = widths["indicator"].inputs.arrays(X)["x"]
-    np.testing.assert_array_equal(x[:, 3:], np.isnan(X[:, :2]))
+    np.testing.assert_array_equal(x[:, 3:], INDICATOR * np.isnan(X[:, :2]))
     assert (x[:, :3][np.isnan(X)] == 0).all()
 
 
