@@ -22,6 +22,7 @@ from ..families import Family
 from ..preparation.arrays import check_finite
 from ..preparation.prepared import Prepared, Rows, check_weights
 from ..preparation.recordings import Recordings
+from ..preparation.scaling import SCALINGS
 from ..preparation.targets import Targets
 from ..storage.atomic import write_atomically
 from ..storage.format import pack
@@ -67,7 +68,10 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TrainingParameters._parameter_constraints,
         "warm_start": ["boolean"],
-        "scale_inputs": [StrOptions({"standard", "quantile"}), Options(bool, {False})],
+        "scale_inputs": [
+            StrOptions({kind for kind in SCALINGS if isinstance(kind, str)}),
+            Options(bool, {False}),
+        ],
         "checkpoint": [str, os.PathLike, None],
     }
 
@@ -95,7 +99,8 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         """Give the parameters that the module, and what it is given, follow from."""
         names = (*self._family.estimator_constraints, "scale_inputs")
         found = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        return {k: v.item() if isinstance(v, np.generic) else v for k, v in found.items()}
+        arrays = (np.generic, np.ndarray)
+        return {k: v.tolist() if isinstance(v, arrays) else v for k, v in found.items()}
 
     def _make_module(self) -> nn.Module:
         """Build the untrained module; drawn under a seed."""
@@ -324,10 +329,16 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
     def _outputs(self, X) -> np.ndarray:
         """Module outputs for checked X, in X's precision (float64 unless float32)."""
         if isinstance(X, Recordings):
-            return self._recorded_outputs(X)
-        inputs = self._prepared.inputs.arrays(X)
+            outputs = self._recorded_outputs(X)
+        else:
+            inputs = self._prepared.inputs
+            pieces = [self._outputs_of(inputs.arrays(block)) for block in inputs.blocks(X)]
+            outputs = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        return check_finite(outputs, self._family.remedies)
+
+    def _outputs_of(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         positions = len(inputs["x"]) * steps_per_sample(inputs["x"])
-        outputs = module_outputs(
+        return module_outputs(
             self.module_,
             inputs,
             dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
@@ -335,11 +346,10 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             batch_size=rows_at_a_time(inputs["x"], self._built_with["hidden_size"]),
             chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
         )
-        return check_finite(outputs, self._family.remedies)
 
     def _recorded_outputs(self, X: Recordings) -> np.ndarray:
         steps = int(X.lengths.sum())
-        outputs = recorded_outputs(
+        return recorded_outputs(
             self.module_,
             partial(self._prepared.inputs.stretch, X),
             X.lengths,
@@ -347,7 +357,6 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             device=inference_device(self.device, self.module_, steps),
             chunk_size=getattr(self, "chunk_size", None),
         )
-        return check_finite(outputs, self._family.remedies)
 
     def _read_inputs(self, X):
         """Check X against what was fitted."""

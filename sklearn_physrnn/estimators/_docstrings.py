@@ -48,11 +48,14 @@ n_iter_no_change : int
     Patience of early stopping, in epochs.
 tol : float
     Smallest decrease of the loss that counts as an improvement.
-scale_inputs : {"standard", "quantile"} or False
+scale_inputs : {"standard", "quantile", "quantile_linear"} or False
     "standard" gives each {column} zero mean and unit standard deviation; "quantile" maps
     its distribution to a standard normal, as suits X with a few wild values, which would
-    squeeze all others under "standard"; False leaves X as it is. Statistics come from the
-    training part, with its weights.
+    squeeze all others under "standard". What lies outside of the training range counts as
+    its end, so that predictions are constant there. "quantile_linear" does the same
+    between the 10 % and the 90 % quantile, and goes on in straight lines: values beyond all
+    of training stay different. False leaves X as it is. Statistics come from the training
+    part, with its weights.
 warm_start : bool
     Let ``fit`` go on from the fitted weights, with the scaling and the classes of the
     first fit. With early stopping the same rows are held out again, if the data are the
@@ -89,7 +92,9 @@ loss : {"squared_error", "absolute_error", "huber", "quantile"}
     for "squared_error", for the others one of the middle of the targets, which wild values
     cannot set as long as they are fewer than 15 %.
 quantile : float or list of float
-    What ``loss="quantile"`` estimates; several, in increasing order, at once.
+    What ``loss="quantile"`` estimates; several, in increasing order, at once. ``score`` is
+    R² for a number, and for a list, of one quantile too, the mean of D² of the pinball
+    loss, which is the one to select quantiles by.
 """
 
 _CLASSIFICATION = """
@@ -141,7 +146,12 @@ every : int
     out what is later in each, which then begins anew, without what came before.
 """
 
-_COLUMNS = {"inputs": "", "column": "column", "n_features": "Number of columns of X."}
+_TABLES = """
+X may be an array or a sparse one, which is never made dense as a whole, or a DataFrame of
+pandas or polars, of numbers, NaN and columns of categories.
+"""
+
+_COLUMNS = {"inputs": _TABLES, "column": "column", "n_features": "Number of columns of X."}
 _CHANNELS = {
     "inputs": _SEQUENCES,
     "column": "channel, over all steps,",

@@ -7,14 +7,28 @@ from typing import Any, ClassVar
 from torch import nn
 
 from ..families import DynPMNN
+from ._base import _BaseEstimator
 from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._parameters import set_parameters
 from ._regression import _BaseRegressor
 
 
+class _OfTables(_BaseEstimator):
+    """What scikit-learn may know of an estimator of tables."""
+
+    handle_missing: str
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = self.handle_missing != "error"
+        return tags
+
+
 @documented(sequences=False)
-class DynPMNNRegressor(_BaseRegressor):
+class DynPMNNRegressor(_OfTables, _BaseRegressor):
     """Regression by layers of FitzHugh-Nagumo neurons or other differential equations.
 
     {family}
@@ -69,6 +83,8 @@ class DynPMNNRegressor(_BaseRegressor):
         n_iter_no_change: int = 10,
         tol: float = 0.0,
         scale_inputs: str | bool = "quantile",
+        categorical_features: Any = "from_dtype",
+        handle_missing: str = "indicator",
         warm_start: bool = False,
         dtype: str = "float32",
         device: str = "auto",
@@ -81,7 +97,7 @@ class DynPMNNRegressor(_BaseRegressor):
 
 
 @documented(sequences=False)
-class DynPMNNClassifier(_BaseClassifier):
+class DynPMNNClassifier(_OfTables, _BaseClassifier):
     """Classification by layers of FitzHugh-Nagumo neurons or other differential equations.
 
     {family}
@@ -135,6 +151,8 @@ class DynPMNNClassifier(_BaseClassifier):
         n_iter_no_change: int = 10,
         tol: float = 0.0,
         scale_inputs: str | bool = "quantile",
+        categorical_features: Any = "from_dtype",
+        handle_missing: str = "indicator",
         warm_start: bool = False,
         dtype: str = "float32",
         device: str = "auto",

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
@@ -11,7 +12,7 @@ from ..nn._segments import DynPMNNCore
 from ..nn._solvers import SOLVERS
 from ..nn.vector_fields import VECTOR_FIELDS
 from ..preparation.inputs import Inputs
-from ..preparation.tables import TableInputs
+from ..preparation.tables import MISSING, TableInputs
 from ..training._losses import PerMember
 from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family
 
@@ -34,6 +35,8 @@ class DynPMNNFamily(Family):
         "n_frequencies": [*AT_LEAST_ONE, None],
         "embedding_dim": AT_LEAST_ONE,
         "frequency_scale": POSITIVE,
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "handle_missing": [StrOptions(set(MISSING))],
     }
     forecasting: ClassVar[Constraints] = {}  # the whole window at once, without segments
 
@@ -72,6 +75,18 @@ embedding_dim : int
     Width of that embedding, a column.
 frequency_scale : float
     Standard deviation of its initial frequencies, in periods a unit of scaled X.
+categorical_features : "from_dtype", array-like of bool, int or str, or None
+    Columns of X that hold categories, of any kind, and become one indicator for each that
+    occurs in training: those of a categorical dtype of pandas or polars; a mask, positions
+    or names; or none. Missing values are a category of their own. A category of fewer than
+    five rows in training, or rarer than 255 others of its column, has all indicators at
+    zero, as one that training has not seen. The first fit decides: later only the values
+    matter, not their dtype.
+handle_missing : {"indicator", "middle", "error"}
+    What becomes of NaN in columns of numbers. A missing number counts as 0 in units of
+    `scale_inputs`, the column's middle; "indicator" adds an input that says where a
+    number is missing, for each column of which one was missing in training; "error" refuses NaN,
+    in columns of categories too. A column of NaN alone in training is not looked at.
 """
 
     remedies = (
@@ -91,7 +106,10 @@ frequency_scale : float
         )
 
     def inputs(self, params: Any) -> TableInputs:
-        return TableInputs(params.scale_inputs)
+        option = params.categorical_features
+        if option is not None and not isinstance(option, str):
+            option = tuple(np.asarray(option).ravel().tolist())
+        return TableInputs(params.scale_inputs, params.handle_missing, option)
 
     def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
         return criterion if params.n_members == 1 else PerMember(criterion)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.utils.validation import _num_samples
 
 from ..preparation.tables import TableInputs
 from ..preparation.tokens import TokenInputs
@@ -125,7 +126,7 @@ class AttributionDisplay:
             If matplotlib is missing.
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
-        n_samples = len(X)
+        n_samples = _num_samples(X)
         if not -n_samples <= sample < n_samples:
             raise ValueError(f"sample must be one of the {n_samples} in X, got {sample}.")
         row = slice(sample % n_samples, sample % n_samples + 1)
@@ -138,7 +139,7 @@ class AttributionDisplay:
         }
         known = prepared(estimator).inputs
         if isinstance(known, TableInputs):
-            inputs = known.read(one, estimator)[0]
+            inputs = known.shown(known.read(one, estimator))[0]
             if names is None:
                 default = [f"x{k}" for k in range(len(inputs))]
                 names = list(getattr(estimator, "feature_names_in_", default))
@@ -265,7 +266,7 @@ class AttributionDisplay:
         names, rows = self._names, np.arange(len(values))
         if self.kind == "table":
             rows = np.argsort(-np.abs(values), kind="stable")[:_N_BARS]
-            names = [f"{names[k]} = {self.inputs[k]:.4g}" for k in range(len(values))]
+            names = [f"{names[k]} = {_shown(self.inputs[k])}" for k in range(len(values))]
         self.figure_, axes, _ = panels(plt, ax, 1, size=(6.4, 1.2 + 0.27 * len(rows)))
         self.axes_ = axes[0]
         axis = self.axes_[0]
@@ -277,6 +278,12 @@ class AttributionDisplay:
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.set_xlabel(self._label)
         axis.spines["left"].set_visible(False)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "missing" if np.isnan(value) else f"{value:.4g}"
 
 
 def _edges(time: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from sklearn.base import is_classifier
+from sklearn.utils.validation import _num_samples
 from torch import nn
 
 from ..estimators._base import _BaseEstimator
@@ -17,6 +18,7 @@ from ..preparation.containers import as_array, held_sequences
 from ..preparation.number_targets import NumberTargets
 from ..preparation.series import Series
 from ..preparation.step_targets import StepClasses, StepNumbers
+from ..preparation.tables import TableInputs
 from ..preparation.tokens import TokenInputs
 from ..training._data import run_module
 from ..training._inference import rows_at_a_time
@@ -59,7 +61,9 @@ def integrated_gradients(
         length; for tokens a token id. None takes the mean of each channel (or column) in
         training with ``scale_inputs="standard"``, its median with "quantile", also where
         values tie, and zero with False, statistics with the weights of training; for
-        tokens it takes an embedding of zeros.
+        columns of categories one that training has not seen; for tokens it takes an
+        embedding of zeros. Where X has columns of categories it is a table like X, of one
+        row or of as many.
     target : int, tuple of int or label, default=None
         What to explain. For a classifier a label; None takes each sample's predicted
         class, and where there are labels at every step it is ``(step, label)``. For a
@@ -191,6 +195,9 @@ def attribute(estimator, X, baseline, target, response: str, n_steps: int) -> At
             some = {name: x[rows] for name, x in inputs.items()}
             pieces.append(_integrate(module, some, start[rows], pick, rows, n_steps))
     values, end, begin, remainder = (torch.cat(p) for p in zip(*pieces, strict=True))
+    known = prepared(estimator).inputs
+    if isinstance(known, TableInputs):
+        values = known.by_feature(values)
     series = validated if isinstance(validated, Series) else None
     if series is not None:
         values = values * torch.as_tensor(series.mask)[:, :, None]
@@ -224,9 +231,12 @@ def _baseline(estimator, validated, x: torch.Tensor, baseline) -> torch.Tensor |
     tokens = not x.is_floating_point()
     if baseline is None:
         return None if tokens else _middle(estimator, validated, x)
+    known = prepared(estimator).inputs
+    if isinstance(known, TableInputs) and known.categories:
+        return _like(baseline, estimator, len(x))
     values = np.asarray(baseline)
     if tokens:
-        n_words = cast(TokenInputs, prepared(estimator).inputs).vocabulary_size
+        n_words = cast(TokenInputs, known).vocabulary_size
         if values.ndim or values.dtype.kind not in "iu" or not 0 <= values < n_words:
             raise ValueError(f"baseline must be a token id in [0, {n_words}), got {baseline!r}.")
         return torch.full_like(x, int(values))
@@ -252,14 +262,28 @@ def _baseline(estimator, validated, x: torch.Tensor, baseline) -> torch.Tensor |
     return exact_inputs(estimator, np.ascontiguousarray(values))["x"]
 
 
+def _like(baseline, estimator, n_samples: int) -> torch.Tensor:
+    """Read a baseline that has categories, as a table of one row or of one a sample."""
+    try:
+        rows = checked(estimator, baseline)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "baseline must be a table like X, of one row or of as many, since X has columns of "
+            f"categories: {error}"
+        ) from error
+    if len(rows) not in (1, n_samples):
+        raise ValueError(f"baseline must have one row, or {n_samples} as X, got {len(rows)}.")
+    x = exact_inputs(estimator, rows)["x"]
+    return x.expand(n_samples, -1)
+
+
 def _middle(estimator, validated, x: torch.Tensor) -> torch.Tensor:
     """What the scaler makes of each column's mean or median, zero in padding."""
-    scaler = prepared(estimator).inputs.scaler
-    assert scaler is not None
+    inputs = prepared(estimator).inputs
     if not isinstance(validated, Series):
-        return torch.zeros_like(x) + torch.as_tensor(scaler.middle(validated.dtype))
+        return torch.zeros_like(x) + torch.as_tensor(inputs.middle(validated.dtype))
     inside = torch.zeros_like(x) + torch.as_tensor(validated.mask)[:, :, None]
-    return inside * torch.as_tensor(scaler.middle(validated.values.dtype))
+    return inside * torch.as_tensor(inputs.middle(validated.values.dtype))
 
 
 Pick = Callable[[torch.Tensor, slice], torch.Tensor]
@@ -279,7 +303,7 @@ def _picker(estimator, X, target, response: str) -> Pick:
         found = np.flatnonzero(classes == target)
         if not len(found):
             raise ValueError(f"target must be one of {classes.tolist()}, got {target!r}.")
-        chosen = torch.full((len(X),), int(found[0]))
+        chosen = torch.full((_num_samples(X),), int(found[0]))
 
     def pick(outputs: torch.Tensor, rows: slice) -> torch.Tensor:
         log_p = _at(outputs, step).log_softmax(1)

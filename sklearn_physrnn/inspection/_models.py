@@ -11,6 +11,7 @@ from torch import nn
 
 from ..preparation.prepared import Prepared
 from ..preparation.series import Series
+from ..preparation.sparse import SparseTable
 
 
 def check_family(estimator, family: type | tuple[type, ...], what: str) -> None:
@@ -27,6 +28,8 @@ def check_family(estimator, family: type | tuple[type, ...], what: str) -> None:
         hint = ""
         if hasattr(estimator, "named_steps"):
             hint = " Of a Pipeline, give the last step, pipe[-1], and pipe[:-1].transform(X)."
+        if hasattr(estimator, "best_estimator_"):
+            hint = " Of a search, give its best_estimator_."
         for name in ("classifier_", "regressor_"):
             if isinstance(inner := getattr(estimator, name, None), family):
                 hint = (
@@ -49,7 +52,7 @@ def prepared(estimator) -> Prepared:
     return estimator._prepared
 
 
-def checked(estimator, X) -> np.ndarray | Series:
+def checked(estimator, X) -> np.ndarray | Series | SparseTable:
     """Check X against what the estimator was fitted to."""
     return prepared(estimator).inputs.read(X, estimator)
 

@@ -40,6 +40,23 @@ def triton_works() -> bool:
     return True
 
 
+@cache
+def numba_compiles() -> bool:
+    """Tell whether Numba compiles; if it was told not to, warn.
+
+    What it has of kernels would then run in Python, as far as it can run there at all.
+    """
+    from numba.core import config
+
+    if not config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return True
+    warn(
+        "NUMBA_DISABLE_JIT is set: recurrences run on the CPU step by step in PyTorch, slowly.",
+        RuntimeWarning,
+    )
+    return False
+
+
 def interpreted() -> bool:
     """Tell whether Triton runs its kernels on the CPU, slowly, for tests."""
     return os.environ.get("TRITON_INTERPRET") == "1"
@@ -62,7 +79,7 @@ def choose_backend(tensor: torch.Tensor, backend: str | None) -> str:
             return "reference"
         if kind == "cuda" and triton_works():
             return "cuda"
-        return "cpu" if kind == "cpu" else "reference"
+        return "cpu" if kind == "cpu" and numba_compiles() else "reference"
     if backend not in BACKENDS:
         raise ValueError(f"backend must be 'cpu', 'cuda', 'reference' or None, got {backend!r}.")
     if backend == "cuda" and not (has_triton() and (kind == "cuda" or interpreted())):

@@ -1,14 +1,16 @@
 """Arrays of numbers from whatever callers pass, or an error that says what is wrong."""
 
 import re
-from collections.abc import Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sized
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.validation import _check_y
+
+from .frames import Column, columns_of, is_frame, kind_of
 
 
 @contextmanager
@@ -34,11 +36,30 @@ def naming(name: str) -> Iterator[None]:
         ) from error
 
 
-def real_numbers(values: Any, name: str) -> Any:
+ENCODE = "Encode categories first, with OneHotEncoder say"
+_OF_TIMES = (
+    "Give numbers made of it that mean something to the target: the days since a fixed date, "
+    "say, the month, the hour"
+)
+
+
+def real_numbers(
+    values: Any, name: str, *, but: Collection[int] = (), advice: str = ENCODE
+) -> Any:
     """Refuse dates, text, complex and masked numbers, in `values` or in a column of it.
 
-    numpy and scikit-learn turn some of them silently into real numbers. Objects are left
-    to them, since each is converted, or refused, by itself.
+    numpy and scikit-learn turn some of them silently into real numbers, polars dates too.
+    Objects are taken where each can be converted to a number.
+
+    Parameters
+    ----------
+    values : array-like or DataFrame
+    name : str
+        What messages call it.
+    but : collection of int
+        Columns that may hold anything.
+    advice : str
+        What to do with categories in X.
 
     Returns
     -------
@@ -52,20 +73,56 @@ def real_numbers(values: Any, name: str) -> Any:
     if isinstance(values, list | tuple):
         with naming(f"{name} must be a rectangular array"):
             values = np.asarray(values)
-    dtypes = getattr(values, "dtypes", getattr(values, "dtype", None))  # a frame has several
-    columns = getattr(values, "columns", ())
-    for i, dtype in enumerate(np.atleast_1d(np.asarray(dtypes, dtype=object))):
-        got = f"{dtype} in column {columns[i]!r}" if len(columns) else str(dtype)
-        if getattr(dtype, "kind", "O") == "c":
-            raise ValueError(
-                f"{name} must hold real numbers, got {got}. Complex data not supported."
-            )
-        text = getattr(dtype, "name", "") in ("string", "str")  # pandas calls its kind "O"
-        if text or getattr(dtype, "kind", "O") in "mMSTUV":
-            hint = " Encode categories first, with OneHotEncoder say." if name == "X" else ""
-            raise ValueError(f"{name} must hold real numbers, got {got}.{hint}")
     unmasked(values, name)
+    if is_frame(values):
+        for i, column in enumerate(columns_of(values)):
+            if i not in but:
+                _check_column(column, name, advice)
+        return values
+    dtype = getattr(values, "dtype", np.dtype(object))
+    kind = kind_of(dtype)
+    if kind == "object" and name == "X" and isinstance(values, np.ndarray) and values.ndim == 2:
+        for column in columns_of(values):
+            _check_column(column, name, advice)
+    elif kind not in ("number", "object"):
+        _refuse(kind, str(dtype), name, advice)
     return values
+
+
+def _check_column(column: Column, name: str, advice: str) -> None:
+    kind = column.kind
+    if kind == "number" or (kind == "category" and _of_numbers(column)):
+        return
+    if kind == "object":
+        with numbers_expected(name, advice):
+            column.floats()
+        return
+    _refuse(kind, f"{column.dtype} in {column.place}", name, advice)
+
+
+def _of_numbers(column: Column) -> bool:
+    """Tell whether a category column's categories are numbers, which it is read as."""
+    known = getattr(column.dtype, "categories", None)
+    return known is not None and kind_of(getattr(known, "dtype", None)) == "number"
+
+
+@contextmanager
+def numbers_expected(name: str, advice: str) -> Iterator[None]:
+    """Say of an error about a column of objects what was expected, and what to do."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        what = f"{name} must hold real numbers, {str(error).rstrip('.')}."
+        hint = f" {advice}; make numbers of dates." if name == "X" else ""
+        raise kind(what + hint) from None
+
+
+def _refuse(kind: str, got: str, name: str, advice: str) -> None:
+    if kind == "complex":
+        raise ValueError(f"{name} must hold real numbers, got {got}. Complex data not supported.")
+    hint = f" {_OF_TIMES if kind == 'time' else advice}." if name == "X" else ""
+    raise ValueError(f"{name} must hold real numbers, got {got}.{hint}")
 
 
 def unmasked(values: Any, name: str) -> None:
@@ -104,9 +161,26 @@ def ordered_labels(labels: Any, name: str) -> np.ndarray:
             ) from None
 
 
+def plain_labels(y: np.ndarray) -> np.ndarray:
+    """Give labels that are numbers or truth values, but are kept as objects, as such.
+
+    scikit-learn says of them that they are continuous, or no labels at all.
+    """
+    y = np.asarray(y)
+    if y.dtype != object or not y.size:
+        return y
+    with suppress(ValueError):  # of items that are lists of unequal length
+        plain = np.array(y.tolist())
+        if plain.dtype.kind in "biuf" and plain.shape == y.shape:
+            return plain
+    return y
+
+
 def check_targets(estimator: Any, y: Any, X: Sized) -> np.ndarray:
     """Check y and its length: real numbers for a regressor, labels for a classifier."""
     regression = get_tags(estimator).estimator_type == "regressor"
+    if not regression and isinstance(getattr(y, "dtype", None), np.dtype):
+        y = plain_labels(y)
     y = _check_y(y, multi_output=True, y_numeric=regression, estimator=estimator)
     if issparse(y):  # of a data frame with sparse columns
         y = y.toarray()

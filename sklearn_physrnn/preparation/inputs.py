@@ -1,6 +1,7 @@
 """What every kind of inputs does, whatever X is."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -69,6 +70,15 @@ class Inputs(ABC):
     def stretch(self, X: Any, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
         """Do what `arrays` does, of steps of one of the recordings X."""
         raise NotImplementedError
+
+    def blocks(self, X: Any) -> Iterator[Any]:
+        """Give checked X in pieces that `arrays` may be asked for."""
+        yield X
+
+    def middle(self, dtype: np.dtype) -> np.ndarray | float:
+        """Give what becomes of the middle of each of X's columns, in X's type."""
+        assert self.scaler is not None
+        return self.scaler.middle(dtype)
 
     def tensors(
         self, X: Any, dtype: torch.dtype, *, padded: bool = False

@@ -1,7 +1,9 @@
 """Scaling of inputs and targets, with weighted statistics."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import ndtri
@@ -22,6 +24,10 @@ _ROUNDING = 32 * np.finfo(np.float64).eps
 _RESOLUTION = 0.01  # of a target's standard deviation, that its type must resolve
 
 _N_KNOTS = 1000  # what scikit-learn's QuantileTransformer uses
+SCALINGS = ("standard", "quantile", "quantile_linear", False)
+
+# Outside of these straight lines begin, with the slope between the two on either side.
+_LEVELS = ndtri([0.1, 0.2, 0.8, 0.9])
 _TAIL = 3.0  # the normal quantile of 0.1 %: beyond it lie too few samples to learn from
 
 
@@ -36,6 +42,21 @@ class Scaler(ABC):
     @abstractmethod
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Scale X of shape (..., n_columns), in its own floating-point type."""
+
+    def transform_entries(self, values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Scale single values (n,), each as one of its column (n,)."""
+        scaled, order = np.empty_like(values), np.argsort(columns, kind="stable")
+        own = columns[order]
+        starts = np.flatnonzero(np.diff(own, prepend=-1))
+        for rows in np.split(order, starts[1:]) if len(own) else ():
+            scaled[rows] = self.of_column(int(columns[rows[0]])).transform(values[rows, None])[
+                :, 0
+            ]
+        return scaled
+
+    @abstractmethod
+    def of_column(self, column: int) -> "Scaler":
+        """Give the scaler of one column."""
 
     def middle(self, dtype: np.dtype) -> np.ndarray | float:
         """Give what becomes of each column's middle, in X's type: its mean, median or zero."""
@@ -54,6 +75,10 @@ class Identity(Scaler):
             )
         # torch takes no array that runs backwards, and complains of one it could not write to.
         return np.require(X, requirements=("C", "W"))
+
+    def of_column(self, column: int) -> "Identity":
+        """Give the scaler of one column."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +143,11 @@ class Standard(Scaler):
         rounding = deviation <= _ROUNDING * np.abs(center)
         return cls(center, _centred(deviation, low == high, rounding, magnitude))
 
+    @classmethod
+    def joined(cls, parts: Sequence["Standard"]) -> "Standard":
+        """Put scalers of columns side by side."""
+        return cls(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("center", "scale")))
+
     @property
     def n_columns(self) -> int:
         """Columns it was fitted to."""
@@ -129,6 +159,10 @@ class Standard(Scaler):
         with np.errstate(over="ignore"):  # an overflow is cut to the limit below
             Z = (X - self.center) / scale
         return np.clip(Z, -LIMIT, LIMIT).astype(X.dtype, copy=False)
+
+    def of_column(self, column: int) -> "Standard":
+        """Give the scaler of one column."""
+        return Standard(self.center[[column]], self.scale[[column]])
 
     def inverse(self, Z: np.ndarray) -> np.ndarray:
         """Undo ``transform``, in Z's type where that can hold the values, else in float64.
@@ -217,7 +251,7 @@ class NormalQuantile(Scaler):
     median: np.ndarray
 
     @classmethod
-    def fit(cls, X: np.ndarray, weights: np.ndarray | None = None) -> "NormalQuantile":
+    def fit(cls, X: np.ndarray, weights: np.ndarray | None = None) -> Self:
         """Learn the distributions of X (n, n_columns), with positive weights (n,) if any."""
         mass = np.ones(len(X)) if weights is None else weights
         knots, median = [], []
@@ -227,6 +261,11 @@ class NormalQuantile(Scaler):
             knots.append(_knots(values, masses))
             median.append(Distribution(values, masses).median())
         return cls(knots, np.array(median, dtype=np.float64))
+
+    @classmethod
+    def joined(cls, parts: Sequence["NormalQuantile"]) -> Self:
+        """Put scalers of columns side by side."""
+        return cls([pair for p in parts for pair in p.knots], np.hstack([p.median for p in parts]))
 
     @property
     def n_columns(self) -> int:
@@ -241,9 +280,42 @@ class NormalQuantile(Scaler):
             Z[..., j] = np.interp(X[..., j] * part, values * part, normal)
         return np.clip(Z, -_TAIL, _TAIL)
 
+    def of_column(self, column: int) -> Self:
+        """Give the scaler of one column."""
+        return type(self)([self.knots[column]], self.median[[column]])
+
     def middle(self, dtype: np.dtype) -> np.ndarray:
         """Give what becomes of the medians, in X's type."""
         return self.transform(self.median.astype(dtype))
+
+
+class LinearTails(NormalQuantile):
+    """`NormalQuantile` between the 10 % and the 90 % quantile, and straight lines beyond.
+
+    The outer training values lie on the lines, so that a network learns what they mean
+    before it meets values beyond all of training.
+    """
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Map X of shape (..., n_columns), in its own type."""
+        Z = np.empty_like(X)
+        for j, (values, normal) in enumerate(self.knots):
+            part = _part(values)
+            x, knots = X[..., j] * part, values * part
+            low, inner_low, inner_high, high = np.interp(_LEVELS, normal, knots)
+            at = np.interp([low, inner_low, inner_high, high], knots, normal)
+            overall = _slope(low, high, at[0], at[3])
+            with np.errstate(over="ignore"):  # cut to the limit below
+                below = np.minimum(x - low, 0) * _slope(low, inner_low, at[0], at[1], overall)
+                above = np.maximum(x - high, 0) * _slope(inner_high, high, at[2], at[3], overall)
+                inside = np.interp(np.clip(x, low, high), knots, normal)
+                Z[..., j] = np.clip(inside + below + above, -LIMIT, LIMIT)
+        return Z
+
+
+def _slope(x0: float, x1: float, z0: float, z1: float, largest: float = np.inf) -> float:
+    """Give a line's slope, at most `largest`; flat where its ends are one."""
+    return min((z1 - z0) / (x1 - x0), largest) if x1 > x0 else min(largest, 0.0)
 
 
 def _knots(values: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -261,9 +333,21 @@ def _part(values: np.ndarray) -> float:
 
 
 def make_scaler(kind: str | bool, X: np.ndarray, weights: np.ndarray | None) -> Scaler:
-    """Fit the scaler called `kind` ("standard", "quantile" or False) to X (n, n_columns)."""
+    """Fit the scaler called `kind`, one of `SCALINGS`, to X (n, n_columns)."""
     if kind == "standard":
         return Standard.fit(X, weights)
     if kind == "quantile":
         return NormalQuantile.fit(X, weights)
+    if kind == "quantile_linear":
+        return LinearTails.fit(X, weights)
     return Identity()
+
+
+def make_scaler_by_column(
+    kind: str | bool, columns: Iterable[tuple[np.ndarray, np.ndarray | None]]
+) -> Scaler:
+    """Fit a scaler to columns of which each has its own values (n,) and weights (n,)."""
+    scalers: list[Any] = [make_scaler(kind, x[:, None], weights) for x, weights in columns]
+    if not scalers or isinstance(scalers[0], Identity):
+        return Identity()
+    return type(scalers[0]).joined(scalers)

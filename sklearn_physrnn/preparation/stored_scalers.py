@@ -8,10 +8,12 @@ from scipy.special import ndtr
 from ..storage.format import Spec
 from ..storage.plain import Fields
 from .robust import Distribution
-from .scaling import Identity, NormalQuantile, Scaler, Standard
+from .scaling import Identity, LinearTails, NormalQuantile, Scaler, Standard
 
 _QUANTILE = "quantile, median"
+_LINEAR_TAILS = "quantile, linear tails"
 _WITHOUT_MEDIAN = "quantile"  # of version 0.1
+_OF_QUANTILES = (_QUANTILE, _LINEAR_TAILS, _WITHOUT_MEDIAN)
 
 Arrays = dict[str, np.ndarray]
 
@@ -21,7 +23,8 @@ def scaler_fields(scaler: Scaler | None) -> dict[str, Any] | None:
     if scaler is None:
         return None
     if isinstance(scaler, NormalQuantile):
-        return {"kind": _QUANTILE, "n_knots": [len(values) for values, _ in scaler.knots]}
+        kind = _LINEAR_TAILS if isinstance(scaler, LinearTails) else _QUANTILE
+        return {"kind": kind, "n_knots": [len(values) for values, _ in scaler.knots]}
     return {"kind": "standard" if isinstance(scaler, Standard) else "none"}
 
 
@@ -44,9 +47,9 @@ def scaler_specs(data: Any, n_columns: int) -> dict[str, Spec]:
         return {}
     fields = Fields(data, "scaler")
     kind = fields.take("kind", str)
-    n_knots = fields.integers("n_knots") if kind in (_QUANTILE, _WITHOUT_MEDIAN) else []
+    n_knots = fields.integers("n_knots") if kind in _OF_QUANTILES else []
     fields.close()
-    if kind in (_QUANTILE, _WITHOUT_MEDIAN) and len(n_knots) == n_columns:
+    if kind in _OF_QUANTILES and len(n_knots) == n_columns:
         specs: dict[str, Spec] = dict.fromkeys(("values", "normal"), ("F64", (sum(n_knots),)))
         return specs if kind == _WITHOUT_MEDIAN else {**specs, "median": ("F64", (n_columns,))}
     if kind == "standard":
@@ -71,7 +74,8 @@ def stored_scaler(data: dict[str, Any] | None, arrays: Arrays) -> Scaler | None:
     knots = list(zip(*columns, strict=True))
     if data["kind"] == _WITHOUT_MEDIAN:
         return NormalQuantile(knots, np.array([_median(*pair) for pair in knots]))
-    return NormalQuantile(knots, arrays["median"])
+    kind = LinearTails if data["kind"] == _LINEAR_TAILS else NormalQuantile
+    return kind(knots, arrays["median"])
 
 
 def _median(values: np.ndarray, normal: np.ndarray) -> float:

@@ -25,7 +25,8 @@ class Samples:
     inputs : dict of str to Tensor
         "x", the module's first argument, and its keyword arguments, with the sample as
         their first axis. With "lengths" (n_samples,), on the CPU, they are sequences packed
-        one after another instead, with the step as their first axis.
+        one after another instead, with the step as their first axis. "x" may be a
+        :class:`~sklearn_physrnn.training._sparse.SparseRows`.
     targets : Tensor of shape (n_samples, n_targets) or (n_samples,)
         Real targets, or class indices.
     weights : Tensor of shape (n_samples,) or None
@@ -147,7 +148,7 @@ def steps_per_sample(x: Any) -> int:
     They are the steps of a sequence, or one for a row of a table or a packed step. Integers
     are tokens, of shape (n_samples, n_timesteps) unless packed.
     """
-    floating = x.is_floating_point() if isinstance(x, torch.Tensor) else x.dtype.kind == "f"
+    floating = x.dtype.kind == "f" if isinstance(x, np.ndarray) else x.is_floating_point()
     return x.shape[1] if x.ndim == 3 or (x.ndim == 2 and not floating) else 1
 
 

@@ -4,6 +4,7 @@ The parameters of training with their constraints, the engine's options that fol
 them, and the attributes and warnings that a finished training leaves.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -40,9 +41,29 @@ def samples_a_step(batch_size: int | str, n_samples: int) -> int:
 
 @contextmanager
 def ready_to_train() -> Iterator[None]:
-    """Have gradients, and new tensors on the CPU, whatever the caller has set in torch."""
+    """Have gradients, and new tensors on the CPU, whatever the caller has set in torch.
+
+    Raises
+    ------
+    RuntimeError
+        Under ``python -OO``, where skorch cannot be imported.
+    """
+    _check_skorch()
     with cpu_by_default(), torch.inference_mode(False), torch.enable_grad():
         yield
+
+
+def _check_skorch() -> None:
+    if sys.flags.optimize < 2:
+        return
+    try:
+        import skorch  # noqa: F401
+    except AttributeError as error:
+        raise RuntimeError(
+            "Training does not work under python -OO: skorch, which it builds on, cannot be "
+            "imported without docstrings. Fit under python -O, or without; what was saved then "
+            "can be loaded, and predicts, under -OO."
+        ) from error
 
 
 class TrainingParameters:

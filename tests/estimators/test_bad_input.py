@@ -88,22 +88,24 @@ def _refused(
 
 
 BAD_X = [
-    (_with(np.nan), "Input X contains NaN"),
     (_with(np.inf), "Input X contains infinity"),
     (_with(-np.inf), "Input X contains infinity"),
     (X.astype(str), "X must hold real numbers, got <U"),
     (_object("a"), "X.*could not convert string to float: 'a'"),
     (_object([1, 2]), "X.*setting an array element with a sequence"),
-    (pd.DataFrame(X).assign(kind="a"), "X must hold real numbers.* in column 'kind'. Encode"),
+    (
+        pd.DataFrame(X).assign(kind="a"),
+        "X must hold real numbers.* in column 'kind'. Give categories the dtype 'category'",
+    ),
     ([[1.0, 2.0]] * (N - 1) + [[1.0]], "X must be a rectangular array"),
     (X[:, 0], "X.*Expected 2D array, got 1D array"),
-    (X.reshape(N, 3, 1), "X.*array with dim 3"),
+    (X.reshape(N, 3, 1), r"X.*array with dim 3, .* \(n_samples, n_features\).*PETNN and HSSM"),
     (np.float64(3.0), "X.*Expected 2D array, got scalar array"),
     (X[:, :0], r"X.*0 feature\(s\) \(shape=\(24, 0\)\)"),
     (X + 1j, "X.*Complex data not supported"),
     (np.arange(3 * N).reshape(N, 3).astype("M8[D]"), "X must hold real numbers, got datetime64"),
     (pd.DataFrame({"t": pd.date_range("2020", periods=N)}), "X must hold real numbers, got date"),
-    (sp.csr_matrix(X), "[Ss]parse data was passed for X"),
+    (sp.csr_matrix(_with(np.inf)), "Input X contains infinity"),
 ]
 
 
@@ -114,7 +116,7 @@ def test_bad_x(kind, bad, message):
 
 
 @BOTH
-@pytest.mark.parametrize(("bad", "message"), BAD_X[:3] + BAD_X[4:6] + BAD_X[8:10])
+@pytest.mark.parametrize(("bad", "message"), BAD_X[:2] + BAD_X[3:5] + BAD_X[7:9])
 def test_bad_x_at_prediction(kind, bad, message):
     _refused(kind, (ValueError, TypeError), message, bad, method="predict")
 
@@ -184,7 +186,7 @@ def test_bad_y_of_a_regressor(bad, message):
         (np.zeros(N, int), r"at least two classes, got one class: \[0\]"),
         (np.array(["a"] * N), "one class: .*a"),
         (X[:, 0], "Unknown label type: continuous"),
-        (np.eye(N, dtype=int)[:, :3], "one label a sample; multilabel"),
+        (np.eye(N, dtype=int)[:, :3], r"one label a sample; multilabel.*y.argmax\(axis=1\)"),
         (np.zeros((N, 2), int) + np.arange(N)[:, None] % 3, "1d array|multilabel|multioutput"),
     ],
 )
@@ -281,7 +283,7 @@ def test_bad_quantiles(quantile):
         ({"X_val": X}, "X_val and y_val must be given together"),
         ({"y_val": X[:, 0]}, "X_val and y_val must be given together"),
         ({"sample_weight_val": np.ones(N)}, "sample_weight_val needs X_val and y_val"),
-        ({"X_val": _with(np.nan), "y_val": 0}, "X_val, y_val.*NaN"),
+        ({"X_val": _with(np.inf), "y_val": 0}, "X_val, y_val.*infinity"),
         ({"X_val": X[:, :2], "y_val": 0}, "X_val, y_val.*2 features.*3 features"),
         ({"X_val": X[:5], "y_val": 0}, "X_val, y_val.*inconsistent"),
         ({"X_val": X, "y_val": 0, "sample_weight_val": np.zeros(N)}, "sample_weight_val"),

@@ -3,9 +3,10 @@ import pytest
 from scipy.stats import kstest, norm
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
+from sklearn_physrnn import DynPMNNRegressor
 from sklearn_physrnn.preparation.scaling import Standard, make_scaler
 
-KINDS = ["standard", "quantile"]
+KINDS = ["standard", "quantile", "quantile_linear"]
 
 
 def test_standard_is_scikit_learns(rng):
@@ -121,3 +122,36 @@ def test_denormals_are_scaled():
     Z = make_scaler("standard", X, None).transform(X)
     assert np.isfinite(Z).all()
     assert np.ptp(Z) > 0
+
+
+def test_linear_tails_are_quantiles_inside_and_straight_lines_outside(rng):
+    X = rng.normal(size=(2000, 1)) ** 3
+    plain, tails = (make_scaler(kind, X, None) for kind in ("quantile", "quantile_linear"))
+    low, inner_low, inner_high, high = np.quantile(X, [0.1, 0.2, 0.8, 0.9])
+    inside = np.linspace(low + 0.01, high - 0.01, 50)[:, None]
+    np.testing.assert_allclose(tails.transform(inside), plain.transform(inside), atol=1e-12)
+    for start, inner, end in ((high, inner_high, 5 * X.max()), (low, inner_low, 5 * X.min())):
+        line = np.linspace(start, end, 50)[:, None]
+        Z = tails.transform(line)[:, 0]
+        slope = (Z[-1] - Z[0]) / (end - start)
+        np.testing.assert_allclose(Z, Z[0] + slope * (line[:, 0] - start), atol=0.01)
+        expected = norm.ppf(0.9) - norm.ppf(0.8)
+        assert slope == pytest.approx(expected / abs(start - inner), rel=0.05)
+
+
+def test_values_beyond_training_are_told_apart_by_linear_tails_alone():
+    t = np.arange(200.0)[:, None]
+    beyond = np.array([[200.0], [250.0], [300.0]])
+    assert np.ptp(make_scaler("quantile", t, None).transform(beyond)) == 0
+    Z = make_scaler("quantile_linear", t, None).transform(beyond)[:, 0]
+    assert (np.diff(Z) > 0.5).all()
+
+
+def test_a_trend_goes_on_where_tails_are_linear():
+    t = np.arange(300.0)[:, None]
+    predicted = {}
+    for scale_inputs in ("quantile", "quantile_linear"):
+        model = DynPMNNRegressor(scale_inputs=scale_inputs, max_iter=40, random_state=0)
+        predicted[scale_inputs] = model.fit(t[:200], 2 * t[:200, 0]).predict(t[[200, 299]])
+    assert np.ptp(predicted["quantile"]) == 0
+    assert np.diff(predicted["quantile_linear"]) > 30  # of 198: neurons saturate

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 import torch
 from joblib import Parallel, delayed
@@ -11,6 +12,7 @@ from sklearn_physrnn.training import _device, _engine
 from sklearn_physrnn.training._data import Samples
 from sklearn_physrnn.training._engine import train
 from sklearn_physrnn.training._losses import SquaredError
+from tests.families import ENTRIES, SKLEARN, each
 
 from ._kinds import CPU, _options, _ragged, _Sum
 
@@ -151,3 +153,15 @@ def test_a_training_is_judged_by_its_batches_and_all_its_steps(monkeypatch):
         _options(META, cpu_if_small=True, batch_size=16, max_epochs=7),
     )  # fmt: skip
     assert asked == [(16 * 4, 7 * 5, True)]
+
+
+@each(SKLEARN)
+def test_apple_s_gpu_is_refused_in_words(kind, monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(ValueError, match=r"device='mps' is not supported: .* kernels .* 'cpu'"):
+        ENTRIES[kind].fitted(device="mps")
+    model = ENTRIES[kind].fitted()
+    expected = model.predict(ENTRIES[kind].X)
+    np.testing.assert_array_equal(
+        model.set_params(device="mps").predict(ENTRIES[kind].X), expected
+    )
