@@ -5,7 +5,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler, PrintLog
 
 from sklearn_physrnn.kernels import _check
 from sklearn_physrnn.nn.hssm import HSSM
@@ -65,11 +65,19 @@ def test_not_in_a_short_training(recorders, reasons):
     assert reasons() == ["few are left"]
 
 
+class _Scheduler(LRScheduler):
+    def on_batch_end(self, net, training, **kwargs):
+        pass
+
+
 @pytest.mark.parametrize(
     ("callback", "looks"),
     [
         (LooksAtBatches(), True),
-        (LRScheduler(), True),
+        (LRScheduler("CosineAnnealingLR", T_max=9, step_every="batch"), True),
+        (GradientNormClipping(1.0), True),
+        (_Scheduler("ExponentialLR", gamma=0.9), True),
+        (LRScheduler("ExponentialLR", gamma=0.9), False),
         (EarlyStopping("train_loss"), False),
         (AtEpoch(1, print), False),
         (PrintLog(), False),
@@ -82,7 +90,8 @@ def test_not_where_a_callback_looks_at_batches(callback, looks, recorders, reaso
     (reason,) = reasons()
     assert (reason is None) != looks
     if looks:
-        assert reason.startswith(f"{type(callback).__name__} has on_")
+        several = f"{type(callback).__name__} has on_", "callbacks read the losses of batches"
+        assert reason.startswith(several)
 
 
 def test_not_of_sequences_that_differ_in_length(recorders, reasons):
@@ -145,6 +154,19 @@ def _another_momentum(net):
 
 def _slower(net):
     net.optimizer_.param_groups[0]["lr"] /= 10
+
+
+def test_skorchs_schedule_of_epochs_is_followed(recorders):
+    def trained(*callbacks):
+        schedule = LRScheduler("ExponentialLR", gamma=0.8)
+        return _train(**LONG, callbacks=[schedule, *callbacks])
+
+    module, record = trained()
+    expected, one_by_one = trained(LooksAtBatches())
+    assert recorders[0].n_replayed > 0
+    assert record.learning_rate_curve == one_by_one.learning_rate_curve
+    np.testing.assert_allclose(record.learning_rate_curve, 0.01 * 0.8 ** np.arange(12), rtol=1e-6)
+    assert all(map(torch.equal, module.parameters(), expected.parameters()))
 
 
 def test_a_rate_that_a_callback_sets_is_taken(recorders):
