@@ -41,19 +41,33 @@ class CudaGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def record(self, work: Work) -> Work:
-        """Record `work`, without doing it; give what does it."""
+        """Record `work`, without doing it; give what does it.
+
+        Raises
+        ------
+        RuntimeError
+            If there is too little memory, or the work cannot be recorded.
+        """
         # Torch's own generator takes part in every graph. One that fails leaves it, too, unfit.
         own = torch.cuda.default_generators[self.device.index]
         states = [(generator, generator.clone_state()) for generator in (own, *self.generators)]
         with _one_at_a_time, torch.cuda.device(self.device):
-            torch.cuda.synchronize()
-            torch.cuda.empty_cache()  # memory that the graph could not get hold of otherwise
+            self._make_room()
             try:
                 return self._graph_of(work).replay
             except BaseException:
                 for generator, state in states:
                     generator.graphsafe_set_state(state)
                 raise
+
+    def _make_room(self) -> None:
+        # Memory that torch keeps for whoever asks next is what a step takes, or more. A graph
+        # cannot get hold of it, and has as much of its own; a step beside it needs it again.
+        kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        if torch.cuda.mem_get_info()[0] < 2 * kept:
+            raise RuntimeError("there is no memory for a graph beside a step")
 
     def _graph_of(self, work: Work) -> torch.cuda.CUDAGraph:
         graph = torch.cuda.CUDAGraph()

@@ -13,6 +13,9 @@ from sklearn_physrnn.training import _capture, _engine
 from sklearn_physrnn.training._data import Samples
 from sklearn_physrnn.training._losses import SquaredError
 from tests.helpers.recorder import LooksAtBatches
+from tests.reliability._checkpoints import save_every_epoch
+from tests.reliability._trainings import CASES as STOPPED
+from tests.reliability._trainings import assert_same, data, make, stopped
 from tests.training._kinds import CASES
 from tests.training._small import _net, _options, _samples, _train
 
@@ -266,3 +269,16 @@ def test_gaps_that_are_too_long_raise_with_their_own_size(recorders, monkeypatch
     with pytest.raises(ValueError, match=r"Steps of dt up to 1e\+06 are too large"):
         _engine.train(model, SquaredError(), samples, options)
     assert recorders[0].n_replayed > 0
+
+
+@pytest.mark.parametrize("case", STOPPED)
+def test_a_training_that_was_stopped_goes_on_as_if_nothing_had_been(
+    case, recorders, tmp_path, monkeypatch
+):
+    save_every_epoch(monkeypatch)
+    fit = data(case)
+    whole = make(case).fit(**fit)
+    stopped(make(case, checkpoint=tmp_path), fit)
+    resumed = make(case, checkpoint=tmp_path).fit(**fit)
+    assert [recorder.n_replayed > 0 for recorder in recorders] == [True] * 3
+    assert_same(resumed, whole, fit["X"])
