@@ -1,6 +1,7 @@
 """A family is declared once; estimators, forecasters and panel estimators take it from there."""
 
 import inspect
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,6 @@ from sklearn_physrnn.families import DynPMNN
 from sklearn_physrnn.families.hssm import HSSMFamily
 from sklearn_physrnn.families.petnn import PETNNFamily
 from sklearn_physrnn.forecasting import PETNNForecaster
-from sklearn_physrnn.preparation.tables import TableInputs
 
 from .families import FORECASTERS, SKLEARN, each
 
@@ -94,7 +94,7 @@ def test_a_family_needs_no_estimator():
         for name, parameter in inspect.signature(DynPMNNRegressor).parameters.items()
     }
     params = SimpleNamespace(**defaults | {"num_layers": 3})
-    module = DynPMNN.module(params, TableInputs("standard", n_features=5), 2)
+    module = DynPMNN.module(params, replace(DynPMNN.inputs(params), n_features=5), 2)
     assert len(module.layers) == 3
     assert module.input_size == 5
     assert module.head.out_features == 2

@@ -9,6 +9,7 @@ from torch import nn
 from ..families import DynPMNN
 from ._classification import _BaseClassifier
 from ._docstrings import documented
+from ._parameters import set_parameters
 from ._regression import _BaseRegressor
 
 
@@ -37,7 +38,7 @@ class DynPMNNRegressor(_BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **DynPMNN.regressor_constraints,
+        **DynPMNN.estimator_constraints,
     }
 
     def __init__(
@@ -76,38 +77,7 @@ class DynPMNNRegressor(_BaseRegressor):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dynamics = dynamics
-        self.solver = solver
-        self.n_steps = n_steps
-        self.t_end = t_end
-        self.dropout = dropout
-        self.n_members = n_members
-        self.n_frequencies = n_frequencies
-        self.embedding_dim = embedding_dim
-        self.frequency_scale = frequency_scale
-        self.loss = loss
-        self.quantile = quantile
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())
 
 
 @documented(sequences=False)
@@ -135,7 +105,7 @@ class DynPMNNClassifier(_BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **DynPMNN.classifier_constraints,
+        **DynPMNN.estimator_constraints,
     }
 
     def __init__(
@@ -173,34 +143,4 @@ class DynPMNNClassifier(_BaseClassifier):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dynamics = dynamics
-        self.solver = solver
-        self.n_steps = n_steps
-        self.t_end = t_end
-        self.dropout = dropout
-        self.n_members = n_members
-        self.n_frequencies = n_frequencies
-        self.embedding_dim = embedding_dim
-        self.frequency_scale = frequency_scale
-        self.class_weight = class_weight
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from ..families import HSSM
 from ._classification import _BaseClassifier
 from ._docstrings import documented
+from ._parameters import set_parameters
 from ._regression import _BaseRegressor
 
 
@@ -37,7 +38,8 @@ class HSSMRegressor(_BaseRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
-        **HSSM.regressor_constraints,
+        **HSSM.estimator_constraints,
+        **HSSM.training,
     }
 
     def __init__(
@@ -61,6 +63,7 @@ class HSSMRegressor(_BaseRegressor):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = 32,
+        chunk_size: int | str | None = "auto",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -76,38 +79,7 @@ class HSSMRegressor(_BaseRegressor):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.state_size = state_size
-        self.num_blocks = num_blocks
-        self.fitter = fitter
-        self.dynamics = dynamics
-        self.epsilon = epsilon
-        self.norm = norm
-        self.dropout = dropout
-        self.readout = readout
-        self.every = every
-        self.time_channel = time_channel
-        self.loss = loss
-        self.quantile = quantile
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())
 
 
 @documented(sequences=True)
@@ -136,7 +108,8 @@ class HSSMClassifier(_BaseClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
-        **HSSM.classifier_constraints,
+        **HSSM.estimator_constraints,
+        **HSSM.training,
     }
 
     def __init__(
@@ -151,6 +124,7 @@ class HSSMClassifier(_BaseClassifier):
         norm: str | None = "batch",
         dropout: float = 0.1,
         readout: str = "mean",
+        every: int = 1,
         time_channel: int | None = None,
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",
@@ -158,6 +132,7 @@ class HSSMClassifier(_BaseClassifier):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = 32,
+        chunk_size: int | str | None = "auto",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -173,33 +148,4 @@ class HSSMClassifier(_BaseClassifier):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.state_size = state_size
-        self.num_blocks = num_blocks
-        self.fitter = fitter
-        self.dynamics = dynamics
-        self.epsilon = epsilon
-        self.norm = norm
-        self.dropout = dropout
-        self.readout = readout
-        self.time_channel = time_channel
-        self.class_weight = class_weight
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())

@@ -5,6 +5,7 @@ knows no tensors. Where a module cannot be made again from the estimator's param
 it or they are the user's own or were changed, it stays what it is.
 """
 
+import inspect
 from functools import partial
 from typing import Any
 
@@ -43,7 +44,10 @@ def _told_by_settings(module: nn.Module) -> bool:
 
 
 def with_torch(estimator: Any) -> None:
-    """Undo `without_torch`, on an estimator with that state."""
+    """Undo `without_torch`, on an estimator with that state, of this version or an earlier one."""
+    for name, parameter in inspect.signature(type(estimator)).parameters.items():
+        if name not in vars(estimator) and parameter.default is not parameter.empty:
+            setattr(estimator, name, parameter.default)  # one that is younger than the state
     kept = getattr(estimator, "module_", None)
     if kept is None or isinstance(kept, nn.Module):
         return

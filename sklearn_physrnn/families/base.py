@@ -12,7 +12,7 @@ from torch import nn
 
 from ..nn._segments import ForecastCore
 from ..preparation.inputs import Inputs
-from ..preparation.number_targets import NumberTargets
+from ..preparation.step_targets import at_every_step
 from ..preparation.targets import Targets
 from ..storage.format import Spec
 
@@ -21,6 +21,9 @@ Constraints = Mapping[str, list[Any]]
 AT_LEAST_ONE: list[Any] = [Interval(Integral, 1, None, closed="left")]
 POSITIVE: list[Any] = [Interval(Real, 0, None, closed="neither")]
 SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
+
+# Of families whose networks walk through time: training in pieces of it.
+WALKING: Constraints = {"chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None]}
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,10 @@ class Family(ABC):
         which estimators and forecasters have alike.
     network : mapping of str to list
         Of the network that estimators put around it.
-    regression : mapping of str to list
-        What regressors alone have of that, or take instead of it.
+    per_step : mapping of str to list
+        What they take besides, or instead, where the network can be read at every step.
+    training : mapping of str to list
+        Of how estimators train and predict; the network does not depend on them.
     forecasting : mapping of str to list
         Of the forecasting core; `segment_length`, unless it is told otherwise.
     depth : str
@@ -72,36 +77,32 @@ class Family(ABC):
         What the model is, for docstrings.
     entries : str
         Descriptions of all parameters, in numpydoc's form.
-    regression_entries : str
-        Of those in `regression`.
+    per_step_readout : str
+        Of `readout` in `per_step`.
     remedies : str
         What to try where a trained network overflows, after "Fit it anew with".
     """
 
     recurrence: ClassVar[Constraints]
     network: ClassVar[Constraints] = {}
-    regression: ClassVar[Constraints] = {}
+    per_step: ClassVar[Constraints] = {}
+    training: ClassVar[Constraints] = {}
     forecasting: ClassVar[Constraints] = {
         "segment_length": [StrOptions({"auto"}), *AT_LEAST_ONE],
     }
     depth: ClassVar[str] = "num_layers"
     about: ClassVar[str]
     entries: ClassVar[str]
-    regression_entries: ClassVar[str] = ""
+    per_step_readout: ClassVar[str] = ""
     remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
 
     @property
-    def classifier_constraints(self) -> dict[str, list[Any]]:
-        """Constraints of the parameters that its classifiers have of it."""
-        return {**self.recurrence, **self.network}
+    def estimator_constraints(self) -> dict[str, list[Any]]:
+        """Constraints of the parameters that its estimators have of it.
 
-    @property
-    def regressor_constraints(self) -> dict[str, list[Any]]:
-        """Constraints of the parameters that its regressors have of it.
-
-        Network, inputs and targets follow from them, as far as an estimator has them.
+        Network, inputs and targets follow from them.
         """
-        return {**self.recurrence, **self.network, **self.regression}
+        return {**self.recurrence, **self.network, **self.per_step}
 
     @property
     def forecaster_constraints(self) -> dict[str, list[Any]]:
@@ -116,9 +117,15 @@ class Family(ABC):
     def inputs(self, params: Any) -> Inputs:
         """Say what X of an estimator is, before it is seen."""
 
-    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
-        """Say what y of a regressor is, before it is seen."""
-        return numbers
+    def targets(self, params: Any, one: Targets) -> Targets:
+        """Say what y is, before it is seen, if `one` is what it is of a single row or step."""
+        if self.per_step and params.readout == "sequence":
+            return at_every_step(one, params.every)
+        return one
+
+    def every(self, params: Any) -> int:
+        """Say at which steps the network is read; of no account but for readout "sequence"."""
+        return params.every if params.readout == "sequence" else 1
 
     def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
         """Fit the loss to networks whose outputs have an axis more."""

@@ -8,11 +8,8 @@ from sklearn.utils._param_validation import StrOptions
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
 from ..preparation.inputs import Inputs
-from ..preparation.number_targets import NumberTargets
 from ..preparation.sequences import SequenceInputs
-from ..preparation.step_targets import StepTargets
-from ..preparation.targets import Targets
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family
+from .base import AT_LEAST_ONE, POSITIVE, SHARE, WALKING, Constraints, CoreSizes, Family
 
 
 class HSSMFamily(Family):
@@ -32,8 +29,8 @@ class HSSMFamily(Family):
         "readout": [StrOptions({"mean", "last"})],
         "time_channel": [Integral, None],
     }
-    # Labels are one a sample, numbers may be one a step.
-    regression: ClassVar[Constraints] = {
+    training = WALKING
+    per_step: ClassVar[Constraints] = {
         "readout": [StrOptions({"mean", "last", "sequence"})],
         "every": AT_LEAST_ONE,
     }
@@ -76,15 +73,10 @@ time_channel : int or None
     oscillators might be unstable.
 """
 
-    regression_entries = """
+    per_step_readout = """
 readout : {"mean", "last", "sequence"}
     What the head sees: the mean over steps, the last step, or, for "sequence", every
-    `every`-th step by itself. y is then of shape (n_samples, n_timesteps // every) or
-    (n_samples, n_timesteps // every, n_targets), NaN past a shorter sample's end, and
-    so are predictions.
-every : int
-    Distance of the steps that readout "sequence" predicts at: counting from one,
-    steps `every`, 2 `every` and so on.
+    `every`-th step by itself, with a y that has a time axis.
 """
 
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> hssm.HSSM:
@@ -100,7 +92,7 @@ every : int
             norm=params.norm,
             dropout=params.dropout,
             readout=params.readout,
-            every=params.every if params.readout == "sequence" else 1,
+            every=self.every(params),
             initial_step=_initial_step(params.dynamics, inputs),
         )
 
@@ -109,9 +101,6 @@ every : int
         return SequenceInputs(
             params.scale_inputs, None if channel is None else int(channel), bounded=True
         )
-
-    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
-        return StepTargets(numbers, params.every) if params.readout == "sequence" else numbers
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:
         return OscillatorCore(

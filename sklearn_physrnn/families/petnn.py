@@ -17,7 +17,7 @@ from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..preparation.tokens import TokenInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, SHARE, Constraints, CoreSizes, Family
+from .base import AT_LEAST_ONE, SHARE, WALKING, Constraints, CoreSizes, Family
 
 # Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
 # of 1.0 is loud noise beside what is learned.
@@ -42,6 +42,11 @@ class PETNNFamily(Family):
         "vocabulary_size": [*AT_LEAST_ONE, None],
         "embedding_dim": AT_LEAST_ONE,
     }
+    per_step: ClassVar[Constraints] = {
+        "readout": [StrOptions({*READOUTS, "sequence"})],
+        "every": AT_LEAST_ONE,
+    }
+    training = WALKING
 
     about = """
 PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
@@ -68,7 +73,7 @@ time_decay : bool
 ground_state : bool
     Learn what energy is left after a release, from the input.
 readout : {"last", "mean", "max"}
-    What of the hidden states the head sees.
+    What of the hidden states the head sees: the last, their mean or maximum over steps.
 dropout : float
     Share dropped in training: of embeddings, between layers and around the head.
 time_channel : int or None
@@ -79,6 +84,12 @@ vocabulary_size : int or None
     or an array of shape (n_samples, n_timesteps) padded at the end with -1.
 embedding_dim : int
     Width of the learned embedding of tokens.
+"""
+
+    per_step_readout = """
+readout : {"last", "mean", "max", "sequence"}
+    What of the hidden states the head sees: the last, their mean or maximum over steps, or,
+    for "sequence", every `every`-th by itself, with a y that has a time axis.
 """
 
     def recurrent(self, params: Any, input_size: int, dropout: float) -> nn.Module:
@@ -106,6 +117,7 @@ embedding_dim : int
             n_outputs,
             embedding=embedding,
             readout=params.readout,
+            every=self.every(params),
             dropout=params.dropout,
         )
 

@@ -197,25 +197,7 @@ def from_contents(
     specs: dict[str, Spec],
     read_arrays: Callable[[], Arrays],
 ) -> Any:
-    """Build the forecaster that a JSON object and arrays describe.
-
-    Parameters
-    ----------
-    cls : type
-        Its class, which the file has no say in.
-    model : dict
-        The JSON object.
-    specs : dict of str to (str, tuple of int)
-        Dtype and shape of every array that there is.
-    read_arrays : callable
-        Called once a module fits to what the parameters describe.
-
-    Raises
-    ------
-    ValueError
-        If a field is unknown or missing, or a value or an array is not as the
-        others ask for.
-    """
+    """Build the forecaster of a JSON object and arrays; see ``estimators._reading``."""
     top = Fields(model, "contents")
     top.take("versions", dict)
     top.take("class", str)

@@ -102,25 +102,7 @@ def from_contents(
     specs: dict[str, Spec],
     read_arrays: Callable[[], Arrays],
 ) -> Any:
-    """Build the estimator that a JSON object and arrays describe.
-
-    Parameters
-    ----------
-    cls : type
-        Its class, which the file has no say in.
-    model : dict
-        The JSON object.
-    specs : dict of str to (str, tuple of int)
-        Dtype and shape of every array that there is.
-    read_arrays : callable
-        Called when all checks that need no values are passed.
-
-    Raises
-    ------
-    ValueError
-        If a field is unknown or missing, or a value or an array is not as the
-        others ask for.
-    """
+    """Build the estimator of a JSON object and arrays; see ``estimators._reading``."""
     top = Fields(model, "contents")
     top.take("versions", dict)
     top.take("class", str)

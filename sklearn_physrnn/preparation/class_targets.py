@@ -1,5 +1,6 @@
 """Labels as targets."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ from torch import nn
 
 from ..storage.plain import Fields, NotPlainError, from_json, to_json
 from ..training._losses import CrossEntropy
-from .arrays import naming, ordered_labels
+from .arrays import check_targets, checking_targets, naming, ordered_labels
 from .stored_scalers import Arrays
 from .targets import Targets
 
@@ -57,10 +58,13 @@ class ClassTargets(Targets):
     @staticmethod
     def _column(y: np.ndarray) -> np.ndarray:
         with naming("y"):
+            y = unboxed(y)
             check_classification_targets(y)
             if type_of_target(y).startswith("multilabel"):
+                one_hot = " Of one-hot rows give y.argmax(axis=1)." * bool((y.sum(1) == 1).all())
                 raise ValueError(
                     "y must hold one label a sample; multilabel targets are not supported."
+                    + one_hot
                 )
             return column_or_1d(y, warn=True)
 
@@ -130,6 +134,18 @@ class ClassTargets(Targets):
         """Give the most probable class of each sample."""
         return np.asarray(self.classes)[outputs.argmax(axis=1)]
 
+    def probabilities(self, probabilities: np.ndarray, X: Any = None) -> np.ndarray:
+        """Give the probabilities (n_samples, n_classes) of classes as they are."""
+        return probabilities
+
+    def score_given(self, y, predictions, X, weights, caller) -> float:
+        """Check y, and score predictions against it."""
+        with checking_targets(caller, y) as y:
+            y = unboxed(column_or_1d(check_targets(caller, y, predictions)))
+            ordered_labels(y, "y")
+        with naming("y"):
+            return self.score(y, predictions, weights)
+
     def score(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
         """Give the share of labels that are predicted rightly."""
         return accuracy_score(y, predictions, sample_weight=weights)
@@ -156,3 +172,14 @@ class ClassTargets(Targets):
         if not ordered or not (classes[:-1] < classes[1:]).all():
             raise ValueError("its classes must be two labels or more, in order.")
         return replace(self, classes=classes)
+
+
+def unboxed(y: np.ndarray) -> np.ndarray:
+    """Give numbers that came as objects, as from a mixed table, their own type."""
+    if y.dtype != object:
+        return y
+    with suppress(ValueError):  # of items that are lists of unequal length
+        numbers = np.asarray(y.tolist())
+        if numbers.dtype.kind in "biuf" and numbers.shape == y.shape:
+            return numbers
+    return y

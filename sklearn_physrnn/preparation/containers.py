@@ -20,12 +20,18 @@ class Held(NamedTuple):
     named: Any
 
 
-def held_sequences(X: Any) -> Held | None:
+def held_sequences(X: Any, called: str = "X") -> Held | None:
     """Open a container of sequences; None where X is one array, or stands for one.
 
     A list is a container if an item is an array, a data frame or the like, or if all are lists
     and differ in length: other nested lists are what NumPy makes of them. Arrays of objects
     and columns of a data frame are if their cells are sequences; several columns are channels.
+
+    Parameters
+    ----------
+    X : object
+    called : str
+        What messages call it.
 
     Raises
     ------
@@ -33,13 +39,13 @@ def held_sequences(X: Any) -> Held | None:
         If data frames of a list differ in their columns, or cells of one sample in length.
     """
     if isinstance(X, list | tuple):
-        return _of_list(list(X))
+        return _of_list(list(X), called)
     if _is_table(X):
-        return _of_cells(_object_cells(X), X)
+        return _of_cells(_object_cells(X), X, called)
     if isinstance(X, np.ndarray) or hasattr(X, "to_numpy"):
         cells = X if isinstance(X, np.ndarray) else _object_cells(X)
         if cells is not None and cells.dtype == object:
-            return _of_cells(cells.reshape(-1, 1) if cells.ndim == 1 else cells, None)
+            return _of_cells(cells.reshape(-1, 1) if cells.ndim == 1 else cells, None, called)
     return None
 
 
@@ -65,7 +71,7 @@ def _is_table(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "to_numpy")
 
 
-def _of_list(items: list[Any]) -> Held | None:
+def _of_list(items: list[Any], called: str) -> Held | None:
     nested = [isinstance(x, list | tuple) for x in items]
     if not any(nested):
         held = any(is_sequence(x) for x in items)
@@ -81,8 +87,8 @@ def _of_list(items: list[Any]) -> Held | None:
     for i, x in enumerate(items):
         if _is_table(x) and list(x.columns) != columns:
             raise ValueError(
-                f"X[{i}] has the columns {list(x.columns)}, but X[0] has {columns}; give all of "
-                "them the same, in the same order."
+                f"{called}[{i}] has the columns {list(x.columns)}, but {called}[0] has {columns}; "
+                "give all of them the same, in the same order."
             )
     return Held(items, items[0])
 
@@ -115,7 +121,7 @@ def _column(x: Any) -> np.ndarray:
     return cells
 
 
-def _of_cells(cells: np.ndarray | None, table: Any) -> Held | None:
+def _of_cells(cells: np.ndarray | None, table: Any, called: str) -> Held | None:
     """Take the cells (n_samples, n_columns) of a table as sequences, one column a channel."""
     if cells is None or cells.ndim != 2 or not cells.size:
         return None
@@ -125,15 +131,15 @@ def _of_cells(cells: np.ndarray | None, table: Any) -> Held | None:
         sequences = list(cells[:, 0])
         one_channel = all(np.ndim(as_array(x)) == 1 for x in sequences[:1])
         return Held(sequences, table if one_channel else None)
-    return Held([_channels(row, i) for i, row in enumerate(cells)], table)
+    return Held([_channels(row, f"{called}[{i}]") for i, row in enumerate(cells)], table)
 
 
-def _channels(row: np.ndarray, i: int) -> np.ndarray:
+def _channels(row: np.ndarray, called: str) -> np.ndarray:
     channels = [np.asarray(as_array(cell)) for cell in row]
     shapes = [channel.shape for channel in channels]
     if any(len(shape) != 1 for shape in shapes) or len(set(shapes)) > 1:
         raise ValueError(
-            "X must hold one sequence in every cell, those of one sample of equal length; "
-            f"those of X[{i}] are of the shapes {shapes}."
+            "Every cell must hold one sequence, those of one sample of equal length; those of "
+            f"{called} are of the shapes {shapes}."
         )
     return np.stack(channels, axis=1)

@@ -66,6 +66,10 @@ class Inputs(ABC):
     def arrays(self, X: Any) -> dict[str, np.ndarray]:
         """Turn checked X into the module's keyword arguments, in X's own precision."""
 
+    def stretch(self, X: Any, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Do what `arrays` does, of steps of one of the recordings X."""
+        raise NotImplementedError
+
     def tensors(
         self, X: Any, dtype: torch.dtype, *, padded: bool = False
     ) -> dict[str, torch.Tensor]:

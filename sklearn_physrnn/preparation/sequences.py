@@ -222,6 +222,17 @@ class SequenceInputs(Inputs):
             inputs["dt"] = self._steps_of_time(X)
         return X.laid_out(inputs)
 
+    def stretch(self, X: Recordings, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Scale steps `start` to `stop` of one sequence."""
+        assert self.scaler is not None
+        if self.time_channel is None:
+            return {"x": self.scaler.transform(X.stretch(row, start, stop))}
+        before = max(start - 1, 0)  # whose time stamp the first interval begins with
+        steps = X.stretch(row, before, stop)
+        elapsed = self._steps_of_time(Series(steps, np.array([len(steps)])))
+        own = slice(start - before, None)
+        return {"x": self.scaler.transform(self._without_time(steps)[own]), "dt": elapsed[own]}
+
     def _without_time(self, values: np.ndarray) -> np.ndarray:
         channel = self.time_channel
         return values if channel is None else np.delete(values, channel, axis=1)

@@ -69,6 +69,13 @@ class Series:
         """True (n_samples, longest) where a step belongs to its sample."""
         return np.arange(self.longest) < self.lengths[:, None]
 
+    def cut(self, steps: np.ndarray) -> tuple["Series", "Series"]:
+        """Cut each after so many `steps`, of which every one must have more."""
+        first = np.arange(len(self.values)) - np.repeat(self.starts, self.lengths) < np.repeat(
+            steps, self.lengths
+        )
+        return Series(self.values[first], steps), Series(self.values[~first], self.lengths - steps)
+
     def elapsed(self, channel: int) -> np.ndarray:
         """Differences of a channel from step to step, NaN at each sample's first.
 

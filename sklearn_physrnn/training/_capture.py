@@ -286,6 +286,8 @@ def _hindrance(net: Any, batches: BatchIterator) -> str | None:
         return "callbacks read the losses of batches"
     if not batches.samples.even:
         return "sequences differ in length"
+    if net.piece_size is not None and getattr(batches.samples, "longest", 1) > net.piece_size:
+        return "sequences are walked in pieces"
     if len(net.optimizer_.param_groups) != 1:
         return "parameters are of several groups"
     for method in _OF_BATCHES:

@@ -60,6 +60,12 @@ class Samples:
         return steps_per_sample(x) if self.host_lengths is None else -(-len(x) // len(self))
 
     @property
+    def longest(self) -> int:
+        """Positions that a module visits in the longest sample."""
+        lengths = self.host_lengths
+        return self.positions if lengths is None else int(lengths.max())
+
+    @property
     def even(self) -> bool:
         """Tell whether batches of as many samples are of one shape."""
         return self.host_lengths is None
@@ -102,6 +108,10 @@ class Samples:
                 targets = targets[:, : inputs["lengths"].longest]
         weights = None if self.weights is None else self.weights[at]
         return inputs, (targets[at], weights)
+
+    def some(self, n_samples: int) -> dict[str, Any]:
+        """Give inputs of a few samples, to look at."""
+        return self.take(slice(n_samples))[0]
 
 
 def take_packed(

@@ -23,6 +23,7 @@ from ._graphs import recorder_for
 from ._groups import decayed_and_others
 from ._guests import invited, prints, wants_batches
 from ._net import Net
+from ._pieces import piece_size
 from ._random import preserved_global_state
 from ._saving import SaveTraining
 from ._schedules import SCHEDULES
@@ -60,6 +61,7 @@ class TrainingOptions:
     amp_dtype: torch.dtype | None = None
     callbacks: Sequence[Any] = ()
     verbose: int = 0
+    chunk_size: int | str | None = None
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
 
 
@@ -146,6 +148,8 @@ def train(
         caller removes it when all is done.
     """
     batch_size = min(options.batch_size, len(samples))
+    longest = getattr(samples, "longest", 1)
+    size = piece_size(options.chunk_size, module, longest=longest, n_rows=batch_size)
     work = work_per_batch(module, samples, batch_size)
     device = options.device
     n_batches = -(-len(samples) // batch_size)
@@ -219,6 +223,7 @@ def train(
         amp_dtype=options.amp_dtype,
         records_batches=wants_batches(guests),
         stream_to=None if resident else device,
+        piece_size=size,
         repeated=repeated,
     )
     parts = module.modules() if device.type == "cpu" else ()

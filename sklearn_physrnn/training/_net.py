@@ -2,6 +2,7 @@
 
 import dis
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from skorch import NeuralNet
@@ -11,6 +12,7 @@ from skorch.utils import TeeGenerator
 from ..kernels._check import looking_later
 from ._callbacks import StopTraining
 from ._data import Batches, BatchIterator, join_outputs, run_module
+from ._pieces import Loss, Pieces, steps_of, whole
 
 
 class Net(NeuralNet):
@@ -30,6 +32,8 @@ class Net(NeuralNet):
         Record losses batch by batch, as some callbacks read them; it waits for each.
     stream_to : torch.device or None
         Where to copy batch after batch; None where the data are there already.
+    piece_size : int or None
+        Walk longer sequences in pieces of so many steps.
     repeated : Repeated or None
         Replays steps, where they can be.
     """
@@ -43,6 +47,7 @@ class Net(NeuralNet):
         amp_dtype=None,
         records_batches=False,
         stream_to=None,
+        piece_size=None,
         repeated=None,
         **kwargs,
     ):
@@ -53,6 +58,7 @@ class Net(NeuralNet):
         self.amp_dtype = amp_dtype
         self.records_batches = records_batches
         self.stream_to = stream_to
+        self.piece_size = piece_size
         self.repeated = repeated
 
     def get_split_datasets(self, X: Batches, y=None, **fit_params):
@@ -63,12 +69,27 @@ class Net(NeuralNet):
         return BatchIterator(dataset, self.batch_size, generator, self.stream_to)
 
     def infer(self, x, **fit_params):
+        pieces = self._pieces(x)
+        if pieces is not None:
+            return pieces.outputs()
         if self.amp_dtype is None:
-            return run_module(self.module_, x)
-        device_type = torch.device(self.device).type
-        with torch.autocast(device_type, dtype=self.amp_dtype):
-            output = run_module(self.module_, x)
+            return run_module(self.module_, whole(x))
+        with self._autocast():
+            output = run_module(self.module_, whole(x))
         return output.float()
+
+    def _autocast(self):
+        if self.amp_dtype is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=self.amp_dtype)
+
+    def _pieces(self, inputs) -> Pieces | None:
+        if self.piece_size is None:
+            return None
+        steps = steps_of(inputs)
+        if steps.longest <= self.piece_size:
+            return None
+        return Pieces(self.module_, steps, self.piece_size, self._autocast)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = y_true
@@ -121,10 +142,25 @@ class Net(NeuralNet):
         inputs, target = batch
         if target[1] is not None and getattr(self.module_, "takes_weights", False):
             inputs = {**inputs, "weights": target[1]}
+        if (pieces := self._pieces(inputs)) is not None:
+            loss, y_pred = pieces.backward(self._loss_of_pieces(target))
+            return {"loss": loss, "y_pred": y_pred}
         y_pred = self.infer(inputs)
         loss = self.get_loss(y_pred, target, training=True)
         loss.backward()
         return {"loss": loss.detach(), "y_pred": y_pred}
+
+    def _loss_of_pieces(self, target) -> Loss:
+        if self.module_.readout != "sequence":
+            return lambda outputs, start, stop: self.get_loss(outputs, target, training=True)
+        y, weight = target
+        counts = self.criterion_.counts(y)
+
+        def part(outputs, start, stop):
+            losses = self.criterion_.part(outputs, y[:, start:stop], counts)
+            return (losses if weight is None else losses * weight).mean()
+
+        return part
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """One pass over the data; its loss is the mean over samples, not over batches.

@@ -151,6 +151,7 @@ class TrainingParameters:
             amp_dtype=torch.bfloat16 if self.dtype == "bfloat16" else None,
             callbacks=self.callbacks or (),
             verbose=int(self.verbose),
+            chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
             cpu_if_small=self.device == "auto",
         )
 

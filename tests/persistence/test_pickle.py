@@ -1,6 +1,7 @@
 """The other ways to keep a model: pickle, joblib and skops."""
 
 import copy
+import inspect
 import io
 import pickle
 
@@ -138,6 +139,20 @@ def test_a_pickle_from_before_arrays_stood_in_for_the_module():
     model = clone(model).fit(X, y)
     old = type(model)()
     old.__setstate__(copy.deepcopy(vars(model)))
+    np.testing.assert_array_equal(old.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("case", ["dynpmnn", "petnn", "hssm"])
+def test_a_pickle_from_before_there_was_a_parameter(case):
+    model, X, y = CASES[case]
+    model = clone(model).fit(X, y)
+    state = model.__getstate__()
+    for name in ("dropout", "verbose"):
+        model.set_params(**{name: inspect.signature(type(model)).parameters[name].default})
+        del state[name]
+    old = type(model).__new__(type(model))
+    old.__setstate__(state)
+    assert old.get_params() == model.get_params()
     np.testing.assert_array_equal(old.predict(X), model.predict(X))
 
 

@@ -8,11 +8,18 @@ import torch
 from torch.nn.functional import linear
 
 from .._dispatch import choose_backend
-from .checks import check_gradient, check_parameters, check_sequence, check_unit
+from .checks import (
+    check_gradient,
+    check_parameters,
+    check_sequence,
+    check_state,
+    check_unit,
+)
 from .engine import Engine, Reference
 from .nudge import check_epsilon
-from .scan import ReferenceEcho, Scan
-from .unit import Unit
+from .reference import leapfrog
+from .scan import ReferenceEcho, Scan, as_arrays
+from .unit import Unit, backwards, turned_round, undo
 
 Tensors = dict[str, torch.Tensor]
 
@@ -42,58 +49,110 @@ class Oscillators:
     engine: Callable[[str], Engine]
 
     def positions(
-        self, drive: torch.Tensor, parameters: Tensors, options: Options
-    ) -> torch.Tensor:
-        """Positions (B, T, P) under `drive` (B, T, P), which this checks."""
+        self, drive: torch.Tensor, parameters: Tensors, state: torch.Tensor | None,
+        options: Options,
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        """Positions (B, T, P) under `drive` (B, T, P), which this checks, and the last state."""
         check_gradient(options.gradient)
         check_sequence("drive", drive, options.dt, options.lengths)
         check_parameters(drive, parameters)
+        check_state(state, drive, drive.shape[2])
         check_epsilon(options.epsilon)
         (wide,) = _widened(drive)
+        state = None if state is None else state.to(wide.dtype)
         backend = choose_backend(wide, options.backend)
         if backend == "reference":
-            return self._plain(wide, parameters, options).to(drive.dtype)
-        y = Scan.apply(
-            self.engine(backend), _wanted(options.gradient), options.epsilon, wide, options.dt,
-            options.lengths, *parameters.values(),
-        )  # fmt: skip
-        return y.to(drive.dtype)
+            y, state = self._plain(wide, parameters, state, options)
+        else:
+            y, state = Scan.apply(
+                self.engine(backend), _wanted(options.gradient), options.epsilon, wide, state,
+                options.dt, options.lengths, *parameters.values(),
+            )  # fmt: skip
+        return y.to(drive.dtype), state
 
     def outputs(
-        self, u: torch.Tensor, maps: Tensors, parameters: Tensors, options: Options, checked: bool
-    ) -> torch.Tensor:
+        self, u: torch.Tensor, maps: Tensors, parameters: Tensors, state: torch.Tensor | None,
+        options: Options, checked: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
         """Readout (B, T, H) of oscillators driven through `maps` by `u` (B, T, H).
 
         `maps` are b_matrix, c_matrix, skip and, if there is one, bias. `checked`: the caller
-        has called :func:`.checks.check_sequence` for u, dt and lengths.
+        has called :func:`.checks.check_sequence` for u, dt and lengths. The last state is the
+        second result.
         """
         check_gradient(options.gradient)
         if not checked:
             check_sequence("u", u, options.dt, options.lengths)
         check_unit(u, maps, parameters)
+        check_state(state, u, len(maps["b_matrix"]))
         check_epsilon(options.epsilon)
         wide, *values = _widened(u, *maps.values())
+        state = None if state is None else state.to(wide.dtype)
         maps = dict(zip(maps, values, strict=True))
         b_matrix, bias = maps["b_matrix"], maps.get("bias")
         c_matrix, skip = maps["c_matrix"], maps["skip"]
         backend = choose_backend(wide, options.backend)
         if backend == "reference":
-            y = self._plain(linear(wide, b_matrix, bias), parameters, options)
-            return torch.addcmul(y @ c_matrix.T, wide, skip).to(u.dtype)
-        o = Unit.apply(
-            self.engine(backend), _wanted(options.gradient), options.epsilon, wide, b_matrix,
-            bias, c_matrix, skip, options.dt, options.lengths, *parameters.values(),
-        )  # fmt: skip
-        return o.to(u.dtype)
-
-    def _plain(self, drive: torch.Tensor, parameters: Tensors, options: Options) -> torch.Tensor:
-        values = [x.to(drive.dtype) for x in parameters.values()]
-        dt, lengths = options.dt, options.lengths
-        if options.gradient == "rhel":
-            y = ReferenceEcho.apply(self.reference, options.epsilon, drive, dt, lengths, *values)
+            y, state = self._plain(linear(wide, b_matrix, bias), parameters, state, options)
+            o = torch.addcmul(y @ c_matrix.T, wide, skip)
         else:
-            y = self.reference.oscillator(drive, values, dt, lengths)[0]
-        return y.to(drive.dtype)  # dt may be wider
+            o, state = Unit.apply(
+                self.engine(backend), _wanted(options.gradient), options.epsilon, wide, b_matrix,
+                bias, c_matrix, skip, state, options.dt, options.lengths, *parameters.values(),
+            )  # fmt: skip
+        return o.to(u.dtype), state
+
+    @torch.no_grad()
+    def undone(
+        self, u: torch.Tensor, maps: Tensors, parameters: Tensors, state: torch.Tensor,
+        options: Options, checked: bool,
+    ) -> torch.Tensor:  # fmt: skip
+        """The state from which inputs `u` (B, T, H) lead to `state`, both (2, B, P).
+
+        `maps` are b_matrix and, if there is one, bias.
+        """
+        if not checked:
+            check_sequence("u", u, options.dt, options.lengths)
+        check_unit(u, maps, parameters)
+        check_state(state, u, len(maps["b_matrix"]))
+        wide, state, *values = _widened(u, state, *maps.values())
+        maps = dict(zip(maps, values, strict=True))
+        b_matrix, bias = maps["b_matrix"], maps.get("bias")
+        dt, lengths = options.dt, options.lengths
+        backend = choose_backend(wide, options.backend)
+        if backend != "reference":
+            engine, rest = self.engine(backend), [*parameters.values()]
+            return undo(engine, wide, b_matrix, bias, dt, lengths, rest, state)
+        order = backwards(as_arrays(wide, None, lengths)[1], wide.shape[1], 0, wide.shape[1])
+        wide = wide.flatten(0, 1)[order].view_as(wide)
+        if dt is not None:
+            dt = dt.flatten()[order].view_as(dt)
+        drive, state = linear(wide, b_matrix, bias), turned_round(state)
+        _, state = self._plain(drive, parameters, state, options._replace(dt=dt))
+        return turned_round(state)
+
+    def _plain(
+        self, drive: torch.Tensor, parameters: Tensors, state: torch.Tensor | None,
+        options: Options,
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        values = [x.to(drive.dtype) for x in parameters.values()]
+        step = values[-1]
+        start = None if state is None else (state[0] / step, state[1])
+        dt, lengths = options.dt, options.lengths
+        if lengths is not None:  # what is past them, NaN perhaps, is not read
+            lengths = lengths.to(drive.device)
+            past = torch.arange(drive.shape[1], device=drive.device) >= lengths[:, None]
+            drive = drive.masked_fill(past[:, :, None], 0.0)
+            dt = None if dt is None else dt.masked_fill(past, 1.0)
+        if options.gradient == "rhel":
+            y, *end = ReferenceEcho.apply(
+                self.reference, options.epsilon, drive, *(start or (None, None)), dt, lengths,
+                *values,
+            )  # fmt: skip
+        else:
+            y, *end = leapfrog(self.reference, drive, values, dt, lengths, start)
+        state = torch.stack([step * end[0], end[1]])
+        return y.to(drive.dtype), state.to(drive.dtype)  # dt may be wider
 
 
 def _wanted(gradient: str) -> str | None:
