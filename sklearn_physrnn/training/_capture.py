@@ -24,6 +24,7 @@ _WARM_UP = 2  # steps of a shape: kernels are compiled then, and nothing waits a
 _WORTH_RECORDING = 16  # steps to come; to record one takes as long as a few
 _MOST_CHANGES = 3  # by callbacks between epochs, after each of which steps are recorded anew
 _MOST_VALIDATION = 256  # batches that become one graph
+_MOST_PIECES = 64  # of sequences; a step of more would be a graph of a hundred thousand kernels
 
 _OF_BATCHES = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -286,8 +287,9 @@ def _hindrance(net: Any, batches: BatchIterator) -> str | None:
         return "callbacks read the losses of batches"
     if not batches.samples.even:
         return "sequences differ in length"
-    if net.piece_size is not None and getattr(batches.samples, "longest", 1) > net.piece_size:
-        return "sequences are walked in pieces"
+    longest = getattr(batches.samples, "longest", 1)
+    if net.piece_size is not None and longest > _MOST_PIECES * net.piece_size:
+        return "sequences are walked in many pieces"
     if len(net.optimizer_.param_groups) != 1:
         return "parameters are of several groups"
     for method in _OF_BATCHES:

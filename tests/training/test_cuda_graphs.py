@@ -84,10 +84,11 @@ def test_they_do_what_steps_do_that_are_launched_one_by_one(case, graphs):
         torch.testing.assert_close(x, y, rtol=tolerance, atol=tolerance)
 
 
-MODELS = through_each_kernel(
-    hidden_size=16, max_iter=4, batch_size=32, dropout=0.2, random_state=0, device="cuda",
-    early_stopping=True,
-)  # fmt: skip
+OF_MODELS = {
+    "hidden_size": 16, "max_iter": 4, "batch_size": 32, "dropout": 0.2, "random_state": 0,
+    "device": "cuda", "early_stopping": True,
+}  # fmt: skip
+MODELS = [*through_each_kernel(**OF_MODELS), PETNNClassifier(**OF_MODELS, chunk_size=5)]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)
@@ -104,9 +105,7 @@ def test_of_every_family(model, graphs, rng):
 def test_the_same_seed_gives_the_same_bits(rng):
     X = rng.normal(size=(200, 15, 3))
     y = X[:, 0, 0] > 0
-    model = PETNNClassifier(
-        hidden_size=16, max_iter=4, batch_size=32, dropout=0.2, random_state=0, device="cuda"
-    )
+    model = PETNNClassifier(**OF_MODELS)
     assert model.fit(X, y).loss_curve_ == model.fit(X, y).loss_curve_
 
 

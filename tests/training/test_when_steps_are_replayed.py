@@ -7,6 +7,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler, PrintLog
 
+from sklearn_physrnn import PETNNRegressor
 from sklearn_physrnn.kernels import _check
 from sklearn_physrnn.nn.hssm import HSSM
 from sklearn_physrnn.training import _capture, _engine
@@ -102,6 +103,15 @@ def test_not_of_sequences_that_differ_in_length(recorders, reasons):
     _engine.train(module(), criterion, samples(), _options(**LONG))
     assert recorders[0].n_recorded == 0
     assert reasons() == ["sequences differ in length"]
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_not_where_sequences_are_walked_in_many_pieces(most, recorders, reasons, monkeypatch, rng):
+    monkeypatch.setattr(_capture, "_MOST_PIECES", most)
+    X = rng.normal(size=(20, 6, 2))
+    PETNNRegressor(chunk_size=2, max_iter=8, batch_size=5, hidden_size=4).fit(X, X[:, 0, 0])
+    assert (recorders[0].n_recorded > 0) == (most == 3)
+    assert reasons() == [None if most == 3 else "sequences are walked in many pieces"]
 
 
 def test_not_where_data_are_streamed(recorders, reasons, monkeypatch):
