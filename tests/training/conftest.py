@@ -2,7 +2,7 @@
 
 import pytest
 
-from sklearn_physrnn.kernels import _dispatch, dropout
+from sklearn_physrnn.kernels import _dispatch
 from sklearn_physrnn.training import _engine
 from sklearn_physrnn.training._callbacks import Schedule
 from tests.helpers.recorder import DryRecorder
@@ -20,7 +20,6 @@ def recorders(monkeypatch):
     monkeypatch.setattr(_engine, "recorder_for", recorder_for)
     # As on a GPU, whose kernels torch launches: the CPU's write where torch does not see it.
     monkeypatch.setattr(_dispatch, "_COMPILED_DTYPES", ())
-    monkeypatch.setattr(dropout, "_COMPILED", ())
     # Rates as a GPU's optimizer reads them.
     exact = Schedule.__init__
     monkeypatch.setattr(
