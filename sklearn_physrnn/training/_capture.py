@@ -148,7 +148,7 @@ class Repeated:
             self._n_changes += 1
             if self._n_changes > _MOST_CHANGES:
                 return "callbacks change the network again and again"
-        return _hindrance(net, batches)
+        return _of_data(net, batches) or _of_net(net)
 
     @contextmanager
     def _rates_on_device(self, net: Any, indices: Sequence[Index]) -> Iterator[_Memory]:
@@ -236,7 +236,7 @@ class Repeated:
         outputs : list of Tensor
             Of the batches. They are overwritten in the next pass.
         """
-        if not self._replays or len(batches) > _MOST_VALIDATION or _hindrance(net, batches):
+        if not self._replays or len(batches) > _MOST_VALIDATION or _of_data(net, batches):
             return None
         self._n_validated += 1
         if self._n_validated < _WARM_UP:
@@ -279,17 +279,22 @@ class _Validation:
         return self.total, self.outputs
 
 
-def _hindrance(net: Any, batches: BatchIterator) -> str | None:
-    """Say why steps cannot be replayed; None where they can."""
+def _of_data(net: Any, batches: BatchIterator) -> str | None:
+    """Say why data keep steps from being replayed; None where they do not."""
     if batches.device is not None:
         return "data are copied to the device batch by batch"
-    if net.records_batches:
-        return "callbacks read the losses of batches"
     if not batches.samples.even:
         return "sequences differ in length"
     longest = getattr(batches.samples, "longest", 1)
     if net.piece_size is not None and longest > _MOST_PIECES * net.piece_size:
         return "sequences are walked in many pieces"
+    return None
+
+
+def _of_net(net: Any) -> str | None:
+    """Say what of the net keeps steps from being replayed; None where nothing does."""
+    if net.records_batches:
+        return "callbacks read the losses of batches"
     if len(net.optimizer_.param_groups) != 1:
         return "parameters are of several groups"
     for method in _OF_BATCHES:
