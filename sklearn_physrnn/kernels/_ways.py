@@ -15,6 +15,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -86,7 +87,7 @@ def choose(
         The way that was prescribed, or is clearly the fastest, or `usual`.
     """
     card = _card(device)
-    name = " ".join(map(str, (kernel, *size, "on", card)))
+    name = _name(kernel, size, card)
     kept = _prescribed.get(name)
     if kept is None and _tuning(device):
         kept = _tune(name, card, usual, others, seconds)
@@ -95,6 +96,12 @@ def choose(
     return way
 
 
+@lru_cache(4096)
+def _name(kernel: str, size: tuple[Any, ...], card: str) -> str:
+    return " ".join(map(str, (kernel, *size, "on", card)))
+
+
+@cache
 def _card(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
