@@ -67,11 +67,26 @@ def test_many_modes_keep_time_in_sequence(n_steps, has_dt, gradient, dtype, boun
     if has_dt:
         options["dt"] = torch.linspace(0.5, 1.5, 2 * n_steps, dtype=dtype).view(2, n_steps)
         exact["dt"] = options["dt"].double()
-    truth = run(oscillator, [inputs[0].double(), *inputs[1:]], backend="reference", **exact)
-    result = run(oscillator, inputs, backend="cuda", gradient=gradient, **options)
+    truth = run(LINEAR.positions, [inputs[0].double(), *inputs[1:]], backend="reference", **exact)
+    result = run(LINEAR.positions, inputs, backend="cuda", gradient=gradient, **options)
     for x, y in zip(result, truth, strict=True):
         size = max(1.0, float(y.abs().max()))  # one step leaves the stiffness no gradient
         torch.testing.assert_close(x.double(), y, rtol=bound, atol=bound * size)
+
+
+@needs_interpreter
+@pytest.mark.parametrize("gradient", ["bptt", "rhel"])
+def test_time_in_sequence_begins_and_ends_with_a_state(gradient, crowded):
+    inputs = [x.requires_grad_() for x in LINEAR.problem(2, 9, 35)]
+    state = torch.linspace(-1, 1, 2 * 2 * 35, dtype=torch.float64).view(2, 2, 35).requires_grad_()
+    options = {"lengths": torch.tensor([9, 4]), "gradient": gradient}
+    found = []
+    for backend in ("reference", "cuda"):
+        y, last = LINEAR.oscillator(*inputs, state, backend=backend, **options)
+        loss = y.square().sum() + last.cos().sum()
+        found.append([y, last, *torch.autograd.grad(loss, [*inputs, state])])
+    for x, y in zip(*found, strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-10, atol=1e-10)
 
 
 @needs_interpreter
