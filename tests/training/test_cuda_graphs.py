@@ -175,7 +175,8 @@ def test_of_fits_in_several_threads():
     expected = _train()[1].loss_curve
     curves = []
     threads = [
-        threading.Thread(target=lambda: curves.append(_train(max_epochs=9)[1].loss_curve))
+        # The networks are drawn here: torch's generator belongs to all threads.
+        threading.Thread(target=lambda net=_net(): curves.append(_train(net)[1].loss_curve))
         for _ in range(4)
     ]
     for thread in threads:
