@@ -111,8 +111,10 @@ FAMILIES = (
             Setting("regressor", {"vocabulary_size": 4, "embedding_dim": 2}),
             Setting("regressor", {"release": "soft"}),
             Setting("regressor", {"readout": "mean"}),
+            Setting("regressor", {"readout": "sequence", "every": 2}),
             Setting("classifier", {"vocabulary_size": 4, "embedding_dim": 2}),
             Setting("classifier", {"release": "hard"}),
+            Setting("classifier", {"readout": "sequence"}),
             Setting("classifier", {"readout": "last"}),
         ),
         checked=(
@@ -144,6 +146,7 @@ FAMILIES = (
             Setting("regressor", {"dynamics": "nonlinear"}),
             Setting("classifier", {"norm": "layer"}),
             Setting("classifier", {"norm": None}),
+            Setting("classifier", {"readout": "sequence", "every": 2}),
             Setting("classifier", {"readout": "last"}),
         ),
         # Without dropout and batch statistics, which would see repeated rows.

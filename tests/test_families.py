@@ -1,6 +1,7 @@
 """A family is declared once; estimators, forecasters and panel estimators take it from there."""
 
 import inspect
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 
 from sklearn_physrnn import DynPMNNRegressor, HSSMClassifier, PETNNRegressor
 from sklearn_physrnn.classification import HSSMSeriesClassifier
-from sklearn_physrnn.families import DynPMNN, NetworkSizes
+from sklearn_physrnn.families import DynPMNN
 from sklearn_physrnn.families.hssm import HSSMFamily
 from sklearn_physrnn.families.petnn import PETNNFamily
 from sklearn_physrnn.forecasting import PETNNForecaster
@@ -21,8 +22,12 @@ SMALL = {"hidden_size": 4, "max_iter": 1, "random_state": 0}
 
 
 class _GRU(nn.GRU):
+    def rest(self, n_samples):
+        return (self.weight_hh_l0.new_zeros(self.num_layers, n_samples, self.hidden_size),)
+
     def forward(self, x, state=None, *, dt=None, lengths=None):
-        return super().forward(x, state)
+        heard, last = super().forward(x, None if state is None else state[0])
+        return heard, (last,)
 
 
 class _WithGRU(PETNNFamily):
@@ -71,8 +76,8 @@ def test_a_forecaster_trains_its_familys_core():
 
 def test_a_panel_estimator_trains_its_wrapped_estimators_network():
     class Shorter(HSSMFamily):
-        def module(self, params, sizes):
-            module = super().module(params, sizes)
+        def module(self, params, inputs, n_outputs):
+            module = super().module(params, inputs, n_outputs)
             del module.blocks[1:]
             return module
 
@@ -92,7 +97,8 @@ def test_a_family_needs_no_estimator():
         name: parameter.default
         for name, parameter in inspect.signature(DynPMNNRegressor).parameters.items()
     }
-    module = DynPMNN.module(SimpleNamespace(**defaults | {"num_layers": 3}), NetworkSizes(5, 2))
+    params = SimpleNamespace(**defaults | {"num_layers": 3})
+    module = DynPMNN.module(params, replace(DynPMNN.inputs(params), n_features=5), 2)
     assert len(module.layers) == 3
     assert module.input_size == 5
     assert module.head.out_features == 2

@@ -7,6 +7,7 @@ data in the values of ``preparation``. A regressor or classifier adds what its t
 import copy
 import os
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,22 +15,28 @@ import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..families import Family, NetworkSizes
-from ..preparation.arrays import check_finite, naming, real_numbers
-from ..preparation.prepared import Prepared, Rows
+from ..families import Family
+from ..preparation.arrays import check_finite
+from ..preparation.prepared import Prepared, Rows, check_weights
+from ..preparation.recordings import Recordings
 from ..preparation.scaling import SCALINGS
 from ..preparation.targets import Targets
+from ..storage.atomic import write_atomically
+from ..storage.format import pack
 from ..training._data import Samples, run_module, steps_per_sample
 from ..training._device import inference_device, training_device
-from ..training._inference import module_outputs, rows_at_a_time
+from ..training._inference import module_outputs, recorded_outputs, rows_at_a_time
 from ..training._random import MAX_SEED, later_seed, seeded
+from ..training._recorded import RecordedSamples
 from ..training._threads import sensible_threads
 from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
-from ._splitting import split
+from ._pickling import with_torch, without_torch
+from ._splitting import split_rows
+from ._writing import to_contents
 
 _N_EXAMINED = 32
 
@@ -90,16 +97,15 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     def _module_parameters(self) -> dict[str, Any]:
         """Give the parameters that the module, and what it is given, follow from."""
-        names = (*self._family.parameters, "scale_inputs")
+        names = (*self._family.estimator_constraints, "scale_inputs")
         found = {name: getattr(self, name) for name in names if hasattr(self, name)}
         arrays = (np.generic, np.ndarray)
         return {k: v.tolist() if isinstance(v, arrays) else v for k, v in found.items()}
 
     def _make_module(self) -> nn.Module:
         """Build the untrained module; drawn under a seed."""
-        inputs, n_outputs = self._prepared.inputs, self._prepared.targets.n_outputs
-        sizes = NetworkSizes(inputs.n_columns, n_outputs, inputs.longest, inputs.mean_dt)
-        return self._family.module(self, sizes)
+        known = self._prepared
+        return self._family.module(self, known.inputs, known.targets.n_outputs)
 
     def _criterion(self) -> nn.Module:
         return self._family.criterion(self, self._prepared.targets.criterion())
@@ -116,7 +122,8 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             Training inputs, as the class describes them.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: real numbers, of one or several targets, for a regressor; labels of
-            any kind, one a sample, for a classifier.
+            any kind, one a sample, for a classifier. With readout "sequence" they are of
+            every step, as the class describes it.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A sample of weight zero takes no part at all.
         X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
@@ -255,15 +262,7 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
                     f"partial_fit continues, was built with: set {name} back to {fitted!r}, or "
                     "fit anew with warm_start=False."
                 )
-        known = self._prepared.targets
-        targets = known.with_options_of(self._new_targets())
-        if targets.n_outputs != known.n_outputs:
-            raise ValueError(
-                f"loss, quantile and classes now ask for {targets.n_outputs} outputs; "
-                "the fitted model, which warm_start or partial_fit continues, has "
-                f"{known.n_outputs}."
-            )
-        return Prepared(self._prepared.inputs, targets)
+        return self._prepared.with_options_of(self._new_targets())
 
     def _read_held_out(self, X, y, sample_weight) -> Rows:
         if X is None or y is None:
@@ -282,32 +281,21 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             raise ValueError("X_val, y_val: class_weight is zero for every class among them.")
         return rows
 
-    def _check_weights(self, sample_weight, rows) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        with naming("sample_weight"):
-            weights = _check_sample_weight(
-                real_numbers(sample_weight, "sample_weight"),
-                np.empty((len(rows), 0)),
-                dtype=np.float64,
-                ensure_non_negative=True,
-            )
-        if not (weights > 0).any():
-            raise ValueError("sample_weight: at least one weight must be positive, all are zero.")
-        return weights / weights.max()  # so that no sum of them overflows
+    _check_weights = staticmethod(check_weights)
 
     def _hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
         """Set rows aside, and learn anew what classes weigh among the others."""
-        strata = self._prepared.targets.strata(rows.y)
-        training, held_out = split(len(rows), self.validation_fraction, seed, strata)
-        self._prepared = self._prepared.balanced(rows[training])
-        return rows[training], rows[held_out]
+        training, held_out = split_rows(
+            rows, self._prepared.targets, self.validation_fraction, seed
+        )
+        self._prepared = self._prepared.balanced(training)
+        return training, held_out
 
     def _learn(self, rows: Rows, *, resume: bool) -> None:
         """Learn the scales of the rows that are trained on."""
         self._prepared = self._prepared.revised(rows) if resume else self._prepared.fit(rows)
 
-    def _samples(self, rows: Rows) -> Samples:
+    def _samples(self, rows: Rows) -> Samples | RecordedSamples:
         return self._prepared.samples(rows, DTYPES[self.dtype])
 
     def _module_to_train(self, seed: int, *, resume: bool) -> nn.Module:
@@ -326,8 +314,8 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
         return score
 
-    def _examine(self, samples: Samples, *, diverged: bool) -> None:
-        few, _ = samples.take(slice(_N_EXAMINED))
+    def _examine(self, samples: Samples | RecordedSamples, *, diverged: bool) -> None:
+        few = samples.some(_N_EXAMINED)
         with sensible_threads(0):
             if diverged:  # the weights kept may be no good either
                 with torch.no_grad():
@@ -340,9 +328,12 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     def _outputs(self, X) -> np.ndarray:
         """Module outputs for checked X, in X's precision (float64 unless float32)."""
-        inputs = self._prepared.inputs
-        pieces = [self._outputs_of(inputs.arrays(block)) for block in inputs.blocks(X)]
-        outputs = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        if isinstance(X, Recordings):
+            outputs = self._recorded_outputs(X)
+        else:
+            inputs = self._prepared.inputs
+            pieces = [self._outputs_of(inputs.arrays(block)) for block in inputs.blocks(X)]
+            outputs = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return check_finite(outputs, self._family.remedies)
 
     def _outputs_of(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -353,6 +344,18 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
             device=inference_device(self.device, self.module_, positions),
             batch_size=rows_at_a_time(inputs["x"], self._built_with["hidden_size"]),
+            chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
+        )
+
+    def _recorded_outputs(self, X: Recordings) -> np.ndarray:
+        steps = int(X.lengths.sum())
+        return recorded_outputs(
+            self.module_,
+            partial(self._prepared.inputs.stretch, X),
+            X.lengths,
+            dtype=torch.float64 if X.dtype == np.float64 else torch.float32,
+            device=inference_device(self.device, self.module_, steps),
+            chunk_size=getattr(self, "chunk_size", None),
         )
 
     def _read_inputs(self, X):
@@ -383,17 +386,11 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         -----
         `checkpoint` is not kept: where to write is the matter of a machine.
         """
-        from ..persistence import save
-
-        save(self, path)
+        write_atomically(path, pack(*to_contents(self)))
 
     def __getstate__(self) -> dict[str, Any]:
-        from ..persistence._pickling import without_torch
-
         return without_torch(self, dict(super().__getstate__()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from ..persistence._pickling import with_torch
-
         super().__setstate__(state)
         with_torch(self)

@@ -1,16 +1,16 @@
 """What a classifier adds to the base: class labels, their weights, probabilities."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from ..preparation.arrays import check_targets, checking_targets, naming, ordered_labels
+from ..preparation.arrays import naming, ordered_labels
 from ..preparation.class_targets import ClassTargets
 from ..preparation.prepared import Prepared
+from ..preparation.step_targets import StepClasses
 from ._base import _BaseEstimator
 
 
@@ -25,13 +25,14 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
-    def _new_targets(self) -> ClassTargets:
-        return ClassTargets(self.class_weight)
+    def _new_targets(self) -> ClassTargets | StepClasses:
+        targets = self._family.targets(self, ClassTargets(self.class_weight))
+        return cast(ClassTargets | StepClasses, targets)
 
     def _set_prepared(self, prepared: Prepared) -> None:
         super()._set_prepared(prepared)
-        assert isinstance(prepared.targets, ClassTargets)
-        self.classes_ = np.asarray(prepared.targets.classes)
+        targets = cast(ClassTargets | StepClasses, prepared.targets)
+        self.classes_ = np.asarray(targets.classes)
 
     def _auto_decay(self, n_samples: int) -> tuple[float, float]:
         # Where classes overlap, cross-entropy is left however well they are learned.
@@ -43,8 +44,7 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
 
         Parameters
         ----------
-        X : as in ``fit``
-        y : array-like of shape (n_samples,)
+        X, y : as in ``fit``
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; needed in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -81,12 +81,15 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``; float32 where X is, else float64.
+            In the order of ``classes_``; float32 where X is, else float64. With readout
+            "sequence" of shape (n_samples, n_steps, n_classes), NaN past a sample's end.
         """
-        outputs = self._outputs(self._read_inputs(X))
+        X = self._read_inputs(X)
+        outputs = self._outputs(X)
         with np.errstate(over="ignore", under="ignore"):
-            odds = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
+            odds = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        targets = cast(ClassTargets | StepClasses, self._prepared.targets)
+        return targets.probabilities(odds / odds.sum(axis=-1, keepdims=True), X)
 
     def predict(self, X):
         """Predict the most probable class.
@@ -98,28 +101,28 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            Labels from ``classes_``.
+            Labels from ``classes_``. With readout "sequence" of shape (n_samples, n_steps);
+            past a shorter sample's end NaN, -1 or an empty text, as suits the labels, or
+            None where that is a label itself or none suits (booleans).
         """
         X = self._read_inputs(X)
         return self._prepared.targets.decode(self._outputs(X), X)
 
     def score(self, X, y, sample_weight=None):
-        """Share of labels that are predicted rightly.
+        """Share of labels that are predicted rightly, over all steps that have one.
 
         Parameters
         ----------
         X : as in ``fit``
-        y : array-like of shape (n_samples,)
+        y : as in ``fit``
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         accuracy : float
         """
-        predicted = self.predict(X)
-        with checking_targets(self, y) as y:
-            y = column_or_1d(check_targets(self, y, predicted))
-            ordered_labels(y, "y")
-        weights = self._check_weights(sample_weight, predicted)
-        with naming("y"):
-            return self._prepared.targets.score(y, predicted, weights)
+        X = self._read_inputs(X)
+        weights = self._check_weights(sample_weight, X)
+        targets = self._prepared.targets
+        predicted = targets.decode(self._outputs(X), X)
+        return targets.score_given(y, predicted, X, weights, self)

@@ -26,6 +26,12 @@ alpha : float or "auto"
 batch_size : int or "auto"
     Most samples in a batch; all batches of an epoch are of the same size, or of one
     sample more. "auto" is an eighth of all, at least 16 and at most 256.
+chunk_size : int, "auto" or None
+    Steps of time that are trained on at once. Longer sequences are walked in pieces of so
+    many, which takes the memory of one piece, and a second walk forward; the gradient is
+    that of the whole sequences, whatever the pieces, but for rounding. None never cuts;
+    "auto" cuts where a batch is large, by its shape alone. Batch normalisation cannot be
+    trained in pieces: with it "auto" does not cut.
 max_iter : int
     Epochs.
 max_grad_norm : float or None
@@ -62,7 +68,8 @@ device : str
     the work is worth it, and in joblib's workers deals out several. The fitted weights are
     kept on the CPU, and predict anywhere.
 callbacks : list or None
-    skorch callbacks to call during training.
+    skorch callbacks to call during training. One that sets the learning rate needs
+    `learning_rate` "constant"; those that score are refused, for ``validation_scores_``.
 checkpoint : str, path-like or None
     File that an unfinished training is kept in, written after an epoch, every five seconds
     at most. After a crash, a kill or an interrupt, ``fit`` with the same parameters and
@@ -102,7 +109,7 @@ module_ : torch.nn.Module
 n_features_in_ : int
     {n_features}
 feature_names_in_ : ndarray of shape (n_features,)
-    Column names, where X was a DataFrame with names that are strings.
+    Names of columns, or of channels in a list of data frames, that are strings.
 n_iter_ : int
     Epochs trained.
 loss_curve_ : list of float
@@ -124,7 +131,19 @@ classes_ : ndarray of shape (n_classes,)
 _SEQUENCES = """
 X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
 NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-and unequal length; or of shape (n_samples, n_timesteps), one channel.
+and unequal length; or of shape (n_samples, n_timesteps), one channel. Data frames, whose
+columns are channels, tensors and nested lists may take the place of arrays, 1-D ones for one
+channel, and a column of sequences, or a column a channel, that of the list.
+"""
+
+_STEPS = """
+every : int
+    Distance of the steps that readout "sequence" predicts at: counting from one, steps
+    `every`, 2 `every` and so on. y is of shape {shapes},
+    or a list of arrays, of as many values as each series has such steps. Past a shorter
+    series' end y is not looked at. One long record (n_samples of 1) will do: it is one
+    batch, and an epoch one step. Of records too few to hold one out, early stopping holds
+    out what is later in each, which then begins anew, without what came before.
 """
 
 _TABLES = """
@@ -196,8 +215,21 @@ def described(cls: type, entries: dict[str, str]) -> str:
     return _with_defaults("\n".join(entries[name].strip("\n") for name in names), cls)
 
 
-def _opening(family: Family, inputs: str) -> str:
-    return f"{family.about}{inputs}\nParameters\n----------{family.entries}"
+def _training_of(cls: type) -> str:
+    """Give the descriptions of the parameters of training that the class has."""
+    names = inspect.signature(cls).parameters
+    return "\n".join(text for name, text in parameter_entries(_TRAINING).items() if name in names)
+
+
+def _opening(cls: type[OfFamily], inputs: str, *, classifies: bool) -> str:
+    family = cls._family
+    shapes = "(n_samples, n_steps)"
+    if not classifies:
+        shapes += "\n    or (n_samples, n_steps, n_targets)"
+    known = parameter_entries(family.entries)
+    known |= parameter_entries(family.per_step_readout + _STEPS.replace("{shapes}", shapes))
+    own = (known[name] for name in inspect.signature(cls).parameters if name in known)
+    return f"{family.about}{inputs}\nParameters\n----------\n" + "\n".join(own)
 
 
 def _default(parameter: inspect.Parameter) -> str:
@@ -234,9 +266,9 @@ def documented(*, sequences: bool):
         classifies = hasattr(cls, "predict_proba")
         text = filled(
             cls.__doc__,
-            family=_opening(cls._family, words["inputs"]),
+            family=_opening(cls, words["inputs"], classifies=classifies),
             targets=_CLASSIFICATION if classifies else _REGRESSION,
-            training=_TRAINING.replace("{column}", words["column"]),
+            training=_training_of(cls).replace("{column}", words["column"]),
             attributes=(_CLASSES.rstrip("\n") if classifies else "")
             + _ATTRIBUTES.replace("{n_features}", words["n_features"]),
         )

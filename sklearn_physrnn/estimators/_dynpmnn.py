@@ -10,6 +10,7 @@ from ..families import DynPMNN
 from ._base import _BaseEstimator
 from ._classification import _BaseClassifier
 from ._docstrings import documented
+from ._parameters import set_parameters
 from ._regression import _BaseRegressor
 
 
@@ -92,40 +93,7 @@ class DynPMNNRegressor(_OfTables, _BaseRegressor):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dynamics = dynamics
-        self.solver = solver
-        self.n_steps = n_steps
-        self.t_end = t_end
-        self.dropout = dropout
-        self.n_members = n_members
-        self.n_frequencies = n_frequencies
-        self.embedding_dim = embedding_dim
-        self.frequency_scale = frequency_scale
-        self.loss = loss
-        self.quantile = quantile
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.categorical_features = categorical_features
-        self.handle_missing = handle_missing
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())
 
 
 @documented(sequences=False)
@@ -193,36 +161,4 @@ class DynPMNNClassifier(_OfTables, _BaseClassifier):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dynamics = dynamics
-        self.solver = solver
-        self.n_steps = n_steps
-        self.t_end = t_end
-        self.dropout = dropout
-        self.n_members = n_members
-        self.n_frequencies = n_frequencies
-        self.embedding_dim = embedding_dim
-        self.frequency_scale = frequency_scale
-        self.class_weight = class_weight
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.categorical_features = categorical_features
-        self.handle_missing = handle_missing
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())

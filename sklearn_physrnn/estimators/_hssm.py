@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from ..families import HSSM
 from ._classification import _BaseClassifier
 from ._docstrings import documented
+from ._parameters import set_parameters
 from ._regression import _BaseRegressor
 
 
@@ -15,19 +16,6 @@ class HSSMRegressor(_BaseRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
     {family}
-    readout : {"mean", "last", "sequence"}
-        What the head sees: the mean over steps, the last step, or, for "sequence", every
-        `every`-th step by itself. y is then of shape (n_samples, n_timesteps // every) or
-        (n_samples, n_timesteps // every, n_targets), NaN past a shorter sample's end, and
-        so are predictions.
-    every : int
-        Distance of the steps that readout "sequence" predicts at: counting from one,
-        steps `every`, 2 `every` and so on.
-    time_channel : int or None
-        Channel of X that holds time stamps, for series sampled unevenly. They then scale
-        the oscillators' step, in units of an interval that 80 % of those in training do
-        not exceed. A longer one, in training or later, counts as one unit: over more the
-        oscillators might be unstable.
     {targets}
     {training}
 
@@ -51,7 +39,7 @@ class HSSMRegressor(_BaseRegressor):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
         **HSSM.estimator_constraints,
-        **HSSM.per_step,
+        **HSSM.training,
     }
 
     def __init__(
@@ -75,6 +63,7 @@ class HSSMRegressor(_BaseRegressor):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = 32,
+        chunk_size: int | str | None = "auto",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -90,38 +79,7 @@ class HSSMRegressor(_BaseRegressor):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.state_size = state_size
-        self.num_blocks = num_blocks
-        self.fitter = fitter
-        self.dynamics = dynamics
-        self.epsilon = epsilon
-        self.norm = norm
-        self.dropout = dropout
-        self.readout = readout
-        self.every = every
-        self.time_channel = time_channel
-        self.loss = loss
-        self.quantile = quantile
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())
 
 
 @documented(sequences=True)
@@ -129,13 +87,6 @@ class HSSMClassifier(_BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
     {family}
-    readout : {"mean", "last"}
-        What the head sees: the mean over steps, or the last step.
-    time_channel : int or None
-        Channel of X that holds time stamps, for series sampled unevenly. They then scale
-        the oscillators' step, in units of an interval that 80 % of those in training do
-        not exceed. A longer one, in training or later, counts as one unit: over more the
-        oscillators might be unstable.
     {targets}
     {training}
 
@@ -154,11 +105,11 @@ class HSSMClassifier(_BaseClassifier):
     """
 
     _family = HSSM
-    every = 1
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
         **HSSM.estimator_constraints,
+        **HSSM.training,
     }
 
     def __init__(
@@ -173,6 +124,7 @@ class HSSMClassifier(_BaseClassifier):
         norm: str | None = "batch",
         dropout: float = 0.1,
         readout: str = "mean",
+        every: int = 1,
         time_channel: int | None = None,
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",
@@ -180,6 +132,7 @@ class HSSMClassifier(_BaseClassifier):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = 32,
+        chunk_size: int | str | None = "auto",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -195,33 +148,4 @@ class HSSMClassifier(_BaseClassifier):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.state_size = state_size
-        self.num_blocks = num_blocks
-        self.fitter = fitter
-        self.dynamics = dynamics
-        self.epsilon = epsilon
-        self.norm = norm
-        self.dropout = dropout
-        self.readout = readout
-        self.time_channel = time_channel
-        self.class_weight = class_weight
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())

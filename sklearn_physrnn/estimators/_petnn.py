@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from ..families import PETNN
 from ._classification import _BaseClassifier
 from ._docstrings import documented
+from ._parameters import set_parameters
 from ._regression import _BaseRegressor
 
 
@@ -43,6 +44,7 @@ class PETNNRegressor(_BaseRegressor):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseRegressor._parameter_constraints,
         **PETNN.estimator_constraints,
+        **PETNN.training,
     }
 
     def __init__(
@@ -55,6 +57,7 @@ class PETNNRegressor(_BaseRegressor):
         time_decay: bool = True,
         ground_state: bool = True,
         readout: str = "last",
+        every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
         vocabulary_size: int | None = None,
@@ -66,6 +69,7 @@ class PETNNRegressor(_BaseRegressor):
         learning_rate: str = "one_cycle",
         alpha: float = 8.0,
         batch_size: int | str = "auto",
+        chunk_size: int | str | None = "auto",
         max_iter: int = 100,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -81,38 +85,7 @@ class PETNNRegressor(_BaseRegressor):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.release = release
-        self.increment = increment
-        self.time_decay = time_decay
-        self.ground_state = ground_state
-        self.readout = readout
-        self.dropout = dropout
-        self.time_channel = time_channel
-        self.vocabulary_size = vocabulary_size
-        self.embedding_dim = embedding_dim
-        self.loss = loss
-        self.quantile = quantile
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())
 
 
 @documented(sequences=True)
@@ -146,6 +119,7 @@ class PETNNClassifier(_BaseClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_BaseClassifier._parameter_constraints,
         **PETNN.estimator_constraints,
+        **PETNN.training,
     }
 
     def __init__(
@@ -158,6 +132,7 @@ class PETNNClassifier(_BaseClassifier):
         time_decay: bool = True,
         ground_state: bool = True,
         readout: str = "max",
+        every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
         vocabulary_size: int | None = None,
@@ -168,6 +143,7 @@ class PETNNClassifier(_BaseClassifier):
         learning_rate: str = "one_cycle",
         alpha: float = 0.01,
         batch_size: int | str = "auto",
+        chunk_size: int | str | None = "auto",
         max_iter: int = 100,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -183,34 +159,4 @@ class PETNNClassifier(_BaseClassifier):
         random_state=None,
         verbose: int | bool = False,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.release = release
-        self.increment = increment
-        self.time_decay = time_decay
-        self.ground_state = ground_state
-        self.readout = readout
-        self.dropout = dropout
-        self.time_channel = time_channel
-        self.vocabulary_size = vocabulary_size
-        self.embedding_dim = embedding_dim
-        self.class_weight = class_weight
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.max_grad_norm = max_grad_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scale_inputs = scale_inputs
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.device = device
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        set_parameters(self, locals())

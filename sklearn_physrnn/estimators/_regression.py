@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..preparation.arrays import checking_targets
 from ..preparation.number_targets import NumberTargets
 from ..preparation.targets import Targets
 from ..training._losses import REGRESSION_LOSSES
@@ -42,8 +39,7 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
 
         Parameters
         ----------
-        X : as in ``fit``
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        X, y : as in ``fit``
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -87,8 +83,7 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
 
         Parameters
         ----------
-        X : as in ``fit``
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        X, y : as in ``fit``
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -97,10 +92,8 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
             R² averaged over targets; for a list of quantiles the mean over quantiles of
             scikit-learn's ``d2_pinball_score``. At best 1; 0 for a constant prediction.
         """
-        predictions = self.predict(X)
-        with checking_targets(self, y) as y:
-            y = check_array(
-                y, dtype=np.float64, ensure_2d=False, allow_nd=True, ensure_all_finite=False
-            )
-            weights = self._check_weights(sample_weight, y)
-            return self._prepared.targets.score(y, predictions, weights)
+        X = self._read_inputs(X)
+        weights = self._check_weights(sample_weight, X)
+        targets = self._prepared.targets
+        predictions = targets.decode(self._outputs(X), X)
+        return targets.score_given(y, predictions, X, weights, self)

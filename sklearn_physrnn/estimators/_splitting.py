@@ -1,7 +1,33 @@
 """Rows that are held out of training."""
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.model_selection import train_test_split
+
+from ..preparation.prepared import Rows
+from ..preparation.step_targets import StepTargets
+from ..preparation.targets import Targets
+
+
+def split_rows(rows: Rows, targets: Targets, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """Hold out a `fraction` of checked rows; of records too few for that, what is later in each.
+
+    Returns
+    -------
+    training, held_out : Rows
+
+    Raises
+    ------
+    ValueError
+        If either would be empty.
+    """
+    few = len(rows) == 1 or round(fraction * len(rows)) == 0
+    if few and isinstance(targets, StepTargets):
+        earlier, later = targets.cut(rows.X, rows.y, fraction)
+        return replace(rows, X=earlier[0], y=earlier[1]), replace(rows, X=later[0], y=later[1])
+    training, held_out = split(len(rows), fraction, seed, targets.strata(rows.y))
+    return rows[training], rows[held_out]
 
 
 def split(

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..nn._segments import ForecastCore
 from ..preparation.inputs import Inputs
-from ..preparation.number_targets import NumberTargets
+from ..preparation.step_targets import at_every_step
 from ..preparation.targets import Targets
 from ..storage.format import Spec
 
@@ -22,26 +22,8 @@ AT_LEAST_ONE: list[Any] = [Interval(Integral, 1, None, closed="left")]
 POSITIVE: list[Any] = [Interval(Real, 0, None, closed="neither")]
 SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
 
-
-@dataclass(frozen=True)
-class NetworkSizes:
-    """What a network has to know of the data that an estimator is fitted to.
-
-    Attributes
-    ----------
-    n_inputs : int
-        Channels of sequences, or columns of a table.
-    n_outputs : int
-    longest : int
-        Steps of the longest sequence.
-    mean_dt : float
-        Mean step of time, in the unit in which the network is told it.
-    """
-
-    n_inputs: int
-    n_outputs: int
-    longest: int = 1
-    mean_dt: float = 1.0
+# Of families whose networks walk through time: training in pieces of it.
+WALKING: Constraints = {"chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None]}
 
 
 @dataclass(frozen=True)
@@ -83,34 +65,44 @@ class Family(ABC):
         which estimators and forecasters have alike.
     network : mapping of str to list
         Of the network that estimators put around it.
+    per_step : mapping of str to list
+        What they take besides, or instead, where the network can be read at every step.
+    training : mapping of str to list
+        Of how estimators train and predict; the network does not depend on them.
     forecasting : mapping of str to list
         Of the forecasting core; `segment_length`, unless it is told otherwise.
+    depth : str
+        The parameter that says of how many layers the recurrence is.
     about : str
         What the model is, for docstrings.
     entries : str
         Descriptions of all parameters, in numpydoc's form.
+    per_step_readout : str
+        Of `readout` in `per_step`.
     remedies : str
         What to try where a trained network overflows, after "Fit it anew with".
     """
 
     recurrence: ClassVar[Constraints]
     network: ClassVar[Constraints] = {}
+    per_step: ClassVar[Constraints] = {}
+    training: ClassVar[Constraints] = {}
     forecasting: ClassVar[Constraints] = {
         "segment_length": [StrOptions({"auto"}), *AT_LEAST_ONE],
     }
+    depth: ClassVar[str] = "num_layers"
     about: ClassVar[str]
     entries: ClassVar[str]
+    per_step_readout: ClassVar[str] = ""
     remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
 
     @property
     def estimator_constraints(self) -> dict[str, list[Any]]:
-        """Constraints of the parameters that its estimators have of it."""
-        return {**self.recurrence, **self.network}
+        """Constraints of the parameters that its estimators have of it.
 
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Those of an estimator that its network, and what that is given, follow from."""
-        return (*self.recurrence, *self.network)
+        Network, inputs and targets follow from them.
+        """
+        return {**self.recurrence, **self.network, **self.per_step}
 
     @property
     def forecaster_constraints(self) -> dict[str, list[Any]]:
@@ -118,20 +110,30 @@ class Family(ABC):
         return {**self.recurrence, **self.forecasting}
 
     @abstractmethod
-    def module(self, params: Any, sizes: NetworkSizes) -> nn.Module:
-        """Build the untrained network of an estimator; drawn under a seed."""
+    def module(self, params: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
+        """Build the untrained network of an estimator for fitted `inputs`; drawn under a seed."""
 
     @abstractmethod
     def inputs(self, params: Any) -> Inputs:
         """Say what X of an estimator is, before it is seen."""
 
-    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
-        """Say what y of a regressor is, before it is seen."""
-        return numbers
+    def targets(self, params: Any, one: Targets) -> Targets:
+        """Say what y is, before it is seen, if `one` is what it is of a single row or step."""
+        if self.per_step and params.readout == "sequence":
+            return at_every_step(one, params.every)
+        return one
+
+    def every(self, params: Any) -> int:
+        """Say at which steps the network is read; of no account but for readout "sequence"."""
+        return params.every if params.readout == "sequence" else 1
 
     def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
         """Fit the loss to networks whose outputs have an axis more."""
         return criterion
+
+    def segment_length(self, params: Any) -> int | str:
+        """Give the parameter of a forecaster, or 1 where the recurrence knows no segments."""
+        return params.segment_length if "segment_length" in self.forecasting else 1
 
     @abstractmethod
     def core(self, params: Any, sizes: CoreSizes) -> ForecastCore:

@@ -11,9 +11,10 @@ from ..nn import dynpmnn
 from ..nn._segments import DynPMNNCore
 from ..nn._solvers import SOLVERS
 from ..nn.vector_fields import VECTOR_FIELDS
+from ..preparation.inputs import Inputs
 from ..preparation.tables import MISSING, TableInputs
 from ..training._losses import PerMember
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
+from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family
 
 
 class DynPMNNFamily(Family):
@@ -93,10 +94,10 @@ handle_missing : {"indicator", "middle", "error"}
         "n_steps"
     )
 
-    def module(self, params: Any, sizes: NetworkSizes) -> dynpmnn.DynPMNN:
+    def module(self, params: Any, inputs: Inputs, n_outputs: int) -> dynpmnn.DynPMNN:
         return dynpmnn.DynPMNN(
-            sizes.n_inputs,
-            sizes.n_outputs,
+            inputs.n_columns,
+            n_outputs,
             n_members=params.n_members,
             n_frequencies=params.n_frequencies,
             embedding_dim=params.embedding_dim,

@@ -7,11 +7,9 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
-from ..preparation.number_targets import NumberTargets
+from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
-from ..preparation.step_targets import StepTargets
-from ..preparation.targets import Targets
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
+from .base import AT_LEAST_ONE, POSITIVE, SHARE, WALKING, Constraints, CoreSizes, Family
 
 
 class HSSMFamily(Family):
@@ -31,11 +29,13 @@ class HSSMFamily(Family):
         "readout": [StrOptions({"mean", "last"})],
         "time_channel": [Integral, None],
     }
-    # What an estimator takes besides that can predict at every step.
+    training = WALKING
     per_step: ClassVar[Constraints] = {
         "readout": [StrOptions({"mean", "last", "sequence"})],
         "every": AT_LEAST_ONE,
     }
+
+    depth = "num_blocks"
 
     about = """
 An HSSM is a stack of layers of oscillators that conserve energy, driven by the input
@@ -64,12 +64,25 @@ norm : {"batch", "layer"} or None
     Normalisation before each block; its statistics never see padding.
 dropout : float
     Share of activations dropped in training.
+readout : {"mean", "last"}
+    What the head sees: the mean over steps, or the last step.
+time_channel : int or None
+    Channel of X that holds time stamps, for series sampled unevenly. They then scale
+    the oscillators' step, in units of an interval that 80 % of those in training do
+    not exceed. A longer one, in training or later, counts as one unit: over more the
+    oscillators might be unstable.
 """
 
-    def module(self, params: Any, sizes: NetworkSizes) -> hssm.HSSM:
+    per_step_readout = """
+readout : {"mean", "last", "sequence"}
+    What the head sees: the mean over steps, the last step, or, for "sequence", every
+    `every`-th step by itself, with a y that has a time axis.
+"""
+
+    def module(self, params: Any, inputs: Inputs, n_outputs: int) -> hssm.HSSM:
         return hssm.HSSM(
-            sizes.n_inputs,
-            sizes.n_outputs,
+            inputs.n_columns,
+            n_outputs,
             hidden_size=params.hidden_size,
             state_size=params.state_size,
             num_blocks=params.num_blocks,
@@ -79,22 +92,15 @@ dropout : float
             norm=params.norm,
             dropout=params.dropout,
             readout=params.readout,
-            every=params.every,
-            initial_step=_initial_step(params.dynamics, sizes),
+            every=self.every(params),
+            initial_step=_initial_step(params.dynamics, inputs),
         )
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        return (*super().parameters, "every")
 
     def inputs(self, params: Any) -> SequenceInputs:
         channel = params.time_channel
         return SequenceInputs(
             params.scale_inputs, None if channel is None else int(channel), bounded=True
         )
-
-    def targets(self, params: Any, numbers: NumberTargets) -> Targets:
-        return StepTargets(numbers, params.every) if params.readout == "sequence" else numbers
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:
         return OscillatorCore(
@@ -111,7 +117,7 @@ dropout : float
         )
 
 
-def _initial_step(dynamics: str, sizes: NetworkSizes) -> float | None:
+def _initial_step(dynamics: str, inputs: Inputs) -> float | None:
     """Keep the horizon, step times length, where float32 can follow the dynamics.
 
     A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
@@ -119,7 +125,7 @@ def _initial_step(dynamics: str, sizes: NetworkSizes) -> float | None:
     """
     if dynamics == "linear":
         return None
-    return min(0.1, 3 / sizes.longest**0.5) / sizes.mean_dt
+    return min(0.1, 3 / inputs.longest**0.5) / inputs.mean_dt
 
 
 HSSM = HSSMFamily()

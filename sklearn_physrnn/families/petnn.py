@@ -13,10 +13,11 @@ from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn import petnn
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn._segments import SegmentCore
+from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..preparation.tokens import TokenInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, SHARE, Constraints, CoreSizes, Family, NetworkSizes
+from .base import AT_LEAST_ONE, SHARE, WALKING, Constraints, CoreSizes, Family
 
 # Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
 # of 1.0 is loud noise beside what is learned.
@@ -41,6 +42,11 @@ class PETNNFamily(Family):
         "vocabulary_size": [*AT_LEAST_ONE, None],
         "embedding_dim": AT_LEAST_ONE,
     }
+    per_step: ClassVar[Constraints] = {
+        "readout": [StrOptions({*READOUTS, "sequence"})],
+        "every": AT_LEAST_ONE,
+    }
+    training = WALKING
 
     about = """
 PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
@@ -67,7 +73,7 @@ time_decay : bool
 ground_state : bool
     Learn what energy is left after a release, from the input.
 readout : {"last", "mean", "max"}
-    What of the hidden states the head sees.
+    What of the hidden states the head sees: the last, their mean or maximum over steps.
 dropout : float
     Share dropped in training: of embeddings, between layers and around the head.
 time_channel : int or None
@@ -78,6 +84,12 @@ vocabulary_size : int or None
     or an array of shape (n_samples, n_timesteps) padded at the end with -1.
 embedding_dim : int
     Width of the learned embedding of tokens.
+"""
+
+    per_step_readout = """
+readout : {"last", "mean", "max", "sequence"}
+    What of the hidden states the head sees: the last, their mean or maximum over steps, or,
+    for "sequence", every `every`-th by itself, with a y that has a time axis.
 """
 
     def recurrent(self, params: Any, input_size: int, dropout: float) -> nn.Module:
@@ -93,8 +105,8 @@ embedding_dim : int
             dropout=dropout,
         )
 
-    def module(self, params: Any, sizes: NetworkSizes) -> nn.Module:
-        embedding, input_size = None, sizes.n_inputs
+    def module(self, params: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
+        embedding, input_size = None, inputs.n_columns
         if params.vocabulary_size is not None:
             input_size = params.embedding_dim
             embedding = nn.Embedding(params.vocabulary_size, input_size)
@@ -102,9 +114,10 @@ embedding_dim : int
         return RecurrentModel(
             self.recurrent(params, input_size, params.dropout),
             params.hidden_size,
-            sizes.n_outputs,
+            n_outputs,
             embedding=embedding,
             readout=params.readout,
+            every=self.every(params),
             dropout=params.dropout,
         )
 

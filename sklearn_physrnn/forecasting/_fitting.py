@@ -67,7 +67,7 @@ class _WindowTraining(TrainingParameters):
             index,
             window_length=self.window_length,
             horizon=self.horizon,
-            segment_length=getattr(self, "segment_length", 1),
+            segment_length=self._family.segment_length(self),
         )
 
     def _n_quantiles(self) -> int:
@@ -157,7 +157,7 @@ class _WindowTraining(TrainingParameters):
             module,
             PerWindow(regression_loss(loss, QUANTILES)),
             windows,
-            replace(options, max_epochs=max_epochs or options.max_epochs, **changes),
+            replace(options, max_epochs=max_epochs or options.max_epochs, refits=True, **changes),
             validation=validation,
             optimizer_state=optimizer_state,
             checkpoint=checkpoint,

@@ -1,6 +1,7 @@
 """A picture of ``integrated_gradients``."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ _N_LINES = 8  # channels: more are drawn as an image
 _CEILING = 0.995  # quantile of the magnitudes where colours end
 
 
+@dataclass(eq=False, repr=False)
 class AttributionDisplay:
     """What in one input has moved its prediction, and which way.
 
@@ -67,34 +69,22 @@ class AttributionDisplay:
     True
     """
 
-    figure_: Any
-    axes_: Any
-    images_: list[Any]
-    lines_: list[Any]
-    bars_: Any
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    images_: list[Any] = field(init=False)
+    lines_: list[Any] = field(init=False)
+    bars_: Any = field(init=False)
 
-    def __init__(
-        self,
-        attributions: np.ndarray,
-        inputs: np.ndarray,
-        *,
-        kind: str,
-        response: float,
-        baseline_response: float,
-        response_name: str = "prediction",
-        names: Sequence[str] | None = None,
-        time: np.ndarray | None = None,
-        time_label: str = "time step",
-    ) -> None:
-        self.attributions = attributions
-        self.inputs = inputs
-        self.kind = kind
-        self.response = response
-        self.baseline_response = baseline_response
-        self.response_name = response_name
-        self.names = names
-        self.time = time
-        self.time_label = time_label
+    attributions: np.ndarray
+    inputs: np.ndarray
+    _: KW_ONLY
+    kind: str
+    response: float
+    baseline_response: float
+    response_name: str = "prediction"
+    names: Sequence[str] | None = None
+    time: np.ndarray | None = None
+    time_label: str = "time step"
 
     @classmethod
     def from_estimator(

@@ -1,6 +1,7 @@
 """Energy, remaining time and releases of PETNN's neurons."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -65,6 +66,7 @@ def release_rates(estimator, X) -> pd.DataFrame:
     )
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class CellEnergyDisplay:
     """What a PETNN layer's neurons go through along one sequence.
 
@@ -121,41 +123,26 @@ class CellEnergyDisplay:
     (251, 16)
     """
 
-    figure_: Any
-    axes_: Any
-    energy_: list[Any]
-    remaining_time_: list[Any]
-    releases_: list[Any]
-    raster_: Any
-    rates_: Any
-    order_: np.ndarray
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    energy_: list[Any] = field(init=False)
+    remaining_time_: list[Any] = field(init=False)
+    releases_: list[Any] = field(init=False)
+    raster_: Any = field(init=False)
+    rates_: Any = field(init=False)
+    order_: np.ndarray = field(init=False)
 
-    def __init__(
-        self,
-        *,
-        time: np.ndarray,
-        inputs: np.ndarray,
-        energy: np.ndarray,
-        remaining_time: np.ndarray,
-        released: np.ndarray,
-        released_energy: np.ndarray,
-        release_rate: np.ndarray,
-        neurons: Sequence[int],
-        layer: int = 0,
-        channel_names: Sequence[str] | None = None,
-        time_label: str = "time step",
-    ) -> None:
-        self.time = time
-        self.inputs = inputs
-        self.energy = energy
-        self.remaining_time = remaining_time
-        self.released = released
-        self.released_energy = released_energy
-        self.release_rate = release_rate
-        self.neurons = neurons
-        self.layer = layer
-        self.channel_names = channel_names
-        self.time_label = time_label
+    time: np.ndarray
+    inputs: np.ndarray
+    energy: np.ndarray
+    remaining_time: np.ndarray
+    released: np.ndarray
+    released_energy: np.ndarray
+    release_rate: np.ndarray
+    neurons: Sequence[int]
+    layer: int = 0
+    channel_names: Sequence[str] | None = None
+    time_label: str = "time step"
 
     @classmethod
     def from_estimator(

@@ -1,6 +1,7 @@
 """Energy of an HSSM's oscillators along a run, and back."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ._plotting import (
 )
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class EchoDisplay:
     r"""Energy of an HSSM block's oscillators along a sequence, and along its echo.
 
@@ -68,28 +70,18 @@ class EchoDisplay:
     True
     """
 
-    figure_: Any
-    axes_: Any
-    free_: Any
-    echo_: Any
-    differences_: list[Any]
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    free_: Any = field(init=False)
+    echo_: Any = field(init=False)
+    differences_: list[Any] = field(init=False)
 
-    def __init__(
-        self,
-        *,
-        time: np.ndarray,
-        inputs: np.ndarray,
-        energies: pd.DataFrame,
-        block: int = 0,
-        channel_names: Sequence[str] | None = None,
-        time_label: str = "time step",
-    ) -> None:
-        self.time = time
-        self.inputs = inputs
-        self.energies = energies
-        self.block = block
-        self.channel_names = channel_names
-        self.time_label = time_label
+    time: np.ndarray
+    inputs: np.ndarray
+    energies: pd.DataFrame
+    block: int = 0
+    channel_names: Sequence[str] | None = None
+    time_label: str = "time step"
 
     @classmethod
     def from_estimator(

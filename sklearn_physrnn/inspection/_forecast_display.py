@@ -1,6 +1,7 @@
 """Forecasts and their intervals beside what was observed."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from ._plotting import BLUE, import_pyplot, legend_across, panels
 
 
+@dataclass(eq=False, repr=False)
 class ForecastDisplay:
     """Point forecasts and prediction intervals after the series that they continue.
 
@@ -49,23 +51,16 @@ class ForecastDisplay:
     (24, 1)
     """
 
-    figure_: Any
-    axes_: Any
-    bands_: list[dict[float, Any]]
-    predictions_: list[Any]
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    bands_: list[dict[float, Any]] = field(init=False)
+    predictions_: list[Any] = field(init=False)
 
-    def __init__(
-        self,
-        y_train: pd.DataFrame,
-        y_pred: pd.DataFrame,
-        *,
-        intervals: pd.DataFrame | None = None,
-        y_test: pd.DataFrame | None = None,
-    ) -> None:
-        self.y_train = y_train
-        self.y_pred = y_pred
-        self.intervals = intervals
-        self.y_test = y_test
+    y_train: pd.DataFrame
+    y_pred: pd.DataFrame
+    _: KW_ONLY
+    intervals: pd.DataFrame | None = None
+    y_test: pd.DataFrame | None = None
 
     @classmethod
     def from_estimator(

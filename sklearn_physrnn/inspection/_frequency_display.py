@@ -1,5 +1,6 @@
 """A picture of ``mode_frequencies``."""
 
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from ._plotting import BLUE, GREY, ORANGE, import_pyplot, legend_above, panels
 _MOST = 0.95  # of the input's power
 
 
+@dataclass(eq=False, repr=False)
 class FrequencyDisplay:
     """Frequencies of a fitted HSSM's modes, block by block.
 
@@ -47,21 +49,15 @@ class FrequencyDisplay:
     2
     """
 
-    figure_: Any
-    axes_: Any
-    power_ax_: Any
-    stems_: list[Any]
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    power_ax_: Any = field(init=False)
+    stems_: list[Any] = field(init=False)
 
-    def __init__(
-        self,
-        frequencies: pd.DataFrame,
-        *,
-        power: pd.Series | None = None,
-        unit: str = "cycles per step",
-    ) -> None:
-        self.frequencies = frequencies
-        self.power = power
-        self.unit = unit
+    frequencies: pd.DataFrame
+    _: KW_ONLY
+    power: pd.Series | None = None
+    unit: str = "cycles per step"
 
     @classmethod
     def from_estimator(

@@ -1,6 +1,7 @@
 """A picture of ``gradient_agreement``."""
 
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ _LEGEND_LINES = 2
 _SPREAD = 0.6  # share of a row that its blocks take
 
 
+@dataclass(eq=False, repr=False)
 class GradientAgreementDisplay:
     """How far the gradients of RHEL and BPTT differ, by parameter and block.
 
@@ -50,13 +52,12 @@ class GradientAgreementDisplay:
     2
     """
 
-    figure_: Any
-    axes_: Any
-    rhel_: Any
-    bptt_: Any
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    rhel_: Any = field(init=False)
+    bptt_: Any = field(init=False)
 
-    def __init__(self, agreement: pd.DataFrame):
-        self.agreement = agreement
+    agreement: pd.DataFrame
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, ax=None) -> "GradientAgreementDisplay":

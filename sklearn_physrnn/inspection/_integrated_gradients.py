@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
@@ -13,9 +14,10 @@ from torch import nn
 from ..estimators._base import _BaseEstimator
 from ..nn._hru import HRU
 from ..nn.petnn import PETNN
+from ..preparation.containers import as_array, held_sequences
 from ..preparation.number_targets import NumberTargets
-from ..preparation.series import Series, is_list_of_series
-from ..preparation.step_targets import StepTargets
+from ..preparation.series import Series
+from ..preparation.step_targets import StepClasses, StepNumbers
 from ..preparation.tables import TableInputs
 from ..preparation.tokens import TokenInputs
 from ..training._data import run_module
@@ -64,8 +66,9 @@ def integrated_gradients(
         row or of as many.
     target : int, tuple of int or label, default=None
         What to explain. For a classifier a label; None takes each sample's predicted
-        class. For a regressor with several outputs an index into a sample's prediction,
-        say ``(step, target)``.
+        class, and where there are labels at every step it is ``(step, label)``. For a
+        regressor with several outputs an index into a sample's prediction, say
+        ``(step, target)``.
     response : {"auto", "prediction", "log_odds", "probability"}, default="auto"
         What f is: the prediction of a regressor, in units of y; for a classifier the
         logarithm of the odds of the target class, or its probability. "auto" takes the
@@ -145,10 +148,11 @@ class Attribution:
         """The values in the shape of X."""
         if self.series is None:
             return self.values
-        if is_list_of_series(X):
-            one = np.ndim(X[0]) == 1  # tokens
+        held = held_sequences(X)
+        if held is not None:
+            flat = np.ndim(as_array(held.sequences[0])) == 1  # tokens, or one channel
             return [
-                row[:length, 0] if one else row[:length]
+                row[:length, 0] if flat else row[:length]
                 for row, length in zip(self.values, self.series.lengths, strict=True)
             ]
         shape = np.shape(X)
@@ -289,9 +293,12 @@ def _picker(estimator, X, target, response: str) -> Pick:
     """Make the function that takes f (rows,) out of the module's outputs."""
     if response == "prediction":
         return _regression_picker(estimator, target)
-    classes = estimator.classes_
+    classes, step = estimator.classes_, None
+    if isinstance(prepared(estimator).targets, StepClasses):
+        step, target = _step_and_label(target)
     if target is None:
-        chosen = torch.as_tensor(np.searchsorted(classes, estimator.predict(X)))
+        probabilities = estimator.predict_proba(X)
+        chosen = torch.as_tensor(_at(probabilities, step).argmax(axis=1))
     else:
         found = np.flatnonzero(classes == target)
         if not len(found):
@@ -299,7 +306,7 @@ def _picker(estimator, X, target, response: str) -> Pick:
         chosen = torch.full((_num_samples(X),), int(found[0]))
 
     def pick(outputs: torch.Tensor, rows: slice) -> torch.Tensor:
-        log_p = outputs.log_softmax(1)
+        log_p = _at(outputs, step).log_softmax(1)
         own = torch.nn.functional.one_hot(chosen[rows], len(classes)).bool()
         log_own = log_p[own]
         if response == "probability":
@@ -309,9 +316,27 @@ def _picker(estimator, X, target, response: str) -> Pick:
     return pick
 
 
+def _step_and_label(target) -> tuple[int, Any]:
+    if not isinstance(target, tuple) or len(target) != 2 or not isinstance(target[0], Integral):
+        raise ValueError(
+            "target must be (step, label) for labels at every step, or (step, None) for the "
+            f"predicted one, got {target!r}."
+        )
+    return int(target[0]), target[1]
+
+
+def _at(outputs: Any, step: int | None) -> Any:
+    """Take one step of outputs (n_samples, n_steps, n_classes)."""
+    if step is None:
+        return outputs
+    if not -outputs.shape[1] <= step < outputs.shape[1]:
+        raise ValueError(f"target has the step {step}, of {outputs.shape[1]} that are predicted.")
+    return outputs[:, step]
+
+
 def _regression_picker(estimator, target) -> Pick:
     index = () if target is None else tuple(np.atleast_1d(target).tolist())
-    targets = cast(NumberTargets | StepTargets, prepared(estimator).targets)
+    targets = cast(NumberTargets | StepNumbers, prepared(estimator).targets)
 
     def pick(outputs: torch.Tensor, rows: slice) -> torch.Tensor:
         values = targets.decode_tensor(outputs)

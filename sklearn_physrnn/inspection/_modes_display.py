@@ -1,12 +1,12 @@
 """Positions of an HSSM's oscillators along a sequence."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 import torch
 
-from ..nn.linear_hru import LinearHRU
 from ._models import check_indices, one_sequence
 from ._oscillators import frequency_unit, mode_frequencies, network, oscillators
 from ._plotting import (
@@ -23,6 +23,7 @@ from ._plotting import (
 _N_MODES = 4  # drawn unless chosen
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class ModesDisplay:
     """How chosen oscillators of an HSSM block move under a sequence.
 
@@ -66,32 +67,19 @@ class ModesDisplay:
     (50, 2)
     """
 
-    figure_: Any
-    axes_: Any
-    lines_: list[list[Any]]
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    lines_: list[list[Any]] = field(init=False)
 
-    def __init__(
-        self,
-        *,
-        time: np.ndarray,
-        inputs: np.ndarray,
-        positions: np.ndarray,
-        modes: Sequence[int],
-        frequencies: np.ndarray,
-        block: int = 0,
-        unit: str = "cycles per step",
-        channel_names: Sequence[str] | None = None,
-        time_label: str = "time step",
-    ) -> None:
-        self.time = time
-        self.inputs = inputs
-        self.positions = positions
-        self.modes = modes
-        self.frequencies = frequencies
-        self.block = block
-        self.unit = unit
-        self.channel_names = channel_names
-        self.time_label = time_label
+    time: np.ndarray
+    inputs: np.ndarray
+    positions: np.ndarray
+    modes: Sequence[int]
+    frequencies: np.ndarray
+    block: int = 0
+    unit: str = "cycles per step"
+    channel_names: Sequence[str] | None = None
+    time_label: str = "time step"
 
     @classmethod
     def from_estimator(
@@ -224,7 +212,7 @@ class ModesDisplay:
 @torch.no_grad()
 def _positions(system, hru) -> np.ndarray:
     positions = system.run()[1].numpy()
-    if isinstance(hru, LinearHRU) and hru.complex:
+    if hru.n_oscillators > hru.state_size:
         real, imaginary = np.split(positions, 2, axis=1)
         return real + 1j * imaginary
     return positions

@@ -1,6 +1,7 @@
 """Phase portraits of a DynPMNN's neurons."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ _LEGEND_COLUMNS = 3
 _MARGIN = 0.12  # of the trajectories' extent, around them
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class PhasePortraitDisplay:
     r"""States of a DynPMNN layer's neurons on their way through the integration.
 
@@ -69,32 +71,20 @@ class PhasePortraitDisplay:
     (40, 9, 2, 2)
     """
 
-    figure_: Any
-    axes_: Any
-    trajectories_: list[Any]
-    ends_: list[Any]
-    nullclines_: list[tuple[Any, Any]]
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    trajectories_: list[Any] = field(init=False)
+    ends_: list[Any] = field(init=False)
+    nullclines_: list[tuple[Any, Any]] = field(init=False)
 
-    def __init__(
-        self,
-        *,
-        states: np.ndarray,
-        drive: np.ndarray,
-        neurons: Sequence[int],
-        grids: Sequence[tuple[np.ndarray, ...]] | None,
-        response: np.ndarray,
-        classes: np.ndarray | None = None,
-        variables: tuple[str, str] = ("v", "w"),
-        layer: int = 0,
-    ) -> None:
-        self.states = states
-        self.drive = drive
-        self.neurons = neurons
-        self.grids = grids
-        self.response = response
-        self.classes = classes
-        self.variables = variables
-        self.layer = layer
+    states: np.ndarray
+    drive: np.ndarray
+    neurons: Sequence[int]
+    grids: Sequence[tuple[np.ndarray, ...]] | None
+    response: np.ndarray
+    classes: np.ndarray | None = None
+    variables: tuple[str, str] = ("v", "w")
+    layer: int = 0
 
     @classmethod
     def from_estimator(

@@ -1,6 +1,7 @@
 """Histograms of a DynPMNN's learned physical constants."""
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ _N_BINS = 20
 _DRIVE = {"I_mean": "mean drive $I$"}
 
 
+@dataclass(eq=False, repr=False)
 class PhysicalParametersDisplay:
     """Physical constants that a DynPMNN has learned, beside what they started from.
 
@@ -50,21 +52,15 @@ class PhysicalParametersDisplay:
     True
     """
 
-    figure_: Any
-    axes_: Any
-    counts_: np.ndarray
-    edges_: np.ndarray
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    counts_: np.ndarray = field(init=False)
+    edges_: np.ndarray = field(init=False)
 
-    def __init__(
-        self,
-        parameters: pd.DataFrame,
-        *,
-        initial: Mapping[str, np.ndarray] | None = None,
-        names: Mapping[str, str] | None = None,
-    ) -> None:
-        self.parameters = parameters
-        self.initial = initial
-        self.names = names
+    parameters: pd.DataFrame
+    _: KW_ONLY
+    initial: Mapping[str, np.ndarray] | None = None
+    names: Mapping[str, str] | None = None
 
     @classmethod
     def from_estimator(cls, estimator, X=None, *, ax=None) -> "PhysicalParametersDisplay":

@@ -1,5 +1,6 @@
 """A picture of ``step_stability``."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ._plotting import COLORS, GREY, import_pyplot, legend_above
 _CEILING = 2.0  # growth a step: beyond it, unstable is unstable
 
 
+@dataclass(eq=False, repr=False)
 class StepStabilityDisplay:
     """How far a DynPMNN's chosen step is from where its solver becomes unstable.
 
@@ -45,13 +47,12 @@ class StepStabilityDisplay:
     2
     """
 
-    figure_: Any
-    ax_: Any
-    lines_: list[Any]
-    chosen_: list[Any]
+    figure_: Any = field(init=False)
+    ax_: Any = field(init=False)
+    lines_: list[Any] = field(init=False)
+    chosen_: list[Any] = field(init=False)
 
-    def __init__(self, stability: pd.DataFrame) -> None:
-        self.stability = stability
+    stability: pd.DataFrame
 
     @classmethod
     def from_estimator(cls, estimator, X, *, n_steps=None, ax=None) -> "StepStabilityDisplay":

@@ -1,5 +1,6 @@
 """How a training went, epoch by epoch."""
 
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ _CURVES = {
 _LABELS = {"train_loss": "training", "validation_loss": "validation"}
 
 
+@dataclass(eq=False, repr=False)
 class TrainingHistoryDisplay:
     """Losses, validation score and learning rate of a fitted estimator, by epoch.
 
@@ -58,16 +60,14 @@ class TrainingHistoryDisplay:
     True
     """
 
-    figure_: Any
-    axes_: Any
-    lines_: dict[str, Any]
+    figure_: Any = field(init=False)
+    axes_: Any = field(init=False)
+    lines_: dict[str, Any] = field(init=False)
 
-    def __init__(
-        self, history: pd.DataFrame, *, best_epoch: int | None = None, score_name: str = "score"
-    ) -> None:
-        self.history = history
-        self.best_epoch = best_epoch
-        self.score_name = score_name
+    history: pd.DataFrame
+    _: KW_ONLY
+    best_epoch: int | None = None
+    score_name: str = "score"
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None) -> "TrainingHistoryDisplay":

@@ -112,6 +112,21 @@ def _looks_at(x: torch.Tensor) -> bool:
 
 _later = threading.local()
 
+# What holds, as a scalar on the device, and the error where it does not.
+Found = list[tuple[torch.Tensor, Callable[[], Exception]]]
+
+
+@contextmanager
+def collected() -> Iterator[Found]:
+    """Give the checks that may wait to whoever asks for them in this block."""
+    outer = getattr(_later, "found", None)
+    found: Found = []
+    _later.found = found
+    try:
+        yield found
+    finally:
+        _later.found = outer
+
 
 @contextmanager
 def looking_later() -> Iterator[None]:
@@ -119,13 +134,8 @@ def looking_later() -> Iterator[None]:
 
     Elsewhere they are assertions on the device, which end all use of it by this process.
     """
-    outer = getattr(_later, "found", None)
-    found: list[tuple[torch.Tensor, Callable[[], Exception]]] = []
-    _later.found = found
-    try:
+    with collected() as found:
         yield
-    finally:
-        _later.found = outer
     if found and not torch.stack([holds for holds, _ in found]).all():
         raise next(error() for holds, error in found if not holds)
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from ..kernels._check import check_values
 from ..kernels.oscillators import check_epsilon, check_sequence
+from ..kernels.oscillators.engine import Reference
 from ._check import check_names, check_sizes
 
 # d^2 a < 4 is the edge of stability. At 3.96 leapfrog magnifies an oscillation ten
@@ -29,6 +30,9 @@ def unbounded(value: torch.Tensor, low: float, high: float) -> torch.Tensor:
 def uniform(*shape: int, low: float, high: float) -> torch.Tensor:
     """A tensor of uniform random numbers, in torch's default dtype."""
     return torch.empty(shape).uniform_(low, high)
+
+
+Tensors = dict[str, torch.Tensor]
 
 
 class _ZeroPast(torch.autograd.Function):
@@ -53,11 +57,40 @@ def zero_past(x: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     return x if lengths is None else _ZeroPast.apply(x, lengths)
 
 
-class HRU(nn.Module):
-    """Checks and readout of a Hamiltonian recurrent unit; see its subclasses."""
+def return_error(returned: torch.Tensor, first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    """How far from where they began oscillators come back to, by the size of their motion.
 
+    Parameters
+    ----------
+    returned, first, last : Tensor of shape (2, batch, modes)
+        The first state as :meth:`HRU.undo` gives it, as it was, and the last.
+
+    Returns
+    -------
+    Tensor of shape (batch,)
+        Length of `returned` - `first`, over that of the longer one of `first` and `last`;
+        zero where nothing moves.
+    """
+    off, *sizes = (
+        torch.linalg.vector_norm(x.double(), dim=(0, 2)) for x in (returned - first, first, last)
+    )
+    size = torch.maximum(*sizes)
+    return off / torch.where(size == 0, 1.0, size)
+
+
+class HRU(nn.Module):
+    """What Hamiltonian recurrent units do; their oscillators and maps are the subclasses'."""
+
+    _unit: Callable[..., tuple[torch.Tensor, torch.Tensor]]
+    _undo: Callable[..., torch.Tensor]
+    kind: Reference  # its oscillators in plain torch
+    # Second derivatives of the potential of each mode: about rest, and far out if it differs.
+    stiffnesses: Callable[[], tuple[torch.Tensor, ...]]
     # Of `dynamics`, the potential's largest second derivative of each mode.
     _curvature: Callable[..., torch.Tensor]
+    dynamics: Callable[[], tuple[torch.Tensor, ...]]
+    # Of `dynamics`, arguments of the two functions: input maps, output maps, parameters.
+    _arguments: Callable[..., tuple[Tensors, Tensors, Tensors]]
 
     def __init__(self, input_size: int, state_size: int, gradient: str, epsilon: float | str):
         super().__init__()
@@ -81,6 +114,143 @@ class HRU(nn.Module):
             f"{self.input_size}, {self.state_size}, gradient={self.gradient!r}, "
             f"epsilon={self.epsilon!r}"
         )
+
+    def driven(self, u: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Give the drive (..., n_oscillators) of an input u, and the oscillators' parameters.
+
+        As the functions of `kind` take them, and :func:`leapfrog`.
+        """
+        into, _, parameters = self._arguments(*self.dynamics())
+        return u @ into["b_matrix"].T + into.get("bias", 0.0), tuple(parameters.values())
+
+    @property
+    def n_oscillators(self) -> int:
+        """Oscillators of the state: two a complex mode, real parts first, else one."""
+        return self.state_size
+
+    def forward(
+        self,
+        u: torch.Tensor,
+        state: torch.Tensor | None = None,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run the oscillators.
+
+        A sequence may be fed in pieces, with the state carried on: outputs and gradients are
+        those of the whole.
+
+        Parameters
+        ----------
+        u : Tensor of shape (batch, time, input_size)
+            Input.
+        state : Tensor of shape (2, batch, n_oscillators), optional
+            Where they begin, as an earlier call returned it: momenta times step sizes, and
+            positions. At rest in the origin by default.
+        dt : Tensor of shape (batch, time), optional
+            Factor of the step size at every step; it gets no gradient. Steps past a
+            sample's length are ignored.
+        lengths : Tensor of shape (batch,), optional
+            Number of steps of each sample, which may be none; later input is ignored.
+
+        Returns
+        -------
+        o : Tensor of shape (batch, time, input_size)
+            Zero past a sample's length.
+        state : Tensor of shape (2, batch, n_oscillators)
+            After each sample's last step; of a sample without steps, the one it began with.
+
+        Raises
+        ------
+        TypeError
+            If `u`, `state` or `dt` is not real or `lengths` not integer.
+        ValueError
+            If a shape does not fit, a length or a step is out of range, or the largest
+            step is unstable.
+        """
+        dynamics = self.dynamics()
+        self._check(u, dt, lengths, dynamics)
+        into, out, parameters = self._arguments(*dynamics)
+        return self._unit(
+            zero_past(u, lengths), **into, **out, **parameters, state=state, dt=dt,
+            lengths=lengths, gradient=self.gradient, epsilon=self.epsilon, checked=True,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def undo(
+        self,
+        u: torch.Tensor,
+        state: torch.Tensor,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Run time backwards, from the state after `u` to the one before.
+
+        Exact but for rounding, which :meth:`return_error` measures. Without a gradient.
+
+        Parameters
+        ----------
+        u, dt, lengths
+            As of the :meth:`forward` that is undone.
+        state : Tensor of shape (2, batch, n_oscillators)
+            The last state, as it returned it.
+
+        Returns
+        -------
+        Tensor of shape (2, batch, n_oscillators)
+            The state it began with.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of :meth:`forward`.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sklearn_physrnn.nn import LinearHRU
+        >>> layer, u = LinearHRU(3, 8), torch.randn(2, 100, 3)
+        >>> o, state = layer(u)
+        >>> bool((layer.undo(u, state).abs() < 1e-4).all())  # they began at rest
+        True
+        """
+        dynamics = self.dynamics()
+        self._check(u, dt, lengths, dynamics)
+        into, _, parameters = self._arguments(*dynamics)
+        return self._undo(
+            u, **into, **parameters, state=state, dt=dt, lengths=lengths, checked=True
+        )
+
+    @torch.no_grad()
+    def return_error(
+        self,
+        u: torch.Tensor,
+        state: torch.Tensor | None = None,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """How far from the first state :meth:`undo` comes out, by the size of the motion.
+
+        It says whether rounding, or chaos, has cut the thread between end and beginning: the
+        dynamics magnify an error of a gradient as they do this one.
+
+        Parameters
+        ----------
+        u, state, dt, lengths
+            As of :meth:`forward`.
+
+        Returns
+        -------
+        Tensor of shape (batch,)
+            Distance of the two first states, over the length of the longer one of the first
+            and the last.
+        """
+        _, last = self(u, state, dt=dt, lengths=lengths)
+        first = torch.zeros_like(last) if state is None else state
+        return return_error(self.undo(u, last, dt=dt, lengths=lengths), first, last)
 
     def _check(self, u, dt, lengths, dynamics) -> None:
         check_sequence("u", u, dt, lengths)

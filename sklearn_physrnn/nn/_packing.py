@@ -5,7 +5,7 @@ time sees sequences: in groups of similar length, each padded to its own longest
 one long sequence among short ones costs what its steps cost.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -29,7 +29,7 @@ class Packing:
     Parameters
     ----------
     lengths : ndarray of shape (n_samples,)
-        Steps of each sequence, at least one.
+        Steps of each sequence; zero of one that has none in this piece of time.
 
     Attributes
     ----------
@@ -51,17 +51,18 @@ class Packing:
         # Of several groups, the samples in the order in which they stand in them.
         self._order: np.ndarray | None = None
         if _too_much(self._n_room - self.n_steps, self.n_steps):
-            self._order = np.argsort(-lengths, kind="stable")
+            n_present = np.count_nonzero(lengths)
+            self._order = np.argsort(-lengths, kind="stable")[:n_present]
             self._shapes = _group(lengths[self._order])
             self._n_room = sum(size * longest for size, longest in self._shapes)
 
     @classmethod
-    def of(cls, lengths: torch.Tensor) -> "Packing":
+    def of(cls, lengths: torch.Tensor, least: int = 1) -> "Packing":
         """Make it from a tensor, for which it waits if that is on a GPU."""
         check_lengths(lengths, len(lengths), np.iinfo(np.int64).max)
         host = lengths.cpu().numpy().astype(np.int64)
-        if not len(host) or host.min() < 1:
-            raise ValueError("lengths must be at least 1.")
+        if not len(host) or host.min() < least:
+            raise ValueError(f"lengths must be at least {least}.")
         return cls(host)
 
     def __len__(self) -> int:
@@ -123,45 +124,74 @@ class Packing:
             for start, stop in pairwise(bounds.tolist())
         ]
 
+    def places(self, distance: int, first: int, device: torch.device) -> torch.Tensor:
+        """Number the packed steps: from `first` in a sequence, `distance` between two."""
+        starts = np.arange(len(self)) * distance + first
+        return self._on(device, ("places", distance, first), lambda: self.rows(starts))
+
     def counts(self, device: torch.device) -> torch.Tensor:
         """Steps of each sequence, (n_samples, 1)."""
         return self._on(device, "counts", lambda: self.lengths[:, None])
 
-    def in_order(self, groups: list[torch.Tensor]) -> torch.Tensor:
-        """Give what the groups have of each sequence, (samples, ...), in the batch's order."""
+    def shared(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Deal `x` (..., samples, features), one row a sequence, out to the groups."""
+        if self._order is None:
+            return [x]
+        order = self._order
+        x = x.index_select(-2, self._on(x.device, "shared", lambda: order))
+        return list(x.split([size for size, _ in self._shapes], -2))
+
+    def in_order(
+        self, groups: Sequence[torch.Tensor], before: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Undo :meth:`shared`.
+
+        Sequences without a step are in no group: they keep what they had `before`.
+        """
         if self._order is None:
             return groups[0]
-        x, order = torch.cat(groups), self._order
-        return x.index_select(0, self._on(x.device, "order", lambda: np.argsort(order)))
+        x, order = torch.cat(list(groups), -2), self._order
+        if len(order) == len(self):
+            return x.index_select(-2, self._on(x.device, "order", lambda: np.argsort(order)))
+        assert before is not None
+        return before.index_copy(-2, self._on(x.device, "shared", lambda: order), x)
+
+    def present(self, device: torch.device) -> torch.Tensor | None:
+        """Tell which sequences have a step, (n_samples, 1); None if all have."""
+        return None if self.lengths.min() > 0 else self.counts(device) > 0
 
     def last(self, x: torch.Tensor) -> torch.Tensor:
-        """Each sequence's last step, (n_samples, ...)."""
-        ends = self._on(x.device, "last", lambda: self.starts + self.lengths - 1)
+        """Each sequence's last step, (n_samples, ...); of one without, any other's."""
+        ends = self._on(x.device, "last", lambda: np.maximum(self.starts + self.lengths - 1, 0))
         return x.index_select(0, ends)
 
-    def every(self, x: torch.Tensor, distance: int) -> torch.Tensor:
-        """Steps `distance`, 2 `distance` and so on of each sequence, packed."""
+    def every(self, x: torch.Tensor, distance: int, before: int = 0) -> torch.Tensor:
+        """Steps `distance`, 2 `distance` and so on of each sequence, packed.
+
+        Counted with the steps `before` this piece of the sequences.
+        """
 
         def make() -> np.ndarray:
-            sample, number = self._every(distance)
-            return self.starts[sample] + (number + 1) * distance - 1
+            sample, number = self._every(distance, before)
+            first = distance * (before // distance + 1) - before - 1
+            return self.starts[sample] + first + number * distance
 
-        return x.index_select(0, self._on(x.device, ("every", distance), make))
+        return x.index_select(0, self._on(x.device, ("every", distance, before), make))
 
-    def padded(self, x: torch.Tensor, distance: int, width: int) -> torch.Tensor:
+    def padded(self, x: torch.Tensor, distance: int, width: int, before: int = 0) -> torch.Tensor:
         """Pad what :meth:`every` gives with zeros, to (n_samples, width, ...)."""
 
         def make() -> np.ndarray:
-            sample, number = self._every(distance)
+            sample, number = self._every(distance, before)
             return sample * width + number
 
-        places = self._on(x.device, ("padded", distance, width), make)
+        places = self._on(x.device, ("padded", distance, width, before), make)
         x = _Spread.apply(x, places, len(self) * width)
         return x.view(len(self), width, *x.shape[1:])
 
-    def _every(self, distance: int) -> tuple[np.ndarray, np.ndarray]:
+    def _every(self, distance: int, before: int) -> tuple[np.ndarray, np.ndarray]:
         """Sample, and number within it, of every step that is chosen."""
-        counts = self.lengths // distance
+        counts = (before + self.lengths) // distance - before // distance
         firsts = counts.cumsum() - counts
         number = np.arange(counts.sum()) - np.repeat(firsts, counts)
         return np.repeat(np.arange(len(self)), counts), number
@@ -247,6 +277,7 @@ def pack(
     dt: torch.Tensor | None,
     lengths: torch.Tensor | Packing | None,
     n_dims: int,
+    least: int = 1,
 ) -> Packed:
     """Pack sequences that come padded, with `lengths`; leave others as they are.
 
@@ -259,6 +290,8 @@ def pack(
     lengths : Tensor of shape (batch,), Packing or None
     n_dims : int
         Dimensions of `x` when it is not packed.
+    least : int
+        Steps that each sequence must have.
 
     Returns
     -------
@@ -276,7 +309,7 @@ def pack(
     padded = x.ndim == n_dims
     if padded and isinstance(lengths, torch.Tensor):
         check_lengths(lengths, *x.shape[:2])
-    packing = lengths if isinstance(lengths, Packing) else Packing.of(lengths)
+    packing = lengths if isinstance(lengths, Packing) else Packing.of(lengths, least)
     shape = (len(packing), x.shape[1]) if padded else (packing.n_steps,)
     if x.ndim not in (n_dims, n_dims - 1) or x.shape[: len(shape)] != shape:
         raise ValueError(

@@ -6,51 +6,34 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from ._dropout import Dropout
+from ._dropout import Dropout, Masks, drawn_key, sample_places
 from ._packing import Packing, Sequences, groups, pack
+from ._readout import READOUTS, gathered, nothing_read, read, read_so_far
+from ._walk import Piece, State, Tensors, along_time
 
-READOUTS = ("last", "mean", "max")
+__all__ = ["READOUTS", "Recurrent", "RecurrentModel"]
+
+_LAYERS, _HEAD = 1, 2  # parts with dropout masks of their own, beside the embedding
 
 
 class Recurrent(Protocol):
-    """What the model needs of its recurrent layers: nn.LSTM's manners, and two keywords."""
+    """What the model needs of its recurrent layers: nn.LSTM's manners, and more keywords.
+
+    `masks` is given where a key for them was drawn, for dropout between the layers.
+    """
+
+    def rest(self, n_samples: int) -> Tensors:
+        """Give the state before the first step: tensors (..., n_samples, features)."""
 
     def __call__(
         self,
         x: torch.Tensor,
+        state: Tensors | None = None,
         *,
         dt: torch.Tensor | None = None,
         lengths: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, object]: ...
-
-
-def read_out(
-    output: torch.Tensor, readout: str, lengths: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Reduce outputs (batch, time, features) over each sample's own steps.
-
-    Parameters
-    ----------
-    output : Tensor of shape (batch, time, features)
-        Zero past a sample's length.
-    readout : {"last", "mean", "max"}
-    lengths : Tensor of shape (batch,) or None
-        Steps of each sample; all of them if None.
-
-    Returns
-    -------
-    Tensor of shape (batch, features)
-    """
-    if lengths is None:
-        if readout == "last":
-            return output[:, -1]
-        return output.mean(1) if readout == "mean" else output.amax(1)
-    if readout == "last":
-        return output[torch.arange(len(output), device=output.device), lengths - 1]
-    if readout == "mean":
-        return output.sum(1) / lengths.unsqueeze(1).to(output)
-    padding = torch.arange(output.shape[1], device=output.device) >= lengths.unsqueeze(1)
-    return output.masked_fill(padding.unsqueeze(2), -torch.inf).amax(1)
+        masks: Masks | None = None,
+    ) -> tuple[torch.Tensor, Tensors]: ...
 
 
 class RecurrentModel(nn.Module):
@@ -66,11 +49,18 @@ class RecurrentModel(nn.Module):
         Number of outputs.
     embedding : nn.Embedding or None
         Applied first, to integer tokens (batch, time).
-    readout : {"last", "mean", "max"}
-        How a sequence of hidden states becomes one.
+    readout : {"last", "mean", "max", "sequence"}
+        How a sequence of hidden states becomes one; with "sequence" the head sees every
+        `every`-th by itself.
+    every : int
+        Distance of the steps that readout "sequence" reads: counting from one, steps
+        `every`, 2 `every` and so on.
     dropout : float
         Of the embedding and before the head.
     """
+
+    recurrent: Recurrent
+    every = 1  # of models that were pickled before there was a choice
 
     def __init__(
         self,
@@ -80,12 +70,14 @@ class RecurrentModel(nn.Module):
         *,
         embedding: nn.Embedding | None = None,
         readout: str = "last",
+        every: int = 1,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.recurrent = recurrent
+        self.recurrent = recurrent  # type: ignore[assignment]
         self.readout = readout
+        self.every = every
         self.dropout = Dropout(dropout)
         # NOTE[paper]: the published head normalises over the batch. Normalising each
         # sample by itself does the same for training, and works for a batch of one.
@@ -104,7 +96,7 @@ class RecurrentModel(nn.Module):
         dt: torch.Tensor | None = None,
         lengths: torch.Tensor | Packing | None = None,
     ) -> torch.Tensor:
-        """Map sequences to outputs (batch, output_size).
+        """Map sequences to outputs.
 
         Parameters
         ----------
@@ -115,14 +107,127 @@ class RecurrentModel(nn.Module):
             Time elapsed before each step; 1 if None.
         lengths : Tensor of shape (batch,) or None
             Steps of each sample, at least one; all of them if None.
+
+        Returns
+        -------
+        Tensor of shape (batch, output_size)
+            With readout "sequence", of shape (batch, time // every, output_size), zero
+            past a sample's length; of packed sequences, time is the longest length.
         """
-        packing, sequences = self.sequences(x, dt=dt, lengths=lengths)
-        read = []
-        for group, steps, own in sequences:
-            output, _ = self.recurrent(group, dt=steps, lengths=own)
-            read.append(read_out(output, self.readout, own))
-        hidden = read[0] if packing is None else packing.in_order(read)
-        return self.head(self.dropout(hidden))
+        n_samples = len(x) if lengths is None or x.ndim == self._n_dims else len(lengths)
+        outputs, state = self._walk(x, self.begin(n_samples), dt, lengths, least=1)
+        return self.conclude(state) if outputs is None else outputs
+
+    def begin(self, n_samples: int) -> State:
+        """Give the state before the first step; in training, with new dropout masks."""
+        weight = self._into_head.weight
+        return State(
+            self.recurrent.rest(n_samples),
+            nothing_read(self.readout, n_samples, self.width, weight),
+            key=drawn_key(*self._dropouts(), device=weight.device),
+        )
+
+    def _dropouts(self) -> list[Dropout]:
+        return [part for part in self.modules() if isinstance(part, Dropout)]
+
+    def walk(
+        self,
+        x: torch.Tensor,
+        state: State,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | Packing | None = None,
+    ) -> tuple[torch.Tensor | None, State]:
+        """Go on through a piece of the sequences.
+
+        Parameters
+        ----------
+        x, dt
+            As :meth:`forward` takes them, of the steps of the piece.
+        state : State
+            Of :meth:`begin`, or of the piece before.
+        lengths : Tensor of shape (batch,) or None
+            How many steps of this piece each sample still has, from 0.
+
+        Returns
+        -------
+        outputs : Tensor or None
+            With readout "sequence" those of the steps `every`, 2 `every` and so on of the
+            sequences that are in this piece.
+        state : State
+        """
+        return self._walk(x, state, dt, lengths, least=0)
+
+    def conclude(self, state: State) -> torch.Tensor:
+        """Map what the steps so far left to outputs (batch, output_size)."""
+        hidden = read_so_far(self.readout, state)
+        masks = None
+        if state.key is not None:
+            masks = Masks(state.key, sample_places(len(hidden), hidden.device), _HEAD)
+        return self._headed(hidden, masks)
+
+    def _walk(self, x, state, dt, lengths, *, least: int) -> tuple[torch.Tensor | None, State]:
+        packed, dt, packing = pack("x", x, dt, lengths, self._n_dims, least)
+        piece = Piece(x, packing, self._n_dims, state)
+        x = self._embedded(packed, piece.masks())
+        heard, recurrent, readout = None, state.recurrent, state.readout
+        if not piece.empty:
+            between = piece.masks_of_groups(_LAYERS) if self._drops_between else None
+            sequences = groups(x, dt, packing)
+            heard, recurrent = along_time(self.recurrent, sequences, packing, recurrent, between)
+        if self.readout == "sequence":
+            return self._at_steps(heard, piece), state.after(piece, recurrent, None)
+        if heard is not None and readout is not None:
+            readout = gathered(self.readout, readout, self._read(heard, packing, readout), packing)
+        return None, state.after(piece, recurrent, readout)
+
+    @property
+    def width(self) -> int:
+        """Width of the recurrent layers' output."""
+        return self._into_head.in_features
+
+    @property
+    def _into_head(self) -> nn.Linear:
+        layer = self.head[0]
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+    @property
+    def _n_dims(self) -> int:
+        """Dimensions of inputs that are not packed."""
+        return 3 if self.embedding is None else 2
+
+    @property
+    def _drops_between(self) -> bool:
+        return getattr(self.recurrent, "dropout", 0.0) > 0
+
+    def _embedded(self, x: torch.Tensor, masks: Masks | None) -> torch.Tensor:
+        return x if self.embedding is None else self.dropout(self.embedding(x), masks)
+
+    def _read(self, heard, packing, before: torch.Tensor) -> torch.Tensor:
+        if packing is None:
+            return read(heard[0], self.readout)
+        lengths = packing.group_lengths(before.device)
+        found = [read(x, self.readout, own) for x, own in zip(heard, lengths, strict=True)]
+        if self.readout == "mean":  # a sample without a step adds nothing
+            before = torch.zeros_like(before)
+        return packing.in_order(found, before)
+
+    def _at_steps(self, heard: list[torch.Tensor] | None, piece: Piece) -> torch.Tensor:
+        """Give the head's outputs at every `every`-th step of what the layers heard."""
+        if heard is None:
+            hidden = self._into_head.weight.new_empty(0, self.width)
+        else:
+            x = heard[0] if piece.packing is None else piece.packing.collect(heard)
+            hidden = piece.chosen(x, self.every)
+        outputs = self._headed(hidden, piece.masks_of_chosen(self.every, _HEAD))
+        return piece.laid_out(outputs, self.every)
+
+    def _headed(self, hidden: torch.Tensor, masks: Masks | None) -> torch.Tensor:
+        hidden = self.dropout(hidden, masks)
+        for layer in self.head:
+            hidden = layer(hidden, masks) if isinstance(layer, Dropout) else layer(hidden)
+        return hidden
 
     def sequences(
         self,
@@ -140,7 +245,5 @@ class RecurrentModel(nn.Module):
         sequences : iterator of (x, dt, lengths)
             Groups of sequences, (batch, time, features).
         """
-        x, dt, packing = pack("x", x, dt, lengths, 3 if self.embedding is None else 2)
-        if self.embedding is not None:
-            x = self.dropout(self.embedding(x))
-        return packing, groups(x, dt, packing)
+        x, dt, packing = pack("x", x, dt, lengths, self._n_dims)
+        return packing, groups(self._embedded(x, None), dt, packing)

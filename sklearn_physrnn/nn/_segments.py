@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ._block import Block
 from ._check import check_at_least_one
 from ._dropout import Dropout
 from ._members import MemberHead
 from .dynpmnn import DynPMNN
-from .hssm import _Block
 
 
 class ForecastCore(nn.Module):
@@ -240,7 +240,7 @@ class OscillatorCore(ForecastCore):
             n_channels, window_length, horizon, segment_length, hidden_size, n_features
         )
         self.blocks = nn.ModuleList(
-            _Block(hidden_size, state_size, dynamics, norm, dropout, **options)
+            Block(hidden_size, state_size, dynamics, norm, dropout, **options)
             for _ in range(num_blocks)
         )
         self.head = SegmentHead(self.segments, hidden_size, n_quantiles, dropout)
@@ -251,7 +251,7 @@ class OscillatorCore(ForecastCore):
         targets = self.segments.targets(len(z), features)
         x = torch.cat((context, targets), 2).flatten(0, 1)
         for block in self.blocks:
-            x = block(x, None, None)
+            x, _ = block(x)
         return self.head(x[:, self.segments.n_in :].view_as(targets))
 
 

@@ -1,43 +1,21 @@
 """Deep state space model of Hamiltonian recurrent units."""
 
-from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import nn
-from torch.nn.functional import gelu, glu
 
 from ..kernels._check import check_tensors
 from ..kernels.oscillators import check_sequence
+from ._block import UNITS, Block
 from ._check import check_dropout, check_names, check_sizes
-from ._dropout import Dropout
-from ._hru import HRU
+from ._dropout import drawn_key
 from ._norm import NORMS, SequenceNorm
-from ._packing import Packing, groups, pack
-from .linear_hru import LinearHRU
-from .nonlinear_hru import NonlinearHRU
+from ._packing import Packing, pack
+from ._readout import gathered, nothing_read, read, read_so_far, summed
+from ._walk import Piece, State
 
-_UNITS: dict[str, Callable[..., HRU]] = {"linear": LinearHRU, "nonlinear": NonlinearHRU}
 _READOUTS = ("mean", "last", "sequence")
-
-
-class _Block(nn.Module):
-    # Norm, oscillators, GELU, dropout, gated linear unit, dropout, around a skip.
-    def __init__(self, hidden_size, state_size, dynamics, norm, dropout, **options):
-        super().__init__()
-        self.norm = NORMS[norm](hidden_size)
-        self.hru = _UNITS[dynamics](hidden_size, state_size, **options)
-        self.gate = nn.Linear(hidden_size, 2 * hidden_size)
-        self.dropout = Dropout(dropout)
-
-    def forward(self, x, dt=None, packing=None, weights=None):
-        """Map steps (..., hidden_size), packed where there is a packing; weights one a step."""
-        heard = [
-            self.hru(sequences, dt=steps, lengths=lengths)
-            for sequences, steps, lengths in groups(self.norm(x, weights), dt, packing)
-        ]
-        h = heard[0] if packing is None else packing.collect(heard)
-        h = glu(self.gate(self.dropout(gelu(h))))
-        return x + self.dropout(h)
 
 
 class HSSM(nn.Module):
@@ -129,7 +107,7 @@ class HSSM(nn.Module):
             if size < 1:
                 raise ValueError(f"{name} must be a positive integer, got {size!r}.")
         for name, value, allowed in (
-            ("dynamics", dynamics, tuple(_UNITS)),
+            ("dynamics", dynamics, tuple(UNITS)),
             ("norm", norm, tuple(NORMS)),
             ("readout", readout, _READOUTS),
         ):
@@ -145,7 +123,7 @@ class HSSM(nn.Module):
         self.every = every
         self.encoder = nn.Linear(input_size, hidden_size)
         self.blocks = nn.ModuleList(
-            _Block(hidden_size, state_size, dynamics, norm, dropout, **options)
+            Block(hidden_size, state_size, dynamics, norm, dropout, **options)
             for _ in range(num_blocks)
         )
         self.head = nn.Linear(hidden_size, output_size)
@@ -195,31 +173,151 @@ class HSSM(nn.Module):
             step is unstable.
         """
         self._check(u, dt, lengths, weights)
-        x, dt, packing = pack("u", u, dt, lengths, 3)
+        n_samples = len(u) if lengths is None or u.ndim == 3 else len(lengths)
+        state = self.begin(n_samples)
+        outputs, state = self._walk(u, state, dt, lengths, weights=weights, least=1)
+        return self.conclude(state) if outputs is None else outputs
+
+    def begin(self, n_samples: int) -> State:
+        """Give the state before the first step; in training, with new dropout masks."""
+        weight = self.head.weight
+        return State(
+            tuple(block.rest(n_samples) for block in self._blocks),
+            nothing_read(self.readout, n_samples, self.width, weight),
+            key=drawn_key(self._blocks[0].dropout, device=weight.device),
+        )
+
+    def walk(
+        self,
+        u: torch.Tensor,
+        state: State,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | Packing | None = None,
+    ) -> tuple[torch.Tensor | None, State]:
+        """Go on through a piece of the sequences.
+
+        Parameters
+        ----------
+        u, dt
+            As :meth:`forward` takes them, of the steps of the piece.
+        state : State
+            Of :meth:`begin`, or of the piece before.
+        lengths : Tensor of shape (batch,) or None
+            How many steps of this piece each sample still has, from 0.
+
+        Returns
+        -------
+        outputs : Tensor or None
+            With readout "sequence" those of the steps `every`, 2 `every` and so on of the
+            sequences that are in this piece.
+        state : State
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of :meth:`forward`; in training also with batch normalisation, which needs all
+            steps at once.
+        """
+        self._check(u, dt, lengths, None)
+        self._check_walks()
+        return self._walk(u, state, dt, lengths)
+
+    def walk_back(
+        self,
+        u: torch.Tensor,
+        state: State,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | Packing | None = None,
+    ) -> tuple[torch.Tensor | None, State, State]:
+        """Undo a piece of the sequences block by block, and walk through it again.
+
+        Nothing is kept of a walk but its last state: what the oscillators heard in the first
+        block is in `u`, what they heard in each other follows from the one below.
+
+        Parameters
+        ----------
+        u, dt, lengths
+            Of the piece.
+        state : State
+            After it. Its sum or last step is not undone.
+
+        Returns
+        -------
+        outputs : Tensor or None
+            As of :meth:`walk`.
+        before : State
+            Before the piece, but for rounding, and but for the readout. Gradients with
+            respect to it are to be had.
+        after : State
+            Again after it.
+        """
+        self._check(u, dt, lengths, None)
+        self._check_walks()
+        if isinstance(lengths, torch.Tensor):
+            lengths = Packing.of(lengths, least=0)
+        before = state._replace(position=state.position - Piece(u, lengths, 3, state).n_steps)
+        undone: list[torch.Tensor] = []
+        outputs, after = self._walk(u, before, dt, lengths, undone=undone)
+        return outputs, before._replace(recurrent=tuple(undone) or before.recurrent), after
+
+    def conclude(self, state: State) -> torch.Tensor:
+        """Map what the steps so far left to outputs (batch, output_size)."""
+        return self.head(read_so_far(self.readout, state))
+
+    def _walk(
+        self, u, state, dt, lengths, *, weights=None, least=0, undone=None
+    ) -> tuple[torch.Tensor | None, State]:
+        x, dt, packing = pack("u", u, dt, lengths, 3, least)
+        piece = Piece(u, packing, 3, state)
         if weights is not None:
             weights = (
                 weights[:, None].expand(u.shape[:2])
                 if packing is None
                 else packing.repeat(weights)
             )
-        x = self.encoder(x)
-        for block in self.blocks:
-            x = block(x, dt, packing, weights)
-        if self.readout != "sequence":
-            return self.head(self._read_out(x, packing))
-        if packing is None:
-            return self.head(x[:, self.every - 1 :: self.every])
-        x = self.head(packing.every(x, self.every))
-        n_steps = u.shape[1] if u.ndim == 3 else packing.longest
-        return packing.padded(x, self.every, n_steps // self.every)
+        x, recurrent = self.encoder(x), []
+        masks = piece.masks()
+        for block, own in zip(self._blocks, state.recurrent, strict=True):
+            if not piece.empty:
+                if undone is not None:
+                    own = block.undo(x, own, dt=dt, packing=packing).requires_grad_()
+                    undone.append(own)
+                x, own = block(x, own, dt=dt, packing=packing, weights=weights, masks=masks)
+            recurrent.append(own)
+        if self.readout == "sequence":
+            outputs = piece.laid_out(self.head(piece.chosen(x, self.every)), self.every)
+            return outputs, state.after(piece, tuple(recurrent), None)
+        readout = state.readout
+        assert readout is not None
+        if not piece.empty:
+            readout = gathered(self.readout, readout, self._read(x, packing, readout), packing)
+        return None, state.after(piece, tuple(recurrent), readout)
 
-    def _read_out(self, x: torch.Tensor, packing: Packing | None) -> torch.Tensor:
+    @property
+    def width(self) -> int:
+        """Width of the blocks."""
+        return self.head.in_features
+
+    @property
+    def _blocks(self) -> list[Block]:
+        return cast(list[Block], self.blocks)
+
+    def _read(self, x: torch.Tensor, packing: Packing | None, before: torch.Tensor):
         if packing is None:
-            return x[:, -1] if self.readout == "last" else x.sum(1) / x.shape[1]
+            return read(x, self.readout)
         if self.readout == "last":
             return packing.last(x)
-        sums = [sequences.sum(1) for sequences in packing.spread(x)]
-        return packing.in_order(sums) / packing.counts(x.device)
+        sums = [summed(sequences) for sequences in packing.spread(x)]
+        return packing.in_order(sums, torch.zeros_like(before))
+
+    def _check_walks(self) -> None:
+        if self.training and self.takes_weights:
+            raise ValueError(
+                "In training, batch normalisation needs all steps of a batch at once, and not a "
+                "piece of them: set norm='layer' or norm=None, or call eval() first."
+            )
 
     def _check(self, u, dt, lengths, weights) -> None:
         check_tensors(u=u, weights=weights)

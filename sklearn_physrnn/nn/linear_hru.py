@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
-from ..kernels.oscillators import oscillator_unit
+from ..kernels.oscillators import oscillator_unit, undo_oscillator_unit
+from ..kernels.oscillators.linear import reference
 from ._check import check_flags
-from ._hru import HRU, STABLE, bounded, unbounded, uniform, zero_past
+from ._hru import HRU, STABLE, bounded, unbounded, uniform
 
 _STEP = 1e-3, STABLE**0.5 / 2  # with stiffness below 4, step^2 stiffness < STABLE
 _STIFFNESS = 1e-4, 4.0
@@ -67,9 +68,18 @@ class LinearHRU(HRU):
     >>> import torch
     >>> from sklearn_physrnn.nn import LinearHRU
     >>> layer = LinearHRU(3, 8, gradient="rhel")
-    >>> layer(torch.randn(2, 100, 3)).shape
-    torch.Size([2, 100, 3])
+    >>> o, state = layer(torch.randn(2, 100, 3))
+    >>> o.shape, state.shape
+    (torch.Size([2, 100, 3]), torch.Size([2, 2, 16]))
+
+    A sequence may be fed in pieces, with the state carried on:
+
+    >>> o, state = layer(torch.randn(2, 10, 3), state)
     """
+
+    _unit = staticmethod(oscillator_unit)
+    kind = reference
+    _undo = staticmethod(undo_oscillator_unit)
 
     def __init__(
         self,
@@ -105,51 +115,24 @@ class LinearHRU(HRU):
         """
         return bounded(self.stiffness_raw, *_STIFFNESS), bounded(self.step_raw, *_STEP)
 
+    def stiffnesses(self) -> tuple[torch.Tensor]:
+        """Second derivative of the potential of each mode, which is one everywhere."""
+        return self.dynamics()[:1]
+
     def _curvature(self, stiffness, step):
         return stiffness
 
-    def forward(
-        self,
-        u: torch.Tensor,
-        *,
-        dt: torch.Tensor | None = None,
-        lengths: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Run the oscillators from rest.
+    @property
+    def n_oscillators(self) -> int:
+        """Oscillators of the state: two a complex mode, real parts first, else one."""
+        return 2 * self.state_size if self.complex else self.state_size
 
-        Parameters
-        ----------
-        u : Tensor of shape (batch, time, input_size)
-            Input.
-        dt : Tensor of shape (batch, time), optional
-            Factor of the step size at every step; it gets no gradient. Steps past a
-            sample's length are ignored.
-        lengths : Tensor of shape (batch,), optional
-            Number of steps of each sample; later input is ignored.
-
-        Returns
-        -------
-        o : Tensor of shape (batch, time, input_size)
-            Zero past a sample's length.
-
-        Raises
-        ------
-        TypeError
-            If `u` or `dt` is not real or `lengths` not integer.
-        ValueError
-            If a shape does not fit, a length or a step is out of range, or the largest
-            step is unstable.
-        """
-        dynamics = self.dynamics()
-        self._check(u, dt, lengths, dynamics)
-        stiffness, step = dynamics
+    def _arguments(self, stiffness, step):
         b_matrix: torch.Tensor = self.B
         c_matrix: torch.Tensor = self.C
         if self.complex:
             stiffness, step = stiffness.repeat(2), step.repeat(2)
             b_matrix = torch.cat([self.B[..., 0], self.B[..., 1]])
             c_matrix = torch.cat([self.C[..., 0], -self.C[..., 1]], 1)
-        return oscillator_unit(
-            zero_past(u, lengths), b_matrix, c_matrix, self.D, stiffness, step, dt=dt,
-            lengths=lengths, gradient=self.gradient, epsilon=self.epsilon,
-        )  # fmt: skip
+        out = {"c_matrix": c_matrix, "skip": self.D}
+        return {"b_matrix": b_matrix}, out, {"stiffness": stiffness, "step": step}

@@ -4,9 +4,10 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from ..kernels.oscillators import nonlinear_oscillator_unit
+from ..kernels.oscillators import nonlinear_oscillator_unit, undo_nonlinear_oscillator_unit
+from ..kernels.oscillators.nonlinear import reference
 from ._check import check_numbers
-from ._hru import HRU, STABLE, bounded, unbounded, uniform, zero_past
+from ._hru import HRU, STABLE, bounded, unbounded, uniform
 
 _MIN_W = 0.1
 _MIN_ALPHA = 1e-3
@@ -87,9 +88,14 @@ class NonlinearHRU(HRU):
     >>> import torch
     >>> from sklearn_physrnn.nn import NonlinearHRU
     >>> layer = NonlinearHRU(3, 8, gradient="rhel")
-    >>> layer(torch.randn(2, 100, 3)).shape
-    torch.Size([2, 100, 3])
+    >>> o, state = layer(torch.randn(2, 100, 3))
+    >>> o.shape, state.shape
+    (torch.Size([2, 100, 3]), torch.Size([2, 2, 8]))
     """
+
+    _unit = staticmethod(nonlinear_oscillator_unit)
+    kind = reference
+    _undo = staticmethod(undo_nonlinear_oscillator_unit)
 
     def __init__(
         self,
@@ -128,44 +134,14 @@ class NonlinearHRU(HRU):
         step = bounded(self.step_raw, *_STEP)
         return w, c, alpha, step / torch.sqrt(1 + step**2 * (alpha + c * w) / STABLE)
 
+    def stiffnesses(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Second derivative of the potential of each mode, about rest and far out."""
+        w, c, alpha, _ = self.dynamics()
+        return alpha + c * w / torch.cosh(self.b) ** 2, alpha
+
     def _curvature(self, w, c, alpha, step):
         return alpha + c * w
 
-    def forward(
-        self,
-        u: torch.Tensor,
-        *,
-        dt: torch.Tensor | None = None,
-        lengths: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Run the oscillators from rest; as :meth:`LinearHRU.forward`.
-
-        Parameters
-        ----------
-        u : Tensor of shape (batch, time, input_size)
-            Input.
-        dt : Tensor of shape (batch, time), optional
-            Factor of the step size at every step; it gets no gradient. Steps past a
-            sample's length are ignored.
-        lengths : Tensor of shape (batch,), optional
-            Number of steps of each sample; later input is ignored.
-
-        Returns
-        -------
-        o : Tensor of shape (batch, time, input_size)
-            Zero past a sample's length.
-
-        Raises
-        ------
-        TypeError
-            If `u` or `dt` is not real or `lengths` not integer.
-        ValueError
-            If a shape does not fit, a length or a step is out of range, or the largest
-            step is unstable.
-        """
-        dynamics = self.dynamics()
-        self._check(u, dt, lengths, dynamics)
-        return nonlinear_oscillator_unit(
-            zero_past(u, lengths), self.B, self.b, self.C, self.D, *dynamics, dt=dt,
-            lengths=lengths, gradient=self.gradient, epsilon=self.epsilon,
-        )  # fmt: skip
+    def _arguments(self, w, c, alpha, step):
+        into, out = {"b_matrix": self.B, "bias": self.b}, {"c_matrix": self.C, "skip": self.D}
+        return into, out, {"w": w, "c": c, "alpha": alpha, "step": step}

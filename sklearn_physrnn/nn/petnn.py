@@ -17,7 +17,7 @@ from ..kernels.petnn import (
     trajectory,
 )
 from ._check import check_at_least_one, check_dropout, check_flags, check_names, check_numbers
-from ._dropout import Dropout
+from ._dropout import Dropout, Masks
 
 # Initial values; see PETNN.reset_parameters.
 _GATE_GAIN = 0.1
@@ -228,6 +228,12 @@ class PETNN(nn.Module):
         weight_ih, weight_hh, bias = (self.get_parameter(name) for name in names)
         return weight_ih, weight_hh, bias
 
+    def rest(self, n_samples: int) -> State:
+        """Give the state before the first step, as :meth:`forward` takes it."""
+        weight = self._weights(0)[0]
+        zeros = weight.new_zeros(self.num_layers, n_samples, self.hidden_size)
+        return zeros, zeros, torch.ones_like(zeros)
+
     def forward(
         self,
         x: torch.Tensor,
@@ -235,6 +241,7 @@ class PETNN(nn.Module):
         *,
         dt: torch.Tensor | None = None,
         lengths: torch.Tensor | None = None,
+        masks: Masks | None = None,
     ) -> tuple[torch.Tensor, State]:
         """Run all layers over whole sequences.
 
@@ -249,6 +256,8 @@ class PETNN(nn.Module):
         lengths : integer Tensor of shape (batch,), optional
             Number of steps of each sample, 0 to time; whatever stands beyond them, NaN
             included, has no effect.
+        masks : Masks, optional
+            What dropout between the layers follows from; drawn anew by default.
 
         Returns
         -------
@@ -266,7 +275,7 @@ class PETNN(nn.Module):
         finals = []
         for k in range(self.num_layers):
             if k > 0:
-                x = self._dropout(x)
+                x = self._dropout(x, masks)
             x, final = petnn(
                 x,
                 *self._weights(k),
@@ -350,8 +359,7 @@ class PETNN(nn.Module):
         n_batch, n_steps, _ = x.shape
         shape = (self.num_layers, n_batch, self.hidden_size)
         if state is None:
-            zeros = torch.zeros(shape, dtype=weight.dtype, device=x.device)
-            state = (zeros, zeros, torch.ones_like(zeros))
+            state = self.rest(n_batch)
         else:
             _check_state(state, shape)
         if lengths is not None:

@@ -9,6 +9,8 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sktime.base import BaseEstimator
 
+from ..estimators._docstrings import parameter_entries
+from ..families import Family
 from ._border import Channels
 
 # No validation data come with X and y.
@@ -25,6 +27,12 @@ class Narrower(NamedTuple):
 
     constraints: list[Any]
     text: str  # its description, in numpydoc's form
+
+
+def pooled(family: Family) -> dict[str, Narrower]:
+    """Leave out that every step is predicted, which sktime's estimators of panels have not."""
+    text = parameter_entries(family.entries)["readout"]
+    return {"readout": Narrower(list(family.network["readout"]), text)}
 
 
 class SeriesEstimator(BaseEstimator):
@@ -73,11 +81,9 @@ class SeriesEstimator(BaseEstimator):
         return self._wrapped(**params)
 
     def _check_capabilities(self, X_metadata):
-        # sktime has no word for padding, and would refuse every NaN. In an array the wrapped
-        # estimator tells padding from missing values, which it refuses.
-        if X_metadata["mtype"] == "numpy3D":
-            X_metadata = {**X_metadata, "has_nans": False}
-        super()._check_capabilities(X_metadata)
+        # sktime has no word for padding, and would refuse every NaN. The wrapped estimator
+        # tells padding from missing values, which it refuses.
+        super()._check_capabilities({**X_metadata, "has_nans": False})
 
     def __sklearn_tags__(self):
         # sktime's bases have none, and scikit-learn's searches do not run without.

@@ -1,14 +1,13 @@
 """HSSM for panels."""
 
-import os
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
-from ..estimators._parameters import set_parameters
+from ..families import HSSM
 from ._classifier import BaseSeriesClassifier
+from ._constructor import constructor
 from ._docstrings import documented
-from ._estimator import Narrower
+from ._estimator import pooled
 from ._regressor import BaseSeriesRegressor
 
 _TEST_PARAMS: list[dict[str, Any]] = [
@@ -59,43 +58,10 @@ class HSSMSeriesClassifier(BaseSeriesClassifier):
     """
 
     _wrapped = HSSMClassifier
+    _narrower: ClassVar = {**BaseSeriesClassifier._narrower, **pooled(HSSM)}
     _test_params = _TEST_PARAMS
 
-    def __init__(
-        self,
-        hidden_size: int = 64,
-        state_size: int = 64,
-        num_blocks: int = 2,
-        *,
-        fitter: str = "rhel",
-        dynamics: str = "linear",
-        epsilon: float | str = "auto",
-        norm: str | None = "batch",
-        dropout: float = 0.1,
-        readout: str = "mean",
-        time_channel: int | None = None,
-        class_weight: dict | str | None = None,
-        optimizer: str = "adamw",
-        learning_rate_init: float = 0.003,
-        learning_rate: str = "one_cycle",
-        alpha: float = 8.0,
-        batch_size: int | str = 32,
-        max_iter: int = 60,
-        max_grad_norm: float | None = 1.0,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        tol: float = 0.0,
-        scale_inputs: str | bool = "standard",
-        dtype: str = "float32",
-        device: str = "auto",
-        callbacks: Sequence[Any] | None = None,
-        checkpoint: str | os.PathLike | None = None,
-        random_state=None,
-        verbose: int | bool = False,
-    ) -> None:
-        set_parameters(self, locals())
-        super().__init__()
+    __init__ = constructor(HSSMClassifier, "every", "warm_start")
 
 
 @documented
@@ -135,50 +101,7 @@ class HSSMSeriesRegressor(BaseSeriesRegressor):
     """
 
     _wrapped = HSSMRegressor
-    _narrower: ClassVar[dict[str, Narrower]] = {
-        **BaseSeriesRegressor._narrower,
-        # A prediction at every step has no place in sktime's regressors.
-        "readout": Narrower(
-            HSSMClassifier._parameter_constraints["readout"],
-            'readout : {"mean", "last"}\n'
-            "    What the head sees: the mean over steps, or the last step.",
-        ),
-    }
+    _narrower: ClassVar = {**BaseSeriesRegressor._narrower, **pooled(HSSM)}
     _test_params = _TEST_PARAMS
 
-    def __init__(
-        self,
-        hidden_size: int = 64,
-        state_size: int = 64,
-        num_blocks: int = 2,
-        *,
-        fitter: str = "rhel",
-        dynamics: str = "linear",
-        epsilon: float | str = "auto",
-        norm: str | None = "batch",
-        dropout: float = 0.1,
-        readout: str = "mean",
-        time_channel: int | None = None,
-        loss: str = "squared_error",
-        quantile: float = 0.5,
-        optimizer: str = "adamw",
-        learning_rate_init: float = 0.003,
-        learning_rate: str = "one_cycle",
-        alpha: float = 8.0,
-        batch_size: int | str = 32,
-        max_iter: int = 60,
-        max_grad_norm: float | None = 1.0,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        tol: float = 0.0,
-        scale_inputs: str | bool = "standard",
-        dtype: str = "float32",
-        device: str = "auto",
-        callbacks: Sequence[Any] | None = None,
-        checkpoint: str | os.PathLike | None = None,
-        random_state=None,
-        verbose: int | bool = False,
-    ) -> None:
-        set_parameters(self, locals())
-        super().__init__()
+    __init__ = constructor(HSSMRegressor, "every", "warm_start", quantile=float)

@@ -1,13 +1,13 @@
 """PETNN for panels."""
 
-import os
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from ..estimators._parameters import set_parameters
 from ..estimators._petnn import PETNNClassifier, PETNNRegressor
+from ..families import PETNN
 from ._classifier import BaseSeriesClassifier
+from ._constructor import constructor
 from ._docstrings import documented
+from ._estimator import pooled
 from ._regressor import BaseSeriesRegressor
 
 _TEST_PARAMS: list[dict[str, Any]] = [
@@ -54,42 +54,12 @@ class PETNNSeriesClassifier(BaseSeriesClassifier):
     """
 
     _wrapped = PETNNClassifier
+    _narrower: ClassVar = {**BaseSeriesClassifier._narrower, **pooled(PETNN)}
     _test_params = _TEST_PARAMS
 
-    def __init__(
-        self,
-        hidden_size: int = 64,
-        num_layers: int = 1,
-        *,
-        release: str = "soft",
-        increment: str = "linear",
-        time_decay: bool = True,
-        ground_state: bool = True,
-        readout: str = "max",
-        dropout: float = 0.0,
-        time_channel: int | None = None,
-        class_weight: dict | str | None = None,
-        optimizer: str = "adamw",
-        learning_rate_init: float = 0.01,
-        learning_rate: str = "one_cycle",
-        alpha: float = 0.01,
-        batch_size: int | str = "auto",
-        max_iter: int = 100,
-        max_grad_norm: float | None = 1.0,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        tol: float = 0.0,
-        scale_inputs: str | bool = "standard",
-        dtype: str = "float32",
-        device: str = "auto",
-        callbacks: Sequence[Any] | None = None,
-        checkpoint: str | os.PathLike | None = None,
-        random_state=None,
-        verbose: int | bool = False,
-    ) -> None:
-        set_parameters(self, locals())
-        super().__init__()
+    __init__ = constructor(
+        PETNNClassifier, "every", "vocabulary_size", "embedding_dim", "warm_start"
+    )
 
 
 @documented
@@ -129,40 +99,9 @@ class PETNNSeriesRegressor(BaseSeriesRegressor):
     """
 
     _wrapped = PETNNRegressor
+    _narrower: ClassVar = {**BaseSeriesRegressor._narrower, **pooled(PETNN)}
     _test_params = _TEST_PARAMS
 
-    def __init__(
-        self,
-        hidden_size: int = 64,
-        num_layers: int = 1,
-        *,
-        release: str = "soft",
-        increment: str = "linear",
-        time_decay: bool = True,
-        ground_state: bool = True,
-        readout: str = "last",
-        dropout: float = 0.0,
-        time_channel: int | None = None,
-        loss: str = "squared_error",
-        quantile: float = 0.5,
-        optimizer: str = "adamw",
-        learning_rate_init: float = 0.01,
-        learning_rate: str = "one_cycle",
-        alpha: float = 8.0,
-        batch_size: int | str = "auto",
-        max_iter: int = 100,
-        max_grad_norm: float | None = 1.0,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        tol: float = 0.0,
-        scale_inputs: str | bool = "standard",
-        dtype: str = "float32",
-        device: str = "auto",
-        callbacks: Sequence[Any] | None = None,
-        checkpoint: str | os.PathLike | None = None,
-        random_state=None,
-        verbose: int | bool = False,
-    ) -> None:
-        set_parameters(self, locals())
-        super().__init__()
+    __init__ = constructor(
+        PETNNRegressor, "every", "vocabulary_size", "embedding_dim", "warm_start", quantile=float
+    )

@@ -2,17 +2,18 @@
 
 One file in the safetensors format: weights and other arrays as tensors, everything else as
 JSON in its header. ``storage`` turns that into bytes and back. What is kept of a fitted
-estimator say ``_writing`` and ``_reading``, with ``_outline`` and ``_scalers``, for those of
-tables and sequences, ``_forecasters`` for forecasters and ``_panels`` for estimators of panels;
-what sktime's base classes keep, ``_sktime``.
+estimator of tables and sequences it says itself, in ``estimators``; what of forecasters,
+``_forecasters``, of estimators of panels, ``_panels``, and of sktime's base classes, ``_sktime``.
 
-Loading builds an estimator of a known class from known fields. Nothing in the file is
+Loading builds an estimator of a public class from known fields. Nothing in the file is
 executed or imported, and no memory is taken for what the file only claims to hold.
 """
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
+from .. import estimators
 from .._version import __version__
 
 __all__ = ["load", "save"]
@@ -25,20 +26,29 @@ _MISFITS = (
 )
 
 
-def _kind(name: str) -> Any:
-    """Give the module that writes and reads a class of this name, if there is one."""
-    # Here: who only imports the package, or has no forecaster, needs no sktime.
-    if name.endswith("Forecaster"):
-        from . import _forecasters
-
-        return _forecasters
-    if name.endswith(("SeriesClassifier", "SeriesRegressor")):
-        from . import _panels
-
-        return _panels
+def _rooms() -> Iterator[tuple[Any, Any]]:
+    """Give the rooms with public classes, each with the module that writes and reads them."""
     from . import _estimators
 
-    return _estimators
+    yield estimators, _estimators
+    # Here: who only imports the package, or has none of their classes, needs no sktime.
+    from .. import classification, forecasting, regression
+    from . import _forecasters, _panels
+
+    yield forecasting, _forecasters
+    yield classification, _panels
+    yield regression, _panels
+
+
+def _find(name: str) -> tuple[type[Any] | None, Any]:
+    """Find a public class by its name, and the module that writes and reads it.
+
+    A name that is in no room's ``__all__`` is neither looked up nor imported.
+    """
+    for room, kind in _rooms():
+        if name in room.__all__:
+            return getattr(room, name), kind
+    return None, None
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -67,16 +77,13 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         If the file cannot be written; one that was there is as before.
     """
     # Here, and below: who only imports the package needs none of this.
+    from ..estimators._writing import refused
     from ..storage.atomic import write_atomically
     from ..storage.format import pack
 
-    name = type(estimator).__name__
-    kind = _kind(name)
-    if kind.CLASSES.get(name) is not type(estimator):
-        raise ValueError(
-            f"Estimators of the class {type(estimator).__qualname__} cannot be saved without "
-            f"pickle, only those of the package, such as {', '.join(kind.CLASSES)}."
-        )
+    cls, kind = _find(type(estimator).__name__)
+    if cls is not type(estimator):
+        raise refused(type(estimator))
     write_atomically(path, pack(*kind.to_contents(estimator)))
 
 
@@ -142,9 +149,9 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
         try:
             header = read_header(file)
             writer = header.writer
-            kind = _kind_of(header.model)
+            cls, kind = _class_of(header.model)
             estimator = kind.from_contents(
-                header.model, header.specs, lambda: read_arrays(file, header)
+                cls, header.model, header.specs, lambda: read_arrays(file, header)
             )
         except _MISFITS as error:
             hint = ""
@@ -161,15 +168,15 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
     return estimator
 
 
-def _kind_of(model: dict[str, Any]) -> Any:
-    """Give the module that reads a file's JSON object."""
+def _class_of(model: dict[str, Any]) -> tuple[type[Any], Any]:
+    """Give the class that a file's JSON object names, and the module that reads it."""
     from ..storage.plain import Fields
 
     name = Fields(model, "contents").take("class", str)
-    kind = _kind(name)
-    if name not in kind.CLASSES:
-        known = ", ".join(kind.CLASSES)
+    cls, kind = _find(name)
+    if cls is None:
+        known = ", ".join(name for room, _ in _rooms() for name in room.__all__)
         raise ValueError(
             f"its class {name!r:.100} is not one of {known}, as this version knows them."
         )
-    return kind
+    return cls, kind

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ._reading import CLASSES, from_contents
-from ._writing import to_contents
+from ..estimators._reading import from_contents
+from ..estimators._writing import to_contents
 
-__all__ = ["CLASSES", "from_contents", "place", "to_contents"]
+__all__ = ["from_contents", "place", "to_contents"]
 
 
 def place(estimator: Any, device: str) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from sktime.datatypes import VectorizedDF
 
-from .. import forecasting
+from ..estimators._outline import outline
+from ..estimators._reading import CURVES, untrained
+from ..estimators._writing import parameters_to_json, versions
 from ..forecasting._calendar import resolve_calendar
 from ..forecasting._features import Features
 from ..forecasting._history import History, check_steps, following
@@ -27,8 +28,6 @@ from ..storage.index import index_state, read_index
 from ..storage.plain import Fields, NotPlainError
 from ..storage.state import Arrays, Json, State, Store, split
 from ..training._groups import names_in_order
-from ..training.parameters import DTYPES
-from ._reading import CURVES, NOT_SAVED, untrained
 from ._sktime import (
     converter_state,
     horizon_state,
@@ -38,9 +37,6 @@ from ._sktime import (
     read_metadata,
     read_mtype,
 )
-from ._writing import parameter_to_json, versions
-
-CLASSES: dict[str, type[Any]] = {name: getattr(forecasting, name) for name in forecasting.__all__}
 
 # All that fit, update and pretrain set. An attribute that is not here is refused, lest it be
 # lost unnoticed; sktime's tags and configuration are those of the process that loads.
@@ -79,7 +75,7 @@ def to_contents(forecaster: Any) -> tuple[dict[str, Any], Arrays]:
     model = {"versions": versions(), "class": name, **contents}
     specs = {key: spec_of(array) for key, array in arrays.items()}
     try:  # what is saved can be loaded
-        loaded = from_contents(model, specs, lambda: dict(arrays))
+        loaded = from_contents(type(forecaster), model, specs, lambda: dict(arrays))
     except ValueError as error:
         raise ValueError(f"{_changed(name)} ({error})") from error
     if not _same(loaded, forecaster):
@@ -136,11 +132,7 @@ def _state(forecaster: Any) -> dict[str, Any]:
                 f"This {name} has an attribute {attribute!r} that is no parameter and was not "
                 "set by fit; saving would lose it. Delete it before saving."
             )
-    kept = {
-        parameter: parameter_to_json(name, parameter, value)
-        for parameter, value in parameters.items()
-        if parameter not in NOT_SAVED
-    }
+    kept = parameters_to_json(forecaster)
     return {"parameters": Json(kept), "fitted": _fitted_state(forecaster)}
 
 
@@ -200,28 +192,15 @@ def _panel_state(forecaster: Any) -> dict[str, Any]:
 
 
 def from_contents(
-    model: dict[str, Any], specs: dict[str, Spec], read_arrays: Callable[[], Arrays]
+    cls: type[Any],
+    model: dict[str, Any],
+    specs: dict[str, Spec],
+    read_arrays: Callable[[], Arrays],
 ) -> Any:
-    """Build the forecaster that a JSON object and arrays describe.
-
-    Parameters
-    ----------
-    model : dict
-        The JSON object.
-    specs : dict of str to (str, tuple of int)
-        Dtype and shape of every array that there is.
-    read_arrays : callable
-        Called once a module fits to what the parameters describe.
-
-    Raises
-    ------
-    ValueError
-        If a class or field is unknown or missing, or a value or an array is not as the
-        others ask for.
-    """
+    """Build the forecaster of a JSON object and arrays; see ``estimators._reading``."""
     top = Fields(model, "contents")
     top.take("versions", dict)
-    cls = CLASSES[top.take("class", str)]
+    top.take("class", str)
     parameters, fitted = top.take("parameters", dict), top.take("fitted", dict)
     top.close()
     store = Store(specs, read_arrays)
@@ -264,15 +243,8 @@ def _module(
     forecaster: Any, part: State, sizes: Sizes, features: Features, n_channels: int
 ) -> tuple[Any, dict[str, Any]]:
     """Build the module that the parameters describe, and fill it; give it and its optimizer."""
-    for name in ("num_layers", "num_blocks"):  # Python objects, which take memory
-        if getattr(forecaster, name, 1) > len(part.specs()):
-            raise ValueError(f"{name}={getattr(forecaster, name)} does not fit to its weights.")
-    try:
-        with torch.device("meta"):
-            module = forecaster.make_module(sizes, features, n_channels)
-            module = module.to(DTYPES[forecaster.dtype])
-    except (RuntimeError, TypeError, ArithmeticError) as error:
-        raise ValueError(f"its parameters describe no module ({error!s:.200}).") from error
+    make = partial(forecaster.make_module, sizes, features, n_channels)
+    module = outline(forecaster, make, forecaster.dtype, len(part.specs()))
     return module, modules.read_module(part, module, names_in_order(module))
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from sktime.classification.base import BaseClassifier
 
-from .. import classification, regression
+from ..estimators import _reading, _writing
+from ..estimators._reading import untrained
+from ..estimators._writing import parameters_to_json, versions
 from ..panel._border import Channels
 from ..storage.format import Spec
 from ..storage.plain import Fields, NotPlainError, to_json
 from ..storage.state import Arrays, Json, State, Store, split
-from . import _reading, _writing
-from ._reading import NOT_SAVED, untrained
 from ._sktime import (
     converter_state,
     metadata_json,
@@ -20,11 +20,6 @@ from ._sktime import (
     read_metadata,
     read_mtype,
 )
-from ._writing import parameter_to_json, versions
-
-CLASSES: dict[str, type[Any]] = {
-    name: getattr(room, name) for room in (classification, regression) for name in room.__all__
-}
 
 # All that fit sets, but for the wrapped estimator. An attribute that is not here is refused,
 # lest it be lost unnoticed.
@@ -95,39 +90,22 @@ def to_contents(estimator: Any) -> tuple[dict[str, Any], Arrays]:
     contents = {
         "versions": versions(),
         "class": name,
-        "parameters": {
-            parameter: parameter_to_json(name, parameter, value)
-            for parameter, value in parameters.items()
-            if parameter not in NOT_SAVED
-        },
+        "parameters": parameters_to_json(estimator),
         "fitted": fitted,
     }
     return contents, {**more, **{_PREFIX + key: array for key, array in arrays.items()}}
 
 
 def from_contents(
-    model: dict[str, Any], specs: dict[str, Spec], read_arrays: Callable[[], Arrays]
+    cls: type[Any],
+    model: dict[str, Any],
+    specs: dict[str, Spec],
+    read_arrays: Callable[[], Arrays],
 ) -> Any:
-    """Build the estimator that a JSON object and arrays describe.
-
-    Parameters
-    ----------
-    model : dict
-        The JSON object.
-    specs : dict of str to (str, tuple of int)
-        Dtype and shape of every array that there is.
-    read_arrays : callable
-        Called when all checks that need no values are passed.
-
-    Raises
-    ------
-    ValueError
-        If a class or field is unknown or missing, or a value or an array is not as the
-        others ask for.
-    """
+    """Build the estimator of a JSON object and arrays; see ``estimators._reading``."""
     top = Fields(model, "contents")
     top.take("versions", dict)
-    cls = CLASSES[top.take("class", str)]
+    top.take("class", str)
     estimator = untrained(cls, top.take("parameters", dict), check="_make_estimator")
     fitted = top.take("fitted", dict)
     top.close()
@@ -150,10 +128,9 @@ def from_contents(
     only_class = state.plain("only_class", np.ndarray, type(None))
     if contents is not None:
         wrapped = _reading.from_contents(
-            contents, inner, lambda: {name: read()[_PREFIX + name] for name in inner}
+            *(cls._wrapped, contents, inner),
+            lambda: {name: read()[_PREFIX + name] for name in inner},
         )
-        if type(wrapped) is not cls._wrapped:
-            raise ValueError(f"its estimator must be a {cls._wrapped.__name__}.")
         setattr(estimator, _wrapped_name(cls), wrapped)
     elif inner or not _classifies(cls) or only_class is None or len(only_class) != 1:
         raise ValueError("it holds no estimator.")

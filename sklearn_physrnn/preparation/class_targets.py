@@ -1,5 +1,6 @@
 """Labels as targets."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -12,9 +13,23 @@ from torch import nn
 
 from ..storage.plain import Fields, NotPlainError, from_json, to_json
 from ..training._losses import CrossEntropy
-from .arrays import naming, ordered_labels
+from .arrays import check_targets, checking_targets, naming, ordered_labels
 from .stored_scalers import Arrays
 from .targets import Targets
+
+
+def one_label_each(y: np.ndarray) -> np.ndarray:
+    """Check that y holds labels, in one column; give it 1-D."""
+    y = unboxed(y)
+    if y.dtype == object and y.ndim == 1:
+        ordered_labels(y, "y")  # which says of mixed ones what is wrong
+    check_classification_targets(y)
+    if type_of_target(y).startswith("multilabel"):
+        one_hot = " Of one-hot rows give y.argmax(axis=1)." * bool((y.sum(1) == 1).all())
+        raise ValueError(
+            "y must hold one label a sample; multilabel targets are not supported." + one_hot
+        )
+    return column_or_1d(y, warn=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,28 +63,19 @@ class ClassTargets(Targets):
             )
         return replace(self, classes=classes)
 
+    def checked(self, y: Any, X: Any, caller: Any) -> np.ndarray:
+        """Check y, its length, and that it holds one label a sample."""
+        return one_label_each(super().checked(y, X, caller))
+
     def learned(self, y: np.ndarray, caller: Any) -> Self:
         """Learn the classes, unless they are known."""
         if len(self.classes):
             return self
-        return self.of_classes(ordered_labels(self._column(y), "y"), caller)
-
-    @staticmethod
-    def _column(y: np.ndarray) -> np.ndarray:
-        with naming("y"):
-            if y.dtype == object and y.ndim == 1:
-                ordered_labels(y, "y")  # which says what is wrong with mixed ones
-            check_classification_targets(y)
-            if type_of_target(y).startswith("multilabel"):
-                raise ValueError(
-                    "y must hold one label a sample; multilabel targets are not supported. Of "
-                    "one-hot labels, give y.argmax(axis=1)."
-                )
-            return column_or_1d(y, warn=True)
+        return self.of_classes(ordered_labels(y, "y"), caller)
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Turn labels into indices of the classes."""
-        y, classes = self._column(y), np.asarray(self.classes)
+        classes = np.asarray(self.classes)
         given = ordered_labels(y, "y")
         with naming("y must hold labels like the classes"):
             unknown = np.setdiff1d(given, classes)
@@ -133,6 +139,18 @@ class ClassTargets(Targets):
         """Give the most probable class of each sample."""
         return np.asarray(self.classes)[outputs.argmax(axis=1)]
 
+    def probabilities(self, probabilities: np.ndarray, X: Any = None) -> np.ndarray:
+        """Give the probabilities (n_samples, n_classes) of classes as they are."""
+        return probabilities
+
+    def score_given(self, y, predictions, X, weights, caller) -> float:
+        """Check y, and score predictions against it."""
+        with checking_targets(caller, y) as y:
+            y = unboxed(column_or_1d(check_targets(caller, y, predictions)))
+            ordered_labels(y, "y")
+        with naming("y"):
+            return self.score(y, predictions, weights)
+
     def score(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
         """Give the share of labels that are predicted rightly."""
         return accuracy_score(y, predictions, sample_weight=weights)
@@ -152,10 +170,21 @@ class ClassTargets(Targets):
                 "numbers, booleans or text, or use joblib.dump."
             ) from error
 
-    def described(self, fields: Fields) -> Self:
+    def described(self, fields: Fields, longest: int) -> Self:
         """Take the classes."""
         classes = from_json(fields.take("classes_", dict))
         ordered = isinstance(classes, np.ndarray) and len(classes) > 1
         if not ordered or not (classes[:-1] < classes[1:]).all():
             raise ValueError("its classes must be two labels or more, in order.")
         return replace(self, classes=classes)
+
+
+def unboxed(y: np.ndarray) -> np.ndarray:
+    """Give numbers that came as objects, as from a mixed table, their own type."""
+    if y.dtype != object:
+        return y
+    with suppress(ValueError):  # of items that are lists of unequal length
+        numbers = np.asarray(y.tolist())
+        if numbers.dtype.kind in "biuf" and numbers.shape == y.shape:
+            return numbers
+    return y

@@ -76,6 +76,10 @@ class Inputs(ABC):
         assert self.scaler is not None
         return self.scaler.middle(dtype)
 
+    def stretch(self, X: Any, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Do what `arrays` does, of steps of one of the recordings X."""
+        raise NotImplementedError
+
     def tensors(
         self, X: Any, dtype: torch.dtype, *, padded: bool = False
     ) -> dict[str, torch.Tensor]:

@@ -8,12 +8,13 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.utils import check_array, check_consistent_length
 from torch import nn
 
 from ..storage.format import Spec
 from ..storage.plain import Fields
 from ..training._losses import ROBUST_LOSSES, regression_loss
-from .arrays import naming
+from .arrays import checking_targets, naming
 from .scaling import Standard
 from .stored_scalers import Arrays, scaler_arrays, scaler_specs
 from .targets import Targets
@@ -138,6 +139,15 @@ class NumberTargets(Targets):
         values = outputs.reshape(*lead, self.n_targets, -1) * scale + center
         return values.sort(-1).values.reshape(*lead, *self.prediction_shape)
 
+    def score_given(self, y, predictions, X, weights, caller) -> float:
+        """Check y, and score predictions against it."""
+        with checking_targets(caller, y) as y:
+            y = check_array(
+                y, dtype=np.float64, ensure_2d=False, allow_nd=True, ensure_all_finite=False
+            )
+            check_consistent_length(X, y)
+            return self.score(y, predictions, weights)
+
     def score(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
         """Give R², or the mean of D² over several quantiles."""
         # The scores do not depend on the unit, but the squares of extreme values overflow.
@@ -166,7 +176,7 @@ class NumberTargets(Targets):
             {f"target_scaler.{name}": array for name, array in arrays.items()},
         )
 
-    def described(self, fields: Fields) -> Self:
+    def described(self, fields: Fields, longest: int) -> Self:
         """Take the shape."""
         shape = tuple(fields.integers("y_shape"))
         if len(shape) > 1:

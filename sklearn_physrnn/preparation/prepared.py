@@ -1,15 +1,22 @@
 """What fit knows before it trains, and what it trains on."""
 
+from collections.abc import Sized
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import torch
+from sklearn.utils.validation import _check_sample_weight
 
 from ..storage.format import Spec
 from ..storage.plain import Fields
 from ..training._data import Samples
+from ..training._recorded import RecordedSamples
+from .arrays import naming, real_numbers
 from .inputs import Inputs
+from .recordings import Recordings
+from .series import Series
 from .stored_scalers import Arrays
 from .targets import Targets
 
@@ -44,6 +51,28 @@ class Rows:
         return self[np.flatnonzero(total > 0)]
 
 
+def check_weights(sample_weight: Any, rows: Sized) -> np.ndarray | None:
+    """Check that there is a weight for each of `rows`; give them with a largest of 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not finite numbers, one a row and none negative, or all are zero.
+    """
+    if sample_weight is None:
+        return None
+    with naming("sample_weight"):
+        weights = _check_sample_weight(
+            real_numbers(sample_weight, "sample_weight"),
+            np.empty((len(rows), 0)),
+            dtype=np.float64,
+            ensure_non_negative=True,
+        )
+    if not (weights > 0).any():
+        raise ValueError("sample_weight: at least one weight must be positive, all are zero.")
+    return weights / weights.max()  # so that no sum of them overflows
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What is known of inputs and targets.
@@ -60,8 +89,16 @@ class Prepared:
     def first(self, X: Any, y: Any, caller: Any) -> tuple[Self, Rows]:
         """Check the data that are to be learned from; return what is known then, too."""
         inputs, X = self.inputs.first(X, caller)
-        if len(X) < 2:
-            raise ValueError("Found n_samples=1 in X; fitting needs a minimum of 2.")
+        if len(X) < self.targets.fewest:
+            raise ValueError(
+                "Found n_samples=1 in X; fitting needs a minimum of 2."
+                + (
+                    " One long record is learned from with readout='sequence', its y at every "
+                    "step, or cut in windows."
+                    if isinstance(X, Series | Recordings)
+                    else ""
+                )
+            )
         targets, y = self.targets.first(y, X, caller)
         return replace(self, inputs=inputs, targets=targets), Rows(X, y)
 
@@ -69,6 +106,23 @@ class Prepared:
         """Check that X and y are like those that were learned from."""
         X = self.inputs.read(X, caller)
         return Rows(X, self.targets.read(y, X, caller))
+
+    def with_options_of(self, new: Targets) -> Self:
+        """Take the options of targets of today, where training goes on.
+
+        Raises
+        ------
+        ValueError
+            If they ask for another number of outputs.
+        """
+        known, targets = self.targets, self.targets.with_options_of(new)
+        if targets.n_outputs != known.n_outputs:
+            raise ValueError(
+                f"loss, quantile and classes now ask for {targets.n_outputs} outputs; "
+                "the fitted model, which warm_start or partial_fit continues, has "
+                f"{known.n_outputs}."
+            )
+        return replace(self, targets=targets)
 
     def balanced(self, rows: Rows) -> Self:
         """Learn what classes weigh."""
@@ -94,13 +148,14 @@ class Prepared:
         """Forget what only the training needed."""
         return replace(self, targets=self.targets.settled())
 
-    def samples(self, rows: Rows, dtype: torch.dtype) -> Samples:
+    def samples(self, rows: Rows, dtype: torch.dtype) -> Samples | RecordedSamples:
         """Turn checked rows into what is trained on."""
-        inputs = self.inputs.tensors(rows.X, dtype)
         targets, total = self.targets.tensor(rows.y, dtype), self.weigh(rows)
-        if total is None:
-            return Samples(inputs, targets)
-        return Samples(inputs, targets, torch.as_tensor(total / total.mean()).to(dtype))
+        weights = None if total is None else torch.as_tensor(total / total.mean()).to(dtype)
+        if isinstance(rows.X, Recordings):
+            read = partial(self.inputs.stretch, rows.X)
+            return RecordedSamples(read, rows.X.lengths, targets, dtype, weights)
+        return Samples(self.inputs.tensors(rows.X, dtype), targets, weights)
 
     # -- in files ----------------------------------------------------------------
 
@@ -112,11 +167,9 @@ class Prepared:
 
     def described(self, fields: Fields, n_features: int) -> Self:
         """Take what `to_state` gave as JSON, all but the scaler of inputs."""
-        return replace(
-            self,
-            inputs=self.inputs.described(fields, n_features),
-            targets=self.targets.described(fields),
-        )
+        inputs = self.inputs.described(fields, n_features)
+        targets = self.targets.described(fields, inputs.longest)
+        return replace(self, inputs=inputs, targets=targets)
 
     def specs(self, input_scaler: Any) -> dict[str, Spec]:
         """Say which arrays belong to it, and to the scaler of inputs that a file describes."""

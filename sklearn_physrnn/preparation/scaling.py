@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.preprocessing import StandardScaler
 
+from .moments import Moments
 from .robust import Distribution, robust_center_and_scale
 
 # Beyond any sensible value, and far inside float32: a wild value at prediction
@@ -128,14 +129,24 @@ class Standard(Scaler):
         if constant == "fixed":
             scale = np.where(same | rounding, 0.0, scale)
         else:
-            # A new value of a constant column is taken in the column's own units.
-            scale = np.where(same, 1.0, np.where(rounding, magnitude, scale))
+            scale = _centred(scale, same, rounding, magnitude)
         return cls(center, scale)
 
     @classmethod
     def joined(cls, parts: Sequence["Standard"]) -> "Standard":
         """Put scalers of columns side by side."""
         return cls(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("center", "scale")))
+
+    @classmethod
+    def of_moments(cls, moments: Moments) -> "Standard":
+        """Do what `fit` does, with constants centred, for inputs known by their `moments`."""
+        (center,), (deviation,), (low,), (high,) = (
+            moments.mean, moments.deviation, moments.lowest, moments.highest,
+        )  # fmt: skip
+        magnitude = np.maximum(np.abs(low), np.abs(high))
+        magnitude[magnitude == 0] = 1.0
+        rounding = deviation <= _ROUNDING * np.abs(center)
+        return cls(center, _centred(deviation, low == high, rounding, magnitude))
 
     @property
     def n_columns(self) -> int:
@@ -185,6 +196,13 @@ class Standard(Scaler):
             exact = self.center.astype(dtype) == self.center
         spread = (self.scale > info.tiny) & (info.eps * center <= _RESOLUTION * self.scale)
         return bool(((largest <= info.max) & np.where(constant, exact, spread)).all())
+
+
+def _centred(
+    scale: np.ndarray, same: np.ndarray, rounding: np.ndarray, magnitude: np.ndarray
+) -> np.ndarray:
+    """Give scales in which a new value of a constant column is taken in the column's own units."""
+    return np.where(same, 1.0, np.where(rounding, magnitude, scale))
 
 
 def _mean_and_deviation(

@@ -1,22 +1,27 @@
 """Sequences as inputs: regular or of unequal length, evenly or unevenly spaced."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from .._warnings import warn
 from ..storage.plain import Fields
 from .arrays import naming, native, real_numbers
+from .containers import as_array, held_sequences
 from .inputs import Inputs
-from .scaling import LIMIT, make_scaler
+from .recordings import Recordings, in_memory, left_where_they_are, recordings
+from .scaling import LIMIT, Identity, NormalQuantile, Scaler, Standard, make_scaler
 from .series import (
     DTYPES,
     Series,
     check_time,
+    check_time_channel,
     count_dimensions,
-    is_list_of_series,
     series_of_channels,
 )
 from .stored_scalers import Arrays
@@ -26,6 +31,15 @@ from .stored_scalers import Arrays
 # oscillators down, and loses frequencies near a cycle in six intervals; a lower one loses the
 # pauses between bursts.
 _UNIT_SHARE = 0.8
+
+_ONE_DIMENSION = (
+    "Expected X of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for "
+    "one channel, got an array of shape {}. Reshape your data: one series of one channel is "
+    "X[None, :, None]."
+)
+
+# Steps, evenly spread, that quantiles of recordings are learned from.
+_SAMPLED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,8 +71,8 @@ class SequenceInputs(Inputs):
 
     @property
     def named(self) -> bool:
-        """Whether columns of X may have names, which `caller` keeps."""
-        return self.n_dims == 2
+        """Whether columns or channels of X may have names, which `caller` keeps."""
+        return True
 
     @property
     def n_columns(self) -> int:
@@ -66,64 +80,112 @@ class SequenceInputs(Inputs):
         channels = 1 if self.n_dims == 2 else self.n_features
         return channels - (self.time_channel is not None)
 
-    def first(self, X: Any, caller: Any) -> tuple[Self, Series]:
+    def first(self, X: Any, caller: Any) -> tuple[Self, Series | Recordings]:
         """Check the X that is to be learned from; return it, and inputs of its shape."""
         with naming("X"):
             n_dims, n_features, series = self._series(X, caller, reset=True)
+            n_channels = 1 if n_dims == 2 else n_features
             if series.longest < 2:
+                turned = (
+                    f" Of sktime's shape (n_samples, n_channels, n_timesteps) give "
+                    f"X.transpose(0, 2, 1): X has {n_channels} channels of one step."
+                )
                 raise ValueError(
                     "A sequence needs at least 2 time steps, got n_features=1: one step in every "
-                    "sample. For rows of a table use DynPMNN."
+                    "sample. For rows of a table use DynPMNN." + (turned if n_channels > 1 else "")
                 )
         return replace(self, n_dims=n_dims, n_features=n_features), series
 
-    def read(self, X: Any, caller: Any) -> Series:
+    def read(self, X: Any, caller: Any) -> Series | Recordings:
         """Check X, its dimensions and its channels."""
         with naming("X"):
             return self._series(X, caller, reset=False)[2]
 
-    def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series]:
+    def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series | Recordings]:
         name = type(caller).__name__
-        if not is_list_of_series(X):
-            X = real_numbers(X, "X")
-            if count_dimensions(X) == 2:
-                # A table of series, one channel: scikit-learn's own rules hold.
-                if not reset:
-                    self._check_dimensions(2, name)
-                X = native(validate_data(caller, X, dtype=DTYPES, reset=reset))
-                if self.time_channel is not None:
-                    raise ValueError(
-                        "time_channel needs X with channels, of shape (n_samples, n_timesteps, "
-                        "n_channels) or a list of arrays, got a 2-D X."
-                    )
-                return 2, X.shape[1], Series(X.reshape(-1, 1), np.full(len(X), X.shape[1]))
-        series = series_of_channels(X)
+        if left_where_they_are(X):
+            return self._recordings(X, name, reset=reset)
+        X = in_memory(X)
+        held = held_sequences(X)
+        if held is None:
+            X = real_numbers(as_array(X), "X")
+            n_dims = count_dimensions(X)
+            if n_dims < 2:
+                raise ValueError(_ONE_DIMENSION.format(np.shape(X)))
+            if n_dims == 2:
+                return self._one_channel(X, caller, reset=reset)
+        # scikit-learn's own rules of names, without those of values.
+        named = X if held is None else held.named
+        validate_data(caller, named, reset=reset, skip_check_array=True, ensure_2d=False)
+        series = series_of_channels(X if held is None else held.sequences)
         n_channels = series.values.shape[1]
         if not reset:
-            self._check_dimensions(3, name)
-            if n_channels != self.n_features:
-                raise ValueError(
-                    f"X has {n_channels} channels, but {name} is expecting "
-                    f"{self.n_features} channels as input."
-                )
+            self._check_channels(n_channels, name)
         if self.time_channel is not None:
             check_time(series, self.time_channel)
         return 3, n_channels, series
 
-    def _check_dimensions(self, n_dims: int, name: str) -> None:
-        if n_dims != self.n_dims:
-            raise ValueError(
-                f"X has {n_dims} dimensions, but {name} was fitted with {self.n_dims}."
-            )
+    def _recordings(self, X: Any, name: str, *, reset: bool) -> tuple[int, int, Recordings]:
+        found = recordings(X)
+        table = hasattr(X, "shape") and len(X.shape) == 2
+        if not reset:
+            self._check_channels(found.n_channels, name)
+        if self.time_channel is not None:
+            check_time_channel(self.time_channel, found.n_channels)
+            found.intervals(self.time_channel, 1)
+        return (2, int(X.shape[1]), found) if table else (3, found.n_channels, found)
 
-    def fit(self, X: Series, weights: np.ndarray | None) -> Self:
+    def _one_channel(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series]:
+        """Check a table of series (n_samples, n_timesteps)."""
+        if self.time_channel is not None:
+            raise ValueError(
+                "time_channel needs X with channels, of shape (n_samples, n_timesteps, "
+                "n_channels) or a list of arrays, got a 2-D X."
+            )
+        with _telling_padding():
+            if reset or self.n_dims == 2:  # scikit-learn's own rules hold
+                X = validate_data(caller, X, dtype=DTYPES, reset=reset)
+            else:
+                self._check_table(np.shape(X), type(caller).__name__)
+                X = check_array(X, dtype=DTYPES, input_name="X")
+        n_steps = X.shape[1]
+        lengths = np.full(len(X), n_steps)
+        return 2, n_steps, Series(native(X).reshape(-1, 1), lengths, n_steps)
+
+    def _check_table(self, shape: tuple[int, ...], name: str) -> None:
+        if self.n_features == 1:
+            return
+        raise ValueError(
+            f"X has 2 dimensions, but {name} was fitted with 3 and {self.n_features} channels. "
+            + (
+                "One series of shape (n_timesteps, n_channels) is X[None]."
+                if shape[1] == self.n_features
+                else "Give X of shape (n_samples, n_timesteps, n_channels)."
+            )
+        )
+
+    def _check_channels(self, n_channels: int, name: str) -> None:
+        known = 1 if self.n_dims == 2 else self.n_features
+        if n_channels == known:
+            return
+        if self.n_dims == 2:
+            raise ValueError(
+                f"X has 3 dimensions and {n_channels} channels, but {name} was fitted with 2: to "
+                "one channel, of shape (n_samples, n_timesteps)."
+            )
+        raise ValueError(
+            f"X has {n_channels} channels, but {name} is expecting {known} channels as input."
+        )
+
+    def fit(self, X: Series | Recordings, weights: np.ndarray | None) -> Self:
         """Learn the scale of each channel, and the unit of time."""
-        weights = None if weights is None else np.repeat(weights, X.lengths)
-        scaler = make_scaler(self.scaling, self._without_time(X.values), weights)
-        fitted = replace(self, scaler=scaler, longest=X.longest)
+        fitted = replace(self, scaler=self._scaler_of(X, weights), longest=X.longest)
         if self.time_channel is None:
             return fitted
-        elapsed = X.elapsed(self.time_channel)
+        if isinstance(X, Recordings):
+            elapsed = X.intervals(self.time_channel, _SAMPLED)
+        else:
+            elapsed = X.elapsed(self.time_channel)
         elapsed = elapsed[elapsed > 0]
         if len(elapsed) == 0:
             raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
@@ -131,7 +193,26 @@ class SequenceInputs(Inputs):
             return replace(fitted, time_unit=float(np.median(elapsed)))
         unit = float(np.quantile(elapsed, _UNIT_SHARE, method="lower"))
         fitted = replace(fitted, time_unit=unit)
+        if isinstance(X, Recordings):
+            return replace(fitted, mean_dt=float(np.minimum(elapsed / unit, 1).mean()))
         return replace(fitted, mean_dt=float(fitted._steps_of_time(X).mean()))
+
+    def _scaler_of(self, X: Series | Recordings, weights: np.ndarray | None) -> Scaler:
+        if not isinstance(X, Recordings):
+            weights = None if weights is None else np.repeat(weights, X.lengths)
+            return make_scaler(self.scaling, self._without_time(X.values), weights)
+        if self.scaling == "quantile":
+            steps, rows = X.sampled(_SAMPLED)
+            weights = None if weights is None else weights[rows]
+            return NormalQuantile.fit(self._without_time(steps), weights)
+        moments = X.moments.joined(weights)
+        if self.time_channel is not None:
+            moments = moments.without(self.time_channel)
+        if self.scaling == "standard":
+            return Standard.of_moments(moments)
+        identity = Identity()
+        identity.transform(np.stack([moments.lowest, moments.highest]))
+        return identity
 
     def arrays(self, X: Series) -> dict[str, np.ndarray]:
         """Scale X; sequences of unequal length come one after another, with "lengths"."""
@@ -140,6 +221,17 @@ class SequenceInputs(Inputs):
         if self.time_channel is not None:
             inputs["dt"] = self._steps_of_time(X)
         return X.laid_out(inputs)
+
+    def stretch(self, X: Recordings, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Scale steps `start` to `stop` of one sequence."""
+        assert self.scaler is not None
+        if self.time_channel is None:
+            return {"x": self.scaler.transform(X.stretch(row, start, stop))}
+        before = max(start - 1, 0)  # whose time stamp the first interval begins with
+        steps = X.stretch(row, before, stop)
+        elapsed = self._steps_of_time(Series(steps, np.array([len(steps)])))
+        own = slice(start - before, None)
+        return {"x": self.scaler.transform(self._without_time(steps)[own]), "dt": elapsed[own]}
 
     def _without_time(self, values: np.ndarray) -> np.ndarray:
         channel = self.time_channel
@@ -182,6 +274,20 @@ class SequenceInputs(Inputs):
     def described(self, fields: Fields, n_features: int) -> Self:
         """Take what `to_state` gave as JSON, all but the scaler."""
         return replace(self, n_features=n_features, **sequence_fields(fields))
+
+
+@contextmanager
+def _telling_padding() -> Iterator[None]:
+    """Say what NaN may be, in place of scikit-learn's advice to take other estimators."""
+    try:
+        yield
+    except ValueError as error:
+        if "contains NaN" not in str(error):
+            raise
+        raise ValueError(
+            "Input X contains NaN. At the end of shorter series it is padding where X has an "
+            "axis of channels: give np.asarray(X)[:, :, None]. Missing values must be filled in."
+        ) from error
 
 
 def sequence_fields(fields: Fields) -> dict[str, Any]:

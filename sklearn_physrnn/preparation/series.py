@@ -9,6 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _num_samples
 
 from .arrays import native, real_numbers
+from .containers import as_array
 
 DTYPES = [np.float64, np.float32]  # anything else becomes the first
 
@@ -23,10 +24,13 @@ class Series:
         The steps of all samples.
     lengths : ndarray of shape (n_samples,)
         Steps of each sample.
+    room : int
+        Steps that the array had which they came in, padding among them; 0 for a list.
     """
 
     values: np.ndarray
     lengths: np.ndarray
+    room: int = 0
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -35,10 +39,10 @@ class Series:
         lengths = self.lengths[rows]
         if not self.ragged:
             chosen = self.stacked(self.values)[rows]
-            return Series(chosen.reshape(-1, chosen.shape[2]), lengths)
+            return Series(chosen.reshape(-1, chosen.shape[2]), lengths, self.room)
         shift = self.starts[rows] - (lengths.cumsum() - lengths)
         steps = np.repeat(shift, lengths) + np.arange(lengths.sum())
-        return Series(self.values[steps], lengths)
+        return Series(self.values[steps], lengths, self.room)
 
     @property
     def starts(self) -> np.ndarray:
@@ -51,6 +55,11 @@ class Series:
         return int(self.lengths.max())
 
     @property
+    def width(self) -> int:
+        """Steps that an array of them has, as the caller sees it."""
+        return max(self.room, self.longest)
+
+    @property
     def ragged(self) -> bool:
         """Whether lengths differ."""
         return bool((self.lengths != self.lengths[0]).any())
@@ -59,6 +68,13 @@ class Series:
     def mask(self) -> np.ndarray:
         """True (n_samples, longest) where a step belongs to its sample."""
         return np.arange(self.longest) < self.lengths[:, None]
+
+    def cut(self, steps: np.ndarray) -> tuple["Series", "Series"]:
+        """Cut each after so many `steps`, of which every one must have more."""
+        first = np.arange(len(self.values)) - np.repeat(self.starts, self.lengths) < np.repeat(
+            steps, self.lengths
+        )
+        return Series(self.values[first], steps), Series(self.values[~first], self.lengths - steps)
 
     def elapsed(self, channel: int) -> np.ndarray:
         """Differences of a channel from step to step, NaN at each sample's first.
@@ -88,38 +104,67 @@ class Series:
         return padded
 
 
-def is_list_of_series(X: Any) -> bool:
-    """Tell a list of arrays from the nested list that stands for one array."""
-    if isinstance(X, np.ndarray):
-        return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) > 0
-    return isinstance(X, list | tuple) and any(isinstance(x, np.ndarray) for x in X)
+def _joined(X: Sequence[Any], n_dims: int, what: str) -> Series:
+    """Check a list of arrays and put them one after another.
 
-
-def _joined(X: Sequence[Any], n_dims: int, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Check a list of arrays and put them one after another; return them with the lengths."""
+    Trailing steps that are NaN in every channel are padding, as in one array.
+    """
     arrays: list[np.ndarray] = []
     for i, x in enumerate(X):
-        x = check_array(
-            real_numbers(x, f"X[{i}]"),
-            dtype=DTYPES,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_min_samples=0,
-            ensure_min_features=0,
-            input_name=f"X[{i}]",
-        )
+        x = _item(x, f"X[{i}]")
+        if i == 0 and x.ndim == 1:
+            n_dims = 1  # and so one channel
         if x.ndim != n_dims:
             hint = " For one channel give x[:, None]." if (x.ndim, n_dims) == (1, 2) else ""
             raise ValueError(f"X[{i}] must be of shape {what}, got {x.shape}.{hint}")
         if len(x) == 0:
             raise ValueError(f"X[{i}] has no time steps; every sample needs at least one.")
+        x = x.reshape(len(x), -1)
         if x.shape[1:] != (arrays[0] if arrays else x).shape[1:]:
             raise ValueError(
                 f"X[{i}] has {x.shape[1]} channels, but X[0] has {arrays[0].shape[1]}."
             )
-        arrays.append(native(x))
+        arrays.append(_without_padding(native(x), i))
     # In C's order whatever theirs: sums of columns depend on it in their last bits.
-    return np.ascontiguousarray(np.concatenate(arrays)), np.array([len(x) for x in arrays])
+    values = np.ascontiguousarray(np.concatenate(arrays))
+    return Series(values, np.array([len(x) for x in arrays]))
+
+
+def _item(x: Any, name: str) -> np.ndarray:
+    """Check what a list has in one place, which messages name."""
+    try:
+        return check_array(
+            real_numbers(as_array(x), name),
+            dtype=DTYPES,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=0,
+            ensure_min_features=0,
+            input_name=name,
+        )
+    except (RuntimeError, TypeError, ValueError) as error:  # the first are torch's
+        if name in str(error):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from error
+
+
+def _without_padding(x: np.ndarray, i: int) -> np.ndarray:
+    """Leave out trailing steps that are all NaN; refuse any other NaN."""
+    missing = np.isnan(x).any(axis=1)
+    if not missing.any():
+        return x
+    present = np.flatnonzero(~np.isnan(x).all(axis=1))
+    if not len(present):
+        raise ValueError(f"X[{i}] contains NaN only; every sample needs a step.")
+    x = x[: present[-1] + 1]
+    if missing[: len(x)].any():
+        raise ValueError(
+            f"Input X[{i}] contains NaN: time step {missing.argmax()}. Only trailing steps "
+            "that are NaN in every channel are taken for padding."
+        )
+    return x
 
 
 def _packed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -161,8 +206,8 @@ def series_of_channels(X: Any) -> Series:
     ValueError, TypeError
         If it is neither, or holds what is no number.
     """
-    if is_list_of_series(X):
-        return Series(*_joined(X, 2, "(n_timesteps, n_channels)"))
+    if isinstance(X, list):
+        return _joined(X, 2, "(n_timesteps, n_channels)")
     values = check_array(
         X, dtype=DTYPES, allow_nd=True, ensure_all_finite="allow-nan", input_name="X"
     )
@@ -176,7 +221,7 @@ def series_of_channels(X: Any) -> Series:
         raise ValueError(
             f"X needs at least one time step and one channel, got shape {values.shape}."
         )
-    return Series(*_packed(values))
+    return Series(*_packed(values), values.shape[1])
 
 
 def series_of_tokens(X: Any) -> Series:
@@ -184,22 +229,25 @@ def series_of_tokens(X: Any) -> Series:
 
     Their values are floating-point numbers still.
     """
-    if is_list_of_series(X):
-        tokens, lengths = _joined(X, 1, "(n_timesteps,)")
-        return Series(tokens[:, None], lengths)
+    if isinstance(X, list):
+        return _joined(X, 1, "(n_timesteps,)")
     values = check_array(X, dtype=DTYPES, ensure_all_finite="allow-nan", input_name="X")
     values = np.where(values == -1, np.nan, values)
-    return Series(*_packed(values[:, :, None]))
+    return Series(*_packed(values[:, :, None]), values.shape[1])
 
 
-def check_time(series: Series, channel: int) -> None:
-    """Refuse time stamps that decrease, or lie too far apart for their type."""
-    n_channels = series.values.shape[1]
+def check_time_channel(channel: int, n_channels: int) -> None:
+    """Refuse a channel that is not there, or has no other beside it."""
     if not -n_channels <= channel < n_channels or n_channels < 2:
         raise ValueError(
             f"time_channel={channel} must name one of at least two channels, "
             f"got X with {n_channels}."
         )
+
+
+def check_time(series: Series, channel: int) -> None:
+    """Refuse time stamps that decrease, or lie too far apart for their type."""
+    check_time_channel(channel, series.values.shape[1])
     times, elapsed = series.values[:, channel], series.elapsed(channel)
     if np.isinf(elapsed).any():
         raise ValueError(

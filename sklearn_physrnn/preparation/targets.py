@@ -1,7 +1,7 @@
 """What every kind of targets does, whatever y is."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ class Targets(ABC):
     scikit-learn estimator that asks, `X` what was checked of its inputs. *Encoded* targets
     are arrays with the sample as their first axis, which rows are taken from.
     """
+
+    fewest: ClassVar[int] = 2  # samples to learn from
 
     @property
     @abstractmethod
@@ -92,8 +94,14 @@ class Targets(ABC):
         """Turn the module's outputs for checked X into predictions."""
 
     @abstractmethod
+    def score_given(
+        self, y: Any, predictions: np.ndarray, X: Any, weights: np.ndarray | None, caller: Any
+    ) -> float:
+        """Check y, and score predictions for checked X against it."""
+
+    @abstractmethod
     def score(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
-        """Score predictions against y as it was given, not encoded."""
+        """Score predictions against y that is checked, not encoded."""
 
     @abstractmethod
     def score_outputs(
@@ -108,8 +116,8 @@ class Targets(ABC):
         """Give what was learned as JSON and arrays."""
 
     @abstractmethod
-    def described(self, fields: Fields) -> Self:
-        """Take what `to_state` gave as JSON.
+    def described(self, fields: Fields, longest: int) -> Self:
+        """Take what `to_state` gave as JSON; the longest X in training had `longest` steps.
 
         Raises
         ------

@@ -8,9 +8,10 @@ import numpy as np
 from ..storage.format import Spec
 from ..storage.plain import Fields
 from .arrays import naming, real_numbers
+from .containers import as_array, held_sequences
 from .inputs import Inputs
 from .sequences import sequence_fields
-from .series import Series, is_list_of_series, series_of_tokens
+from .series import Series, series_of_tokens
 from .stored_scalers import Arrays
 
 
@@ -40,7 +41,10 @@ class TokenInputs(Inputs):
     def read(self, X: Any, caller: Any) -> Series:
         """Check that all of X are tokens of the vocabulary."""
         with naming("X"):
-            series = series_of_tokens(X if is_list_of_series(X) else real_numbers(X, "X"))
+            held = held_sequences(X)
+            series = series_of_tokens(
+                real_numbers(as_array(X), "X") if held is None else held.sequences
+            )
             tokens, n = series.values, self.vocabulary_size
             wrong = tokens[(tokens < 0) | (tokens >= n) | (tokens % 1 != 0)]
             if len(wrong):
@@ -48,7 +52,7 @@ class TokenInputs(Inputs):
                     f"X holds the token id {wrong[0]:g}, which is not an integer in "
                     f"[0, {n}), the range of vocabulary_size={n}."
                 )
-        return Series(tokens.astype(np.int64), series.lengths)
+        return replace(series, values=tokens.astype(np.int64))
 
     def fit(self, X: Series, weights: np.ndarray | None) -> Self:
         """Learn how long sequences are."""

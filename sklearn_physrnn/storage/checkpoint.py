@@ -23,10 +23,15 @@ _DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 def digest(parts: Iterable[Any]) -> str:
-    """Hash arrays, tensors, texts, and dataclasses of them, by dtype, shape and value."""
+    """Hash arrays, tensors, texts, and dataclasses of them, by dtype, shape and value.
+
+    What is too large to be had whole gives its parts by a method `digested`.
+    """
     hashed = hashlib.blake2b(digest_size=16)
     for part in parts:
-        if hasattr(part, "__dataclass_fields__"):
+        if hasattr(part, "digested"):
+            part = digest(part.digested())
+        elif hasattr(part, "__dataclass_fields__"):
             part = digest(getattr(part, name) for name in part.__dataclass_fields__)
         if part is None or isinstance(part, str | int | float):
             hashed.update(repr(part).encode())

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from ._schedules import cosine
+from ._schedules import SCHEDULES, cosine
 
 
 class StopTraining(KeyboardInterrupt):
@@ -162,6 +163,8 @@ class ClipGradients(Callback):
     weights are sound. Dividing by its infinite norm would turn every weight into NaN.
     """
 
+    repeats = True  # the same work in every batch
+
     def __init__(self, max_norm: float) -> None:
         self.max_norm = max_norm
 
@@ -194,7 +197,14 @@ class DecayWeights(Callback):
         error: relative to the gradient of L, the prior counts as much as there is noise.
     earlier_losses : sequence of float
         Mean losses of epochs before this training, which goes on from them.
+
+    Attributes
+    ----------
+    factor : Tensor of shape () or None
+        What parameters are multiplied with, where it lies on the device.
     """
+
+    repeats = True
 
     def __init__(
         self,
@@ -207,6 +217,7 @@ class DecayWeights(Callback):
         self.rate = rate
         self.noise_rate = noise_rate
         self.earlier_losses = earlier_losses
+        self.factor: torch.Tensor | None = None
 
     def on_epoch_begin(self, net, **kwargs):
         # Of earlier ones, a stream's may be many, the first and the last.
@@ -215,15 +226,25 @@ class DecayWeights(Callback):
         left = min(1.0, losses[-1] / losses[0]) if losses and losses[0] > 0 else 1.0
         self._rate = self.rate + self.noise_rate * left
 
+    def kept(self, learning_rate: float) -> float:
+        """Share of the parameters that a step leaves."""
+        # A rate at which one step would take all of them, or turn their signs, is none.
+        return max(1 - learning_rate * self._rate, 0.0)
+
     @torch.no_grad()
     def on_grad_computed(self, net, **kwargs):
-        kept: float = 1 - net.optimizer_.param_groups[0]["lr"] * self._rate
-        # A rate at which one step would take all of them, or turn their signs, is none.
-        torch._foreach_mul_(self.parameters, [max(kept, 0.0)] * len(self.parameters))
+        learning = [x for x in self.parameters if x.requires_grad]  # others are frozen
+        if self.factor is not None:
+            torch._foreach_mul_(learning, self.factor)
+        else:
+            kept = self.kept(net.optimizer_.param_groups[0]["lr"])
+            torch._foreach_mul_(learning, [kept] * len(learning))
 
 
 class Schedule(Callback):
     """Set the learning rate before every batch from the progress of training.
+
+    A constant one is left alone: another callback may set it.
 
     Parameters
     ----------
@@ -231,6 +252,8 @@ class Schedule(Callback):
         Progress in [0, 1] to a factor of the rate.
     epochs : int
     steps_per_epoch : int
+    single : bool
+        Give rates as they are in float32: what a GPU's optimizer reads from memory is.
 
     Attributes
     ----------
@@ -238,11 +261,19 @@ class Schedule(Callback):
         Whether it was told to come to its end earlier.
     """
 
+    repeats = True
+
     def __init__(
-        self, factor: Callable[[float], float], epochs: int, steps_per_epoch: int
+        self,
+        factor: Callable[[float], float],
+        epochs: int,
+        steps_per_epoch: int,
+        *,
+        single: bool = False,
     ) -> None:
         self.factor = factor
         self.steps_per_epoch = steps_per_epoch
+        self.single = single
         self.total_steps = epochs * steps_per_epoch
         self._step = 0
         self._descent: int | None = None  # step from which it comes down, if shortened
@@ -262,6 +293,11 @@ class Schedule(Callback):
         """Tell whether all steps were made."""
         return self._step >= self._end
 
+    @property
+    def steps_left(self) -> int:
+        """Count the steps to its end."""
+        return self._end - self._step
+
     def shorten(self, epochs: int) -> None:
         """Come down to zero within `epochs` from here, unless the end is as near already."""
         self._descent = self._step
@@ -277,17 +313,30 @@ class Schedule(Callback):
 
     def on_train_begin(self, net, **kwargs):
         self._base = [group["lr"] for group in net.optimizer_.param_groups]
+        self._exact = self._given = self._base
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         if not training:
             return
-        factor = self._factor()
-        for group, base in zip(net.optimizer_.param_groups, self._base, strict=True):
-            group["lr"] = base * factor
+        groups = net.optimizer_.param_groups
+        for group, rate in zip(groups, self.next_rates(groups), strict=True):
+            group["lr"] = rate
+
+    def next_rates(self, groups: Sequence[dict[str, Any]]) -> list[float]:
+        """Give the next step's learning rates of `groups` of parameters."""
+        if self.factor is not SCHEDULES["constant"]:
+            factor = self._factor()
+            self._exact = [base * factor for base in self._base]
+        elif self._given != (given := [group["lr"] for group in groups]):
+            self._exact = given
         self._step += 1
+        exact = self._exact
+        self._given = [float(np.float32(rate)) for rate in exact] if self.single else exact
+        return self._given
 
     def on_epoch_end(self, net, **kwargs):
-        net.history.record("learning_rate", net.optimizer_.param_groups[0]["lr"])
+        rate = net.optimizer_.param_groups[0]["lr"]
+        net.history.record("learning_rate", self._exact[0] if rate == self._given[0] else rate)
 
     def on_train_end(self, net, **kwargs):
         for group, base in zip(net.optimizer_.param_groups, self._base, strict=True):

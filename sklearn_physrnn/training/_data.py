@@ -1,6 +1,6 @@
 """Samples in memory, and batches of them without a DataLoader."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
@@ -61,6 +61,17 @@ class Samples:
         return steps_per_sample(x) if self.host_lengths is None else -(-len(x) // len(self))
 
     @property
+    def longest(self) -> int:
+        """Positions that a module visits in the longest sample."""
+        lengths = self.host_lengths
+        return self.positions if lengths is None else int(lengths.max())
+
+    @property
+    def even(self) -> bool:
+        """Tell whether batches of as many samples are of one shape."""
+        return self.host_lengths is None
+
+    @property
     def nbytes(self) -> int:
         """Memory taken."""
         return sum(
@@ -98,6 +109,10 @@ class Samples:
                 targets = targets[:, : inputs["lengths"].longest]
         weights = None if self.weights is None else self.weights[at]
         return inputs, (targets[at], weights)
+
+    def some(self, n_samples: int) -> dict[str, Any]:
+        """Give inputs of a few samples, to look at."""
+        return self.take(slice(n_samples))[0]
 
 
 def take_packed(
@@ -161,6 +176,9 @@ class Batches(Protocol):
     def positions(self) -> int: ...
 
     @property
+    def even(self) -> bool: ...
+
+    @property
     def nbytes(self) -> int: ...
 
     def __len__(self) -> int: ...
@@ -208,17 +226,19 @@ class BatchIterator:
     def __iter__(self) -> Iterator[Batch]:
         return self._batches() if self.device is None else prefetched(self._batches(), self.device)
 
-    def _batches(self) -> Iterator[Batch]:
+    def indices(self) -> Sequence[Index]:
+        """Draw the batches of an epoch: slices, or rows on the CPU."""
         n = len(self.samples)
         if self.generator is None or self.batch_size >= n:
-            for start in range(0, n, self.batch_size):
-                yield self.samples.take(slice(start, start + self.batch_size))
-            return
+            return [slice(i, i + self.batch_size) for i in range(0, n, self.batch_size)]
         # Drawn on the CPU, so that the order is the same whatever the device.
-        order = torch.randperm(n, generator=self.generator)
-        indices = order.tensor_split(len(self))
-        if self.samples.device == order.device:
+        return torch.randperm(n, generator=self.generator).tensor_split(len(self))
+
+    def _batches(self) -> Iterator[Batch]:
+        indices = self.indices()
+        rows = [index for index in indices if isinstance(index, torch.Tensor)]
+        if not rows or self.samples.device == rows[0].device:
             yield from map(self.samples.take, indices)
         else:
-            there = order.to(self.samples.device).tensor_split(len(self))
+            there = torch.cat(rows).to(self.samples.device).tensor_split(len(rows))
             yield from map(self.samples.take, indices, there)

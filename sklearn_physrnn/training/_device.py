@@ -8,9 +8,16 @@ from typing import Any
 import torch
 from torch import nn
 
-# Multiply-adds of a batch's forward pass below which a GPU has nothing to gain. They take
-# one core a millisecond of training step; a GPU's step is hundreds of launches, of some
-# microseconds each, however small the work.
+# Multiply-adds of a forward pass. Ten million take one core a millisecond, of a training step
+# with all that belongs to it. On an H200 (docs/guide/gpu.md) a step that is replayed takes 0.3 ms
+# up to a hundred million, where the CPU beside it took 3 ms for a tenth of a million and 9 for 26:
+# such steps are always worth it, if there are enough of them to make up for two seconds in
+# which CUDA starts and kernels are loaded. One that is launched piece by piece takes 5 ms.
+_LEAST_STEP = 5_000_000  # whatever a CPU's step computes, half a millisecond goes by
+_WORTH_STARTING_TO_TRAIN = 20_000_000_000
+_WORTH_LAUNCHING = 50_000_000
+
+# Of a prediction, which is launched piece by piece, but has few pieces.
 _WORTH_A_GPU = 10_000_000
 
 # Of a prediction in a process that has not used CUDA: to start it and to load kernels takes
@@ -100,9 +107,33 @@ def _own_gpu() -> torch.device:
     return torch.device("cuda", (number[-1] - 1) % count)
 
 
+def with_index(device: torch.device) -> torch.device:
+    """Say which GPU ``"cuda"`` is at present: not all of torch takes it without its number."""
+    if device.type != "cuda" or device.index is not None:
+        return device
+    return torch.device("cuda", torch.cuda.current_device())
+
+
 def worth_a_gpu(work: float) -> bool:
-    """Tell whether so many multiply-adds of a forward pass gain from a GPU."""
+    """Tell whether so many multiply-adds of a prediction gain from a GPU."""
     return work >= _WORTH_A_GPU
+
+
+def worth_training_there(work: float, n_steps: int, *, even: bool) -> bool:
+    """Tell whether a training is done sooner on a GPU.
+
+    Parameters
+    ----------
+    work : float
+        Multiply-adds of a batch's forward pass.
+    n_steps : int
+        Steps of the whole training.
+    even : bool
+        Whether batches are of one shape, so that steps can be replayed.
+    """
+    if not even:
+        return work >= _WORTH_LAUNCHING
+    return n_steps * max(work, _LEAST_STEP) >= _WORTH_STARTING_TO_TRAIN
 
 
 def has_room(device: torch.device, nbytes: int) -> bool:

@@ -16,10 +16,13 @@ from ..storage.checkpoint import Checkpoint
 from ..storage.stages import Stage
 from ..storage.state import State
 from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
+from ._capture import Repeated, recorder_for
 from ._data import Batches
-from ._device import has_room, worth_a_gpu
+from ._device import has_room, with_index, worth_training_there
 from ._groups import decayed_and_others
+from ._guests import invited, prints, wants_batches
 from ._net import Net
+from ._pieces import piece_size
 from ._random import preserved_global_state
 from ._saving import SaveTraining
 from ._schedules import SCHEDULES
@@ -57,7 +60,9 @@ class TrainingOptions:
     amp_dtype: torch.dtype | None = None
     callbacks: Sequence[Any] = ()
     verbose: int = 0
+    chunk_size: int | str | None = None
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
+    refits: bool = False  # a last training has no validation data, whatever this one has
 
 
 _CURVES = ("loss_curve", "validation_loss_curve", "validation_scores", "learning_rate_curve")
@@ -143,10 +148,15 @@ def train(
         caller removes it when all is done.
     """
     batch_size = min(options.batch_size, len(samples))
+    longest = getattr(samples, "longest", 1)
+    size = piece_size(options.chunk_size, module, longest=longest, n_rows=batch_size)
     work = work_per_batch(module, samples, batch_size)
     device = options.device
-    if options.cpu_if_small and not worth_a_gpu(work):
+    n_batches = -(-len(samples) // batch_size)
+    n_steps = options.max_epochs * n_batches
+    if options.cpu_if_small and not worth_training_there(work, n_steps, even=samples.even):
         device = torch.device("cpu")
+    device = with_index(device)
 
     def make_optimizer(_, lr: float) -> torch.optim.Optimizer:
         parameters = [*decayed, *others]
@@ -158,17 +168,26 @@ def train(
             optimizer.load_state_dict({"state": learned, "param_groups": settings})
         return optimizer
 
-    n_batches = -(-len(samples) // batch_size)
     decayed, others = decayed_and_others(module)
-    schedule = Schedule(SCHEDULES[options.schedule], options.max_epochs, n_batches)
+    schedule = Schedule(
+        SCHEDULES[options.schedule], options.max_epochs, n_batches, single=device.type == "cuda"
+    )
     patience = options.patience if validation is not None else None
     keeper = KeepWeights(patience, options.tol, schedule)
-    callbacks = [schedule, *options.callbacks, keeper]
+    guests = invited(
+        options.callbacks,
+        schedule=options.schedule,
+        validated=validation is not None,
+        refits=options.refits,
+    )
+    callbacks = [schedule, *guests, keeper]
     if options.max_grad_norm is not None:
         callbacks.append(ClipGradients(options.max_grad_norm))
+    decay = None
     if decayed and (options.weight_decay or options.noise_decay):
         rates = options.weight_decay / n_batches, options.noise_decay / n_batches
-        callbacks.append(DecayWeights(decayed, *rates, options.earlier_losses))
+        decay = DecayWeights(decayed, *rates, options.earlier_losses)
+        callbacks.append(decay)
     if options.verbose:
         callbacks.insert(-1, Progress(every=1 if options.verbose > 1 else 10))
     batch_generator = torch.Generator().manual_seed(options.seed)
@@ -188,6 +207,9 @@ def train(
         samples, *rest = [x.to(device) for x in data]
         validation = rest[0] if rest else None
     dropouts = [m for m in module.modules() if isinstance(m, Dropout)]
+    drops = any(dropout.p > 0 for dropout in dropouts)
+    recorder = recorder_for(device, [dropout_generator] if drops else [])
+    repeated = None if recorder is None else Repeated(recorder, schedule, decay)
     net = Net(
         module,
         criterion,
@@ -197,12 +219,15 @@ def train(
         batch_size=batch_size,
         callbacks=callbacks,
         device=str(device),
-        verbose=0,
+        verbose=int(bool(options.verbose) or prints(guests)),
         validation=validation,
         scorer=scorer,
         generator=batch_generator,
         amp_dtype=options.amp_dtype,
+        records_batches=wants_batches(guests),
         stream_to=None if resident else device,
+        piece_size=size,
+        repeated=repeated,
     )
     parts = module.modules() if device.type == "cpu" else ()
     to_kernels = any(getattr(part, "kernel_takes_most", False) for part in parts)
@@ -216,9 +241,14 @@ def train(
                 checkpoint.remove_unless_saved()
             raise
         finally:
+            if repeated is not None:
+                repeated.close()
+                if options.verbose > 1 and repeated.why_not:
+                    print(f"Steps were launched one by one: {repeated.why_not}")
             for dropout in dropouts:
                 dropout.generator = None
             module.zero_grad(set_to_none=True)
+            module.requires_grad_()  # whatever a callback has frozen
             module.cpu().eval()
     history = net.history
 

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from ._data import run_module, steps_per_sample, take_packed
-from ._device import cpu_by_default
+from ._device import cpu_by_default, with_index
+from ._pieces import A_STEP, BATCH_VALUES, Pieces, StepsInMemory, prediction_size
+from ._recorded import Read, Recorded
 from ._threads import one_thread_in_a_fork
 
-# Numbers that a batch's layers hold at a time: near 100 MB.
-BATCH_VALUES = 12_000_000
+_ROWS_AT_A_TIME = 32  # of recordings, which are long
 
 _lock = threading.Lock()
 _copies: weakref.WeakKeyDictionary[nn.Module, "_Copies"] = weakref.WeakKeyDictionary()
@@ -85,7 +86,7 @@ def rows_at_a_time(x: Any, hidden_size: int) -> int:
 
     By what a layer of `hidden_size` holds of each.
     """
-    values = steps_per_sample(x) * int(hidden_size) * 16
+    values = steps_per_sample(x) * int(hidden_size) * A_STEP
     return max(1, BATCH_VALUES // max(1, values))
 
 
@@ -96,6 +97,7 @@ def module_outputs(
     dtype: torch.dtype,
     device: torch.device,
     batch_size: int,
+    chunk_size: int | str | None = None,
 ) -> np.ndarray:
     """Run `module` over `inputs`, a batch at a time.
 
@@ -111,14 +113,16 @@ def module_outputs(
     batch_size : int
         Bounds the memory taken: rows of "x" at a time, which are steps where they are
         packed. A sequence of more steps is a batch by itself.
+    chunk_size : int, "auto" or None
+        Walk longer sequences in pieces of so many steps; "auto", in as many as also bound
+        the memory that a single one takes.
 
     Returns
     -------
     ndarray of shape (n_samples, ...)
         In the order of the inputs. Outputs of every step are zero past the last.
     """
-    if device.type == "cuda" and device.index is None:  # the copy stays where it is made
-        device = torch.device("cuda", torch.cuda.current_device())
+    device = with_index(device)  # the copy stays where it is made
     with one_thread_in_a_fork(), cpu_by_default():
         tensors = {name: torch.as_tensor(x) for name, x in inputs.items()}
         module = _cast(module, dtype, device)
@@ -131,7 +135,11 @@ def module_outputs(
                     else x
                     for name, x in batch.items()
                 }
-                return run_module(module, there).cpu()
+                steps = StepsInMemory(there)
+                size = prediction_size(chunk_size, module, len(steps))
+                if size is None or steps.longest <= size:
+                    return run_module(module, there).cpu()
+                return Pieces(module, steps, size).outputs().cpu()
 
             if "lengths" in tensors:
                 return _packed_outputs(run, tensors, batch_size).numpy()
@@ -140,6 +148,46 @@ def module_outputs(
                 for start in range(0, len(tensors["x"]), batch_size)
             ]
             return torch.cat(pieces).numpy()
+
+
+def recorded_outputs(
+    module: nn.Module,
+    read: Read,
+    lengths: np.ndarray,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    chunk_size: int | str | None = None,
+) -> np.ndarray:
+    """Do what `module_outputs` does, of sequences that are read piece by piece.
+
+    Parameters
+    ----------
+    module, dtype, device, chunk_size
+        As there; here None, too, walks in pieces where the module can.
+    read : callable
+        See :class:`~sklearn_physrnn.training._recorded.Recorded`.
+    lengths : ndarray of shape (n_samples,)
+    """
+    device = with_index(device)
+    with one_thread_in_a_fork(), cpu_by_default(), torch.inference_mode():
+        module = _cast(module, dtype, device)
+        order = np.argsort(-lengths, kind="stable")
+        outputs = None
+        for rows in np.array_split(order, -(-len(order) // _ROWS_AT_A_TIME)):
+            steps = Recorded(read, rows, lengths[rows], dtype, device)
+            size = prediction_size("auto" if chunk_size is None else chunk_size, module, len(rows))
+            assert size is not None
+            found = Pieces(module, steps, size).outputs().cpu()
+            if outputs is None:  # the longest come first: none has more steps
+                outputs = found.new_zeros(len(order), *found.shape[1:])
+            where = torch.from_numpy(rows)
+            if found.ndim == 3:
+                outputs[:, : found.shape[1]][where] = found
+            else:
+                outputs[where] = found
+        assert outputs is not None
+        return outputs.numpy()
 
 
 def _packed_outputs(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -87,21 +88,63 @@ class PerMember(nn.Module):
 class PerStep(nn.Module):
     """A loss of every step of a sequence, averaged over each sample's own steps.
 
-    Predictions are of shape (n_samples, n_steps, ...); targets may have more steps than
-    a batch trimmed to its longest sequence, and are NaN past a sample's end.
+    Predictions are of shape (n_samples, n_steps, ...); targets (n_samples, n_steps, n_values)
+    may have more steps than a batch trimmed to its longest sequence, and are NaN past a
+    sample's end, or -1 if they are indices of classes.
+
+    Parameters
+    ----------
+    loss : nn.Module
+    class_weights : ndarray or None
+        What a step of each class counts among others of its sample.
     """
 
-    def __init__(self, loss: nn.Module) -> None:
+    def __init__(self, loss: nn.Module, class_weights: np.ndarray | None = None) -> None:
         super().__init__()
         self.loss = loss
+        self.class_weights = None if class_weights is None else class_weights.tolist()
+        self._shares: torch.Tensor | None = None
 
     def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         target = target[:, : prediction.shape[1]]
-        present = ~target.isnan().any(-1)
+        return self.part(prediction, target, self.counts(target))
+
+    def counts(self, target: torch.Tensor) -> torch.Tensor:
+        """Say what all steps of each sample weigh together; 1 where there is nothing."""
+        total = self._weights(target).sum(1)
+        return total.masked_fill(total == 0, 1)
+
+    def part(
+        self, prediction: torch.Tensor, target: torch.Tensor, counts: torch.Tensor
+    ) -> torch.Tensor:
+        """Give what some of the steps add to the mean over all that `counts` counts."""
+        present = _present(target)
         target = torch.where(present.unsqueeze(-1), target, 0)
-        losses = self.loss(prediction.flatten(0, 1), target.flatten(0, 1)).view_as(present)
-        counted = torch.where(present, losses, 0)
-        return counted.sum(1) / present.sum(1).clamp(min=1)
+        flat = target.flatten(0, 1)
+        flat = flat if target.is_floating_point() else flat[:, 0]
+        losses = self.loss(prediction.flatten(0, 1), flat).view_as(present)
+        losses = torch.where(present, losses, 0)
+        if self.class_weights is not None:
+            losses = losses * self._of_classes(losses)[target[..., 0]]
+        return losses.sum(1) / counts.to(losses.dtype)
+
+    def _weights(self, target: torch.Tensor) -> torch.Tensor:
+        present = _present(target)
+        if self.class_weights is None:
+            return present
+        weights = torch.as_tensor(self.class_weights, dtype=torch.float64, device=target.device)
+        return torch.where(present, weights[target[..., 0].clamp(min=0)], 0)
+
+    def _of_classes(self, losses: torch.Tensor) -> torch.Tensor:
+        w = self._shares
+        if w is None or w.dtype != losses.dtype or w.device != losses.device:
+            # Once: a tensor made from numbers waits for the device.
+            w = self._shares = losses.new_tensor(self.class_weights)
+        return w
+
+
+def _present(target: torch.Tensor) -> torch.Tensor:
+    return ~target.isnan().any(-1) if target.is_floating_point() else target[..., 0] >= 0
 
 
 class PerWindow(nn.Module):

@@ -2,6 +2,7 @@
 
 import dis
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from skorch import NeuralNet
@@ -11,6 +12,7 @@ from skorch.utils import TeeGenerator
 from ..kernels._check import looking_later
 from ._callbacks import StopTraining
 from ._data import Batches, BatchIterator, join_outputs, run_module
+from ._pieces import Loss, Pieces, steps_of, whole
 
 
 class Net(NeuralNet):
@@ -26,8 +28,14 @@ class Net(NeuralNet):
         Orders the training batches.
     amp_dtype : torch.dtype or None
         Run the module under autocast to this type.
+    records_batches : bool
+        Record losses batch by batch, as some callbacks read them; it waits for each.
     stream_to : torch.device or None
         Where to copy batch after batch; None where the data are there already.
+    piece_size : int or None
+        Walk longer sequences in pieces of so many steps.
+    repeated : Repeated or None
+        Replays steps, where they can be.
     """
 
     def __init__(
@@ -37,7 +45,10 @@ class Net(NeuralNet):
         scorer=None,
         generator=None,
         amp_dtype=None,
+        records_batches=False,
         stream_to=None,
+        piece_size=None,
+        repeated=None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -45,7 +56,10 @@ class Net(NeuralNet):
         self.scorer = scorer
         self.generator = generator
         self.amp_dtype = amp_dtype
+        self.records_batches = records_batches
         self.stream_to = stream_to
+        self.piece_size = piece_size
+        self.repeated = repeated
 
     def get_split_datasets(self, X: Batches, y=None, **fit_params):
         return X, self.validation
@@ -55,12 +69,27 @@ class Net(NeuralNet):
         return BatchIterator(dataset, self.batch_size, generator, self.stream_to)
 
     def infer(self, x, **fit_params):
+        pieces = self._pieces(x)
+        if pieces is not None:
+            return pieces.outputs()
         if self.amp_dtype is None:
-            return run_module(self.module_, x)
-        device_type = torch.device(self.device).type
-        with torch.autocast(device_type, dtype=self.amp_dtype):
-            output = run_module(self.module_, x)
+            return run_module(self.module_, whole(x))
+        with self._autocast():
+            output = run_module(self.module_, whole(x))
         return output.float()
+
+    def _autocast(self):
+        if self.amp_dtype is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=self.amp_dtype)
+
+    def _pieces(self, inputs) -> Pieces | None:
+        if self.piece_size is None:
+            return None
+        steps = steps_of(inputs)
+        if steps.longest <= self.piece_size:
+            return None
+        return Pieces(self.module_, steps, self.piece_size, self._autocast)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = y_true
@@ -72,13 +101,19 @@ class Net(NeuralNet):
         # skorch's own look for the best epoch and print a table; KeepWeights and Progress do.
         return []
 
+    def listeners(self, method_name: str) -> list[Callback]:
+        """Give the callbacks that have a hook of their own; skorch's has empty ones."""
+        return [
+            callback
+            for _, callback in self.callbacks_
+            if getattr(type(callback), method_name) is not getattr(Callback, method_name)
+        ]
+
     def notify(self, method_name, **cb_kwargs):
         """Call the hooks of callbacks that have one; skorch calls the empty ones too."""
         if method_name not in self._hooks:
             self._hooks[method_name] = [
-                getattr(callback, method_name)
-                for _, callback in self.callbacks_
-                if getattr(type(callback), method_name) is not getattr(Callback, method_name)
+                getattr(callback, method_name) for callback in self.listeners(method_name)
             ]
         getattr(self, method_name)(self, **cb_kwargs)
         for hook in self._hooks[method_name]:
@@ -107,10 +142,25 @@ class Net(NeuralNet):
         inputs, target = batch
         if target[1] is not None and getattr(self.module_, "takes_weights", False):
             inputs = {**inputs, "weights": target[1]}
+        if (pieces := self._pieces(inputs)) is not None:
+            loss, y_pred = pieces.backward(self._loss_of_pieces(target))
+            return {"loss": loss, "y_pred": y_pred}
         y_pred = self.infer(inputs)
         loss = self.get_loss(y_pred, target, training=True)
         loss.backward()
         return {"loss": loss.detach(), "y_pred": y_pred}
+
+    def _loss_of_pieces(self, target) -> Loss:
+        if self.module_.readout != "sequence":
+            return lambda outputs, start, stop: self.get_loss(outputs, target, training=True)
+        y, weight = target
+        counts = self.criterion_.counts(y)
+
+        def part(outputs, start, stop):
+            losses = self.criterion_.part(outputs, y[:, start:stop], counts)
+            return (losses if weight is None else losses * weight).mean()
+
+        return part
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """One pass over the data; its loss is the mean over samples, not over batches.
@@ -122,18 +172,41 @@ class Net(NeuralNet):
             return
         self._set_training(training)
         keep_outputs = not training and self.scorer is not None
-        total, outputs = 0.0, []
         with looking_later():
-            for batch in iterator:
-                self.notify("on_batch_begin", batch=batch, training=training)
-                step = step_fn(batch)
-                total = total + step["loss"] * len(batch[1][0])
-                if keep_outputs:
-                    outputs.append(step["y_pred"])
-                self.notify("on_batch_end", batch=batch, training=training, **step)
-        self.history.record(f"{prefix}_loss", float(total) / len(iterator.samples))
+            found = self._replayed(iterator, training)
+            total, outputs = found or self._one_by_one(
+                iterator, training, prefix, step_fn, keep_outputs
+            )
+        loss, key = float(total) / len(iterator.samples), f"{prefix}_loss"
+        best = all(loss < epoch[key] for epoch in self.history[:-1])
+        self.history.record(key, loss)
+        self.history.record(f"{key}_best", best)
         if keep_outputs:
             self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))
+
+    def _replayed(self, iterator, training):
+        if self.repeated is None:
+            return None
+        if not training:
+            return self.repeated.validate(self, iterator)
+        total = self.repeated.train(self, iterator)
+        return None if total is None else (total, [])
+
+    def _one_by_one(self, iterator, training, prefix, step_fn, keep_outputs):
+        total, outputs = 0.0, []
+        for batch in iterator:
+            if self.records_batches:
+                self.history.new_batch()
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            if self.records_batches:
+                self.history.record_batch(f"{prefix}_loss", float(step["loss"]))
+                self.history.record_batch(f"{prefix}_batch_size", len(batch[1][0]))
+            total = total + step["loss"] * len(batch[1][0])
+            if keep_outputs:
+                outputs.append(step["y_pred"])
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        return total, outputs
 
     def partial_fit(self, X: Batches, y=None, classes=None, **fit_params):
         """Train, and tell whether a person interrupted it."""

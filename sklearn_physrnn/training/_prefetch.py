@@ -7,17 +7,18 @@ from typing import Any
 import torch
 
 from ..nn._packing import Packing
+from ._device import with_index
 
 _own = threading.local()
 
 
-def _side_stream(device: torch.device) -> torch.cuda.Stream:
-    """Give the thread's stream for copies: the allocator keeps memory for each stream apart."""
-    index = torch.cuda.current_device() if device.index is None else device.index
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """Give the thread's stream beside the default: the allocator keeps their memory apart."""
+    device = with_index(device)
     streams = _own.__dict__.setdefault("streams", {})
-    if index not in streams:
-        streams[index] = torch.cuda.Stream(torch.device("cuda", index))
-    return streams[index]
+    if device not in streams:
+        streams[device] = torch.cuda.Stream(device)
+    return streams[device]
 
 
 def _sent(x: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -43,7 +44,7 @@ def prefetched(batches: Iterable[Any], device: torch.device) -> Iterator[Any]:
         for batch in batches:
             yield _map(lambda x: x.to(device), batch)
         return
-    stream = _side_stream(device)
+    stream = side_stream(device)
     ahead = None
     for batch in batches:
         with torch.cuda.stream(stream):

@@ -79,6 +79,11 @@ class Windows:
         return self.values.shape[1]
 
     @property
+    def even(self) -> bool:
+        """Whether batches of as many windows are of one shape: they are."""
+        return True
+
+    @property
     def nbytes(self) -> int:
         """Memory taken."""
         features = 0 if self.features is None else self.features.nbytes

@@ -155,9 +155,6 @@ class TrainingParameters:
         from ._engine import TrainingOptions
 
         fixed, by_noise = self._decay(n_samples, stream=max_epochs is not None)
-        for callback in self.callbacks or ():
-            if not callable(getattr(callback, "on_train_begin", None)):
-                raise TypeError(f"callbacks must hold skorch callbacks, got {callback!r}.")
         return TrainingOptions(
             max_epochs=max_epochs or self.max_iter,
             batch_size=samples_a_step(self.batch_size, n_samples),
@@ -175,6 +172,7 @@ class TrainingParameters:
             amp_dtype=torch.bfloat16 if self.dtype == "bfloat16" else None,
             callbacks=self.callbacks or (),
             verbose=int(self.verbose),
+            chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
             cpu_if_small=self.device == "auto",
         )
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_physrnn import DynPMNNClassifier
-from sklearn_physrnn.estimators import _base
+from sklearn_physrnn.estimators import _splitting
 from tests.families import CLASSIFIERS, each
 
 QUICK = {"hidden_size": 4, "max_iter": 3, "random_state": 0}
@@ -41,7 +41,7 @@ def test_a_part_held_out_and_the_same_rows_given_are_alike(class_weight, weighte
     w = RNG.uniform(0.5, 1, size=90) if weighted else None
     part = [None if w is None else w[rows] for rows in (train, valid)]
     options = {**QUICK, "class_weight": class_weight, "early_stopping": True}
-    monkeypatch.setattr(_base, "split", lambda *_: (train, valid))
+    monkeypatch.setattr(_splitting, "split", lambda *_: (train, valid))
     inside = DynPMNNClassifier(**options).fit(X, Y, w)
     given = DynPMNNClassifier(**options).fit(
         X[train], Y[train], part[0], X_val=X[valid], y_val=Y[valid], sample_weight_val=part[1]

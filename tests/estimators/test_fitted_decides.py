@@ -12,7 +12,7 @@ from sklearn_physrnn import (
     PETNNRegressor,
     load,
 )
-from sklearn_physrnn.estimators import _base
+from sklearn_physrnn.estimators import _base, _splitting
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(40, 3))
@@ -127,7 +127,7 @@ def test_a_checkpoint_is_of_all_rows_and_a_scale_of_those_trained_on(tmp_path, m
     )
     held_out = np.arange(5, 12)
     training = np.setdiff1d(np.arange(40), held_out)
-    monkeypatch.setattr(_base, "split", lambda *_: (training, held_out))
+    monkeypatch.setattr(_splitting, "split", lambda *_: (training, held_out))
     model = DynPMNNRegressor(
         **SMALL, early_stopping=True, scale_inputs="standard", checkpoint=tmp_path / "c"
     ).fit(TABLE, TABLE[:, 0])

@@ -97,11 +97,6 @@ def test_bad_epsilon(steps, epsilon):
         regressor(epsilon=epsilon).fit(steps[0], steps[1][:, -1])
 
 
-def test_classifier_has_no_sequence_readout(steps):
-    with pytest.raises(ValueError, match="'readout' parameter"):
-        HSSMClassifier(readout="sequence").fit(steps[0], steps[1][:, -1] > 0)
-
-
 @pytest.fixture
 def timed(steps):
     X, y = steps

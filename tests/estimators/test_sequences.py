@@ -258,16 +258,19 @@ def with_value(X, value, where=(3, 2, 1)):
         (lambda X: with_value(X, np.inf), "infinity"),
         (lambda X: X[:, :0], "at least one time step"),
         (lambda X: X[:, :, :0], "at least one time step and one channel"),
-        (lambda X: X[:, :1], "at least 2 time steps"),
+        (lambda X: X[:, :1], r"at least 2 time steps.* X.transpose\(0, 2, 1\)"),
+        (lambda X: with_value(X[:, :, 0], np.nan, (3, 11)), r"give np.asarray\(X\)\[:, :, None\]"),
         (lambda X: X[:, :, :, None], r"got shape \(40, 12, 3, 1\)"),
-        (lambda X: X[0, :, 0], "got shape|2D array"),
+        (lambda X: X[0, :, 0], r"Reshape your data: .* X\[None, :, None\]"),
         (lambda X: np.full(X.shape, "word"), "X must hold real numbers, got <U4"),
         (lambda X: X.astype(complex), "Complex data not supported"),
         (lambda X: [*X[:-1], X[-1][:0]], r"X\[39\] has no time steps"),
         (lambda X: [*X[:-1], X[-1][:, :2]], r"X\[39\] has 2 channels"),
         (lambda X: [*X[:-1], X[-1][:, 0]], r"X\[39\] must be of shape"),
         (lambda X: [*X[:-1], with_value(X[-1], np.nan, (1, 1))], r"Input X\[39\] contains NaN"),
-        (lambda X: [[1.0, 2.0], [3.0]], "inhomogeneous|setting an array element"),
+        (lambda X: [*X[:-1], np.full((2, 3), np.nan)], r"X\[39\] contains NaN only"),
+        (lambda X: [pd.DataFrame(X[0]), pd.DataFrame(X[1])[[0, 2, 1]]], r"X\[1\] has the columns"),
+        (lambda X: pd.DataFrame({"a": list(X[:, :, 0]), "b": list(X[:, 1:, 1])}), "equal length"),
         (lambda X: X[:1], "n_samples=1|inconsistent"),
     ],
 )
@@ -287,6 +290,8 @@ def test_wrong_channels_at_predict(family, kind, data):
         model.predict(data[0][:, :, :2])
     with pytest.raises(ValueError, match=r"X has 2 dimensions, but .* was fitted with 3"):
         model.predict(data[0][:, :, 0])
+    with pytest.raises(ValueError, match=r"One series .* is X\[None\]"):
+        model.predict(data[0][0])
 
 
 def test_failed_refit_keeps_the_fitted_model(family, data):

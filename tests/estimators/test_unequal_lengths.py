@@ -132,7 +132,7 @@ def test_the_loss_of_every_step_is_that_of_each_series_alone(rng):
         row[: len(x) // 3] = x[2::3, 0]
     options = {"norm": None, "dropout": 0.0, "batch_size": 4, "learning_rate_init": 1e-30}
     model = HSSMRegressor(**HSSM, readout="sequence", every=3, dtype="float64", **options)
-    scaler = model.fit(X, y)._prepared.targets.numbers.scaler
+    scaler = model.fit(X, y)._prepared.targets.step.scaler
     errors = scaler.transform(model.predict(X)[:, :, None] - y[:, :, None])
     errors += scaler.center / scaler.scale  # differences have no centre
     assert model.loss_curve_ == [pytest.approx(np.nanmean(errors[:, :, 0] ** 2, axis=1).mean())]

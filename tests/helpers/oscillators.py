@@ -10,6 +10,8 @@ from sklearn_physrnn.kernels.oscillators import (
     nonlinear_oscillator_unit,
     oscillator,
     oscillator_unit,
+    undo_nonlinear_oscillator_unit,
+    undo_oscillator_unit,
 )
 
 F64 = torch.float64
@@ -24,8 +26,9 @@ class Kind:
     """
 
     name: str
-    positions: Callable
-    unit: Callable
+    oscillator: Callable
+    oscillator_unit: Callable
+    undo: Callable
     draw_parameters: Callable
     step: float
     has_bias: bool
@@ -33,6 +36,14 @@ class Kind:
 
     def __str__(self):
         return self.name
+
+    def positions(self, *inputs, **options):
+        """Positions alone."""
+        return self.oscillator(*inputs, **options)[0]
+
+    def unit(self, *inputs, **options):
+        """Outputs of the unit alone."""
+        return self.oscillator_unit(*inputs, **options)[0]
 
     def problem(self, n_rows=3, n_steps=37, n_modes=5, dtype=F64, step=None):
         """Drive and parameters."""
@@ -76,9 +87,16 @@ def _nonlinear(n_modes, step):
     return [0.5 + rand(), 0.2 + 0.5 * rand(), 0.1 + rand(), step * (0.5 + rand())]
 
 
-LINEAR = Kind("linear", oscillator, oscillator_unit, _linear, 0.5, False, 1)
+LINEAR = Kind("linear", oscillator, oscillator_unit, undo_oscillator_unit, _linear, 0.5, False, 1)
 NONLINEAR = Kind(
-    "nonlinear", nonlinear_oscillator, nonlinear_oscillator_unit, _nonlinear, 0.4, True, 2
+    "nonlinear",
+    nonlinear_oscillator,
+    nonlinear_oscillator_unit,
+    undo_nonlinear_oscillator_unit,
+    _nonlinear,
+    0.4,
+    True,
+    2,
 )
 KINDS = [LINEAR, NONLINEAR]
 

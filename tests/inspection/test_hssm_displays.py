@@ -53,7 +53,7 @@ def test_linear_energy_and_positions(hssm, series, block, plt):
     modes = ModesDisplay.from_estimator(hssm, X, sample=3, block=block, modes=[4, 0])
     np.testing.assert_allclose(modes.positions.real, positions[:, [4, 0]], atol=1e-9)
     np.testing.assert_allclose(modes.positions.imag, positions[:, [9, 5]], atol=1e-9)
-    kernel = oscillator(*(torch.as_tensor(x) for x in (drive[None], a, d)))[0]
+    kernel = oscillator(*(torch.as_tensor(x) for x in (drive[None], a, d)))[0][0]
     np.testing.assert_allclose(modes.positions.real, kernel[:, [4, 0]], atol=1e-9)
 
 
@@ -75,7 +75,7 @@ def test_nonlinear_energy_and_positions(nonlinear_hssm, series, plt):
     modes = ModesDisplay.from_estimator(nonlinear_hssm, X, sample=3, block=1)
     assert not np.iscomplexobj(modes.positions)
     constants = (torch.as_tensor(x) for x in (drive[None], w, c, alpha, d))
-    kernel = nonlinear_oscillator(*constants)[0]
+    kernel = nonlinear_oscillator(*constants)[0][0]
     np.testing.assert_allclose(modes.positions, kernel[:, modes.modes], atol=1e-9)
 
 
@@ -113,7 +113,7 @@ def test_time_stamps_scale_the_step(timed_hssm, timed, plt):
     drive, (a, d) = _drive(timed_hssm, scaled, 0, dt)
     kernel = oscillator(
         *(torch.as_tensor(v) for v in (drive[None], a, d)), dt=torch.as_tensor(dt)[None]
-    )[0]
+    )[0][0]
     display = ModesDisplay.from_estimator(timed_hssm, X, sample=5, modes=[2])
     np.testing.assert_allclose(display.positions.real[:, 0], kernel[:, 2], atol=1e-9)
     np.testing.assert_array_equal(display.time, x[:, 1])

@@ -10,6 +10,7 @@ from sklearn.linear_model import Ridge
 
 from sklearn_physrnn import (
     DynPMNNRegressor,
+    HSSMClassifier,
     HSSMRegressor,
     PETNNClassifier,
     PETNNRegressor,
@@ -265,3 +266,21 @@ def test_refuses(hssm, nonlinear_hssm, series):
         integrated_gradients(hssm, X, baseline=np.nan)
     with pytest.raises(ValueError, match="expecting 2 channels"):
         integrated_gradients(hssm, X[:, :, :1])
+
+
+@pytest.mark.parametrize("kind", [HSSMClassifier, PETNNClassifier])
+def test_a_label_of_one_step_is_explained_by_what_came_before(kind, rng):
+    X = rng.normal(size=(20, 10, 2))
+    y = (X[:, :, 0].cumsum(axis=1) > 0).astype(int)
+    model = kind(8, readout="sequence", max_iter=3, random_state=0).fit(X, y)
+    found = integrated_gradients(model, X[:3], target=(4, 1), response="probability", n_steps=200)
+    assert (found[:, 5:] == 0).all()
+    p = [model.predict_proba(x)[:, 4, 1] for x in (X[:3], np.tile(X.mean((0, 1)), (3, 10, 1)))]
+    np.testing.assert_allclose(found.sum((1, 2)), p[0] - p[1], atol=1e-6)
+    own = integrated_gradients(model, X[:3], target=(4, None), response="probability", n_steps=200)
+    sign = np.where(model.predict(X[:3])[:, 4] == 1, 1, -1)
+    np.testing.assert_allclose(own, sign[:, None, None] * found, atol=1e-6)
+    with pytest.raises(ValueError, match=r"target must be \(step, label\)"):
+        integrated_gradients(model, X[:3], target=1)
+    with pytest.raises(ValueError, match="the step 10, of 10"):
+        integrated_gradients(model, X[:3], target=(10, 1))

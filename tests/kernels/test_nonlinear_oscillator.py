@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_physrnn.kernels.oscillators import nonlinear_oscillator, scan
+from sklearn_physrnn.kernels.oscillators import scan
 from sklearn_physrnn.kernels.oscillators.nonlinear import cpu
 from sklearn_physrnn.kernels.oscillators.nonlinear.functions import atanh, tanh
 from sklearn_physrnn.kernels.oscillators.nonlinear.reference import log_cosh
@@ -28,8 +28,8 @@ def test_mean_and_difference_are_the_two_echoes(epsilon):
     # size is read in other variables, the same but for the central difference's error.
     inputs = NONLINEAR.problem(3, 12)
     options = {"gradient": "rhel", "epsilon": epsilon, **sequences(CASES[3], 3, 12)}
-    result = run(nonlinear_oscillator, inputs, **options)
-    twin = run(nonlinear_oscillator, inputs, backend="reference", **options)
+    result = run(NONLINEAR.positions, inputs, **options)
+    twin = run(NONLINEAR.positions, inputs, backend="reference", **options)
     for x, y in zip(result[:-1], twin[:-1], strict=True):
         torch.testing.assert_close(x, y, rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(result[-1], twin[-1], rtol=epsilon, atol=epsilon)
@@ -39,17 +39,17 @@ def test_mean_and_difference_are_the_two_echoes(epsilon):
 def test_interpreted_echoes_are_the_same_two(small):
     # A large nudge, far from the gradient: the CPU's pair of runs.
     inputs, options = NONLINEAR.problem(2, 11), {"gradient": "rhel", "epsilon": 0.3}
-    twin = run(nonlinear_oscillator, inputs, backend="cpu", **options)
-    result = run(nonlinear_oscillator, inputs, backend="cuda", **options)
+    twin = run(NONLINEAR.positions, inputs, backend="cpu", **options)
+    result = run(NONLINEAR.positions, inputs, backend="cuda", **options)
     for x, y in zip(result, twin, strict=True):
         torch.testing.assert_close(x, y, rtol=1e-12, atol=1e-12)
 
 
 def test_error_of_the_echoes_is_quadratic_in_the_nudge():
     inputs = NONLINEAR.problem(2, 20)
-    truth = run(nonlinear_oscillator, inputs)[1]
+    truth = run(NONLINEAR.positions, inputs)[1]
     error = [
-        float((run(nonlinear_oscillator, inputs, gradient="rhel", epsilon=e)[1] - truth).norm())
+        float((run(NONLINEAR.positions, inputs, gradient="rhel", epsilon=e)[1] - truth).norm())
         for e in (1e-2, 1e-3)
     ]
     assert 90 < error[0] / error[1] < 110
@@ -58,8 +58,8 @@ def test_error_of_the_echoes_is_quadratic_in_the_nudge():
 @pytest.mark.parametrize(("n_steps", "gap"), [(896, 1e-8), (17_984, 1e-6)])
 def test_float32_echoes_over_long_series(n_steps, gap):
     drive, *parameters = NONLINEAR.problem(1, n_steps, 16, torch.float32, step=0.01)
-    truth = run(nonlinear_oscillator, (drive.double(), *parameters))
-    result = run(nonlinear_oscillator, (drive, *parameters), gradient="rhel")
+    truth = run(NONLINEAR.positions, (drive.double(), *parameters))
+    result = run(NONLINEAR.positions, (drive, *parameters), gradient="rhel")
     for x, y in zip(result, truth, strict=True):
         assert cosine_gap(x, y) < gap
 
@@ -67,8 +67,8 @@ def test_float32_echoes_over_long_series(n_steps, gap):
 @on_the_gpu
 def test_float32_echoes_over_long_series_on_the_gpu():
     drive, *parameters = NONLINEAR.problem(1, 17_984, 16, torch.float32, step=0.01)
-    truth = run(nonlinear_oscillator, [drive.double(), *parameters], backend="cpu")
-    result = run_on_gpu(nonlinear_oscillator, [drive, *parameters], gradient="rhel")
+    truth = run(NONLINEAR.positions, [drive.double(), *parameters], backend="cpu")
+    result = run_on_gpu(NONLINEAR.positions, [drive, *parameters], gradient="rhel")
     for x, y in zip(result, truth, strict=True):
         assert cosine_gap(x, y) < 1e-6  # the CPU's bound
 
@@ -113,7 +113,7 @@ def test_large_arguments_do_not_overflow(place, n_steps, dtype, epsilon, small):
     # log(cosh x) is infinite from 89 in float32, and atanh at one.
     drive, *parameters = NONLINEAR.problem(3, n_steps, dtype=dtype)
     options = {"gradient": "rhel", "epsilon": epsilon, "backend": place.backend}
-    result = run(nonlinear_oscillator, [200 * drive, *parameters], **options)
+    result = run(NONLINEAR.positions, [200 * drive, *parameters], **options)
     assert all(x.isfinite().all() for x in result)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sklearn_physrnn.kernels._dispatch import has_triton
-from sklearn_physrnn.kernels.oscillators import oscillator, scan
+from sklearn_physrnn.kernels.oscillators import scan
 from tests.helpers.backends import needs_interpreter
 from tests.helpers.oscillators import KINDS, LINEAR, run
 from tests.helpers.triton_compile import (
@@ -20,8 +20,8 @@ from tests.helpers.triton_compile import (
 def test_ends_of_tiles_and_chunks(n_steps, small):
     inputs = LINEAR.problem(1, n_steps, 1)
     for gradient in ("bptt", "rhel"):
-        truth = run(oscillator, inputs, backend="reference")
-        result = run(oscillator, inputs, backend="cuda", gradient=gradient)
+        truth = run(LINEAR.positions, inputs, backend="reference")
+        result = run(LINEAR.positions, inputs, backend="cuda", gradient=gradient)
         for x, y in zip(result, truth, strict=True):
             torch.testing.assert_close(x, y, rtol=1e-11, atol=1e-11)
 
@@ -36,11 +36,11 @@ def test_modes_are_shared_out(n_multiprocessors, block, small, monkeypatch):
     try:
         inputs = LINEAR.problem(2, 9, 35, torch.float32)
         assert cuda.block_of_modes(2, 35, inputs[0].device) == block
-        result = run(oscillator, inputs, backend="cuda", gradient="rhel")
+        result = run(LINEAR.positions, inputs, backend="cuda", gradient="rhel")
     finally:
         cuda._n_multiprocessors.cache_clear()
     exact = [inputs[0].double(), *inputs[1:]]
-    for x, y in zip(result, run(oscillator, exact, backend="reference"), strict=True):
+    for x, y in zip(result, run(LINEAR.positions, exact, backend="reference"), strict=True):
         torch.testing.assert_close(x.double(), y, rtol=2e-5, atol=2e-5 * float(y.abs().max()))
 
 

@@ -30,7 +30,7 @@ def _gradients(layer, u, gradient, dtype, **options):
     layer.gradient = gradient
     u = u.to(dtype, copy=True).requires_grad_()
     weights = torch.randn(u.shape, generator=torch.Generator().manual_seed(5)).to(dtype)
-    (layer(u, **options) * weights).sum().backward()
+    (layer(u, **options)[0] * weights).sum().backward()
     grads = {name: p.grad for name, p in layer.named_parameters()}
     return {"u": u.grad, **grads}
 
@@ -97,8 +97,8 @@ def test_later_input_is_ignored(unit):
         layer.gradient = gradient
         layer.zero_grad()
         x = u.clone().requires_grad_()
-        o = layer(x, dt=dt, lengths=torch.tensor([20, 7]))
-        alone = layer(u[1:, :7], dt=dt[1:, :7])
+        o, _ = layer(x, dt=dt, lengths=torch.tensor([20, 7]))
+        alone, _ = layer(u[1:, :7], dt=dt[1:, :7])
         torch.testing.assert_close(o[1:, :7], alone)
         assert not o[1, 7:].any()
         (o + 1).square().sum().backward()
@@ -126,7 +126,7 @@ def test_every_parameter_value_is_stable(unit, size):
     assert (edge.float() < 3.97).all()
     u = torch.zeros(1, 5_000, 1)
     u[0, 0] = 1.0
-    o = layer(u)
+    o, _ = layer(u)
     assert o.isfinite().all()
     # A potential as weak as this one is crossed in less than the series.
     slowest = (2 * math.pi / edge.clamp(min=1e-6).sqrt()).max()
@@ -141,11 +141,11 @@ def test_a_large_dt_is_refused():
     u = torch.randn(2, 5, 2)
     dt = torch.ones(2, 5)
     dt[1, 3] = 2.7
-    assert layer(u, dt=dt).isfinite().all()
+    assert layer(u, dt=dt)[0].isfinite().all()
     dt[1, 3] = 2.9
     with pytest.raises(ValueError, match="Divide dt by its maximum"):
         layer(u, dt=dt)
-    assert layer(u, dt=dt, lengths=torch.tensor([5, 3])).isfinite().all()
+    assert layer(u, dt=dt, lengths=torch.tensor([5, 3]))[0].isfinite().all()
     with pytest.raises(ValueError, match="Divide dt by its maximum"):
         NonlinearHRU(2, 4)(u, dt=1000 * dt)
 
@@ -186,7 +186,7 @@ def test_complex_modes_are_what_they_say():
         z = z - d * (a * y_half - u[:, t].to(z.dtype) @ b_matrix.T)
         y = y_half + d / 2 * z
         o = (y @ c_matrix.T).real + layer.D * u[:, t]
-        torch.testing.assert_close(layer(u)[:, t], o)
+        torch.testing.assert_close(layer(u)[0][:, t], o)
 
 
 def test_nonlinear_unit_is_what_it_says():
@@ -200,7 +200,7 @@ def test_nonlinear_unit_is_what_it_says():
         y_half = y + d / 2 * z
         z = z - d * (alpha * y_half + c * torch.tanh(w * y_half + u[:, t] @ layer.B.T + layer.b))
         y = y_half + d / 2 * z
-        torch.testing.assert_close(layer(u)[:, t], y @ layer.C.T + layer.D * u[:, t])
+        torch.testing.assert_close(layer(u)[0][:, t], y @ layer.C.T + layer.D * u[:, t])
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -211,8 +211,8 @@ def test_dtype_and_state_dict(unit):
     u = torch.randn(2, 9, 3, dtype=torch.float64)
     twin = UNITS[unit](3, 4).to(torch.float64)
     twin.load_state_dict(layer.state_dict())
-    assert layer(u).dtype == torch.float64
-    assert torch.equal(layer(u), twin(u))
+    assert layer(u)[0].dtype == torch.float64
+    assert torch.equal(layer(u)[0], twin(u)[0])
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -36,14 +36,15 @@ def hssm(**options):
     return HSSM(2, 3, **{**sizes, **options}).double()
 
 
-def petnn(readout="last", num_layers=1, embedding=None):
+def petnn(num_layers=1, **options):
     torch.manual_seed(1)
     recurrent = PETNN(2, 5, num_layers, release="soft")
-    return RecurrentModel(recurrent, 5, 3, readout=readout, embedding=embedding).double()
+    return RecurrentModel(recurrent, 5, 3, **options).double()
 
 
 MODELS = {
     **{f"petnn {readout}": (petnn, {"readout": readout}) for readout in READOUTS},
+    "petnn sequence": (petnn, {"readout": "sequence", "every": 4}),
     "petnn deep": (petnn, {"num_layers": 2}),
     "hssm mean": (hssm, {}),
     "hssm last": (hssm, {"readout": "last", "gradient": "rhel"}),
@@ -107,7 +108,7 @@ def test_batch_normalisation_is_of_the_steps_there_are(sequences):
 
 
 @pytest.mark.parametrize("form", ["packed", "padded"])
-@pytest.mark.parametrize("name", ["petnn last", "hssm mean", "hssm sequence"])
+@pytest.mark.parametrize("name", ["petnn last", "petnn sequence", "hssm mean", "hssm sequence"])
 def test_no_layer_sees_more_than_the_steps_there_are(name, form, sequences):
     make, options = MODELS[name]
     model = make(**options)

@@ -99,6 +99,12 @@ def test_parameters_are_the_wrapped_estimators(kind):
         assert ours[name].kind == parameter.kind, name
 
 
+@pytest.mark.parametrize("name", ["warm_start", "hidden_sizes"])
+def test_what_is_no_parameter_is_refused_by_name(kind, name):
+    with pytest.raises(TypeError, match=f"{kind.__name__}.*'{name}'"):
+        kind(**{name: 3})
+
+
 def test_docstring_describes_every_parameter_once(kind):
     text = inspect.getdoc(kind)  # Python 3.13 cuts the indentation off by itself
     for name, parameter in inspect.signature(kind).parameters.items():

@@ -1,4 +1,4 @@
-"""Trailing NaN of every channel is padding in an array, as tslearn makes it."""
+"""Trailing NaN of every channel is padding, as tslearn makes it."""
 
 import numpy as np
 import pytest
@@ -27,6 +27,18 @@ def test_padding_is_no_part_of_a_series(kind, padded):
     more = np.pad(X, ((0, 0), (0, 0), (0, 7)), constant_values=np.nan)
     np.testing.assert_array_equal(outputs(model, more), expected)
     np.testing.assert_allclose(outputs(model, X[1:2, :, :40]), expected[1:2])
+
+
+@pytest.mark.parametrize("mtype", ["df-list", "pd-multiindex", "nested_univ"])
+def test_padding_is_known_in_every_panel(mtype, kind, padded):
+    X, y = (part[::3] for part in padded)
+    panel = convert(X, "numpy3D", mtype, as_scitype="Panel")
+    model = make(kind).fit(panel, y)
+    np.testing.assert_array_equal(outputs(model, panel), outputs(model, X))
+    X = X.copy()
+    X[3, 0, 1] = np.nan
+    with pytest.raises(ValueError, match=r"X\[3\] contains NaN: time step 1. Only trailing"):
+        model.predict(convert(X, "numpy3D", mtype, as_scitype="Panel"))
 
 
 def test_padding_is_what_the_wrapped_estimator_takes(kind, padded):
@@ -58,16 +70,6 @@ def test_other_missing_values_are_found(kind, padded, place, message):
     for method in (model.predict, lambda X: make(kind).fit(X, y)):
         with pytest.raises(ValueError, match=message):
             method(X)
-
-
-@pytest.mark.parametrize("mtype", ["df-list", "pd-multiindex", "nested_univ"])
-def test_a_trailing_row_of_a_frame_is_missing_and_refused(kind, motions, mtype):
-    """A frame has the rows it has: nobody had to fill it up to the longest."""
-    X, y = motions
-    X = X.copy()
-    X[3, :, -1] = np.nan
-    with pytest.raises(ValueError, match="has missing values"):
-        make(kind).fit(convert(X, "numpy3D", mtype, as_scitype="Panel"), y)
 
 
 def test_no_claim_on_missing_values(kind):

@@ -102,7 +102,7 @@ def scan_step(function, batch, n_steps, modes, shapes, **options):
             function(drive, *constants, **options)
 
     def both():
-        torch.autograd.grad(function(drive, *constants, **options), [drive, *constants], grad)
+        torch.autograd.grad(function(drive, *constants, **options)[0], [drive, *constants], grad)
 
     return forward, both
 

@@ -38,11 +38,11 @@ class _Projections(torch.nn.Module):
         super().__init__()
         self.unit = unit
 
-    def forward(self, u, *, dt=None, lengths=None):
+    def forward(self, u, state=None, *, dt=None, lengths=None):
         unit = self.unit
         b_matrix = torch.cat([unit.B[..., 0], unit.B[..., 1]])
         c_matrix = torch.cat([unit.C[..., 0], -unit.C[..., 1]], 1)
-        return torch.addcmul(u @ b_matrix.T @ c_matrix.T, u, unit.D)
+        return torch.addcmul(u @ b_matrix.T @ c_matrix.T, u, unit.D), None
 
 
 def make_step(configuration, variant, dynamics="linear"):

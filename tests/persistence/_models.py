@@ -87,8 +87,20 @@ CASES = {
     "tokens": (small(PETNNClassifier, vocabulary_size=5, embedding_dim=2), TOKENS, TEXT),
     "hssm, nonlinear": echo(dynamics="nonlinear", epsilon=0.01, norm="layer"),
     "hssm, bptt": echo(fitter="bptt", num_blocks=2, norm=None, readout="last"),
+    "hssm, every of no account": echo(every=100),
     "hssm, every step": (
         small(HSSMRegressor, readout="sequence", every=2), SERIES, SERIES.sum(2)[:, 1::2]
+    ),
+    "hssm, labels of every step": (
+        small(HSSMClassifier, readout="sequence", every=2, class_weight="balanced"),
+        SERIES, np.where(SERIES.sum(2)[:, 1::2] > 0, "up", "down"),
+    ),
+    "petnn, every step": (
+        small(PETNNRegressor, readout="sequence", loss="quantile", quantile=[0.2, 0.8]),
+        SERIES, SERIES[:, :, :2],
+    ),
+    "petnn, labels of every step": (
+        small(PETNNClassifier, readout="sequence", num_layers=2), SERIES, SERIES[:, :, 0] > 0
     ),
     "hssm, time": (small(HSSMClassifier, time_channel=-3), STAMPED, TEXT),
     "hssm, ragged": (small(HSSMClassifier, dtype="float64"), RAGGED, np.arange(24) % 3),

@@ -85,10 +85,10 @@ LEARNED = ("fitted", "learned")
 @pytest.mark.parametrize(
     ("case", "place", "value", "match"),
     [
-        ("petnn", ("class",), "GRUForecaster", "'GRUForecaster' is not one of DynPMNNForecaster"),
+        ("petnn", ("class",), "GRUForecaster", "'GRUForecaster' is not one of .*HSSMForecaster"),
         ("petnn", ("class",), "HSSMForecaster", "no parameter"),
         ("petnn", ("class",), "PETNNSeriesRegressor", "no parameter"),
-        ("hssm, long", ("class",), "GRUSeriesClassifier", "is not one of HSSMSeriesClassifier"),
+        ("hssm, long", ("class",), "GRUSeriesClassifier", "is not one of .*HSSMSeriesClassifier"),
         ("hssm, long", ("class",), "HSSMSeriesRegressor", "no parameter"),
         ("petnn", ("parameters", "checkpoint"), "/home/.profile", "no parameter 'checkpoint'"),
         ("petnn", ("parameters", "callbacks"), ["print"], "callbacks cannot be loaded"),
@@ -121,7 +121,7 @@ LEARNED = ("fitted", "learned")
         ("pretrained", ("fitted", "state"), "fitted", "one series or of a panel"),
         ("pretrained", ("fitted", "pretrained"), None, "neither fitted nor pretrained"),
         ("pretrained", ("fitted", "pretrained", "n_quantiles"), 7, "quantiles"),
-        ("hssm, long", ("fitted", "estimator", "class"), "PETNNClassifier", "no parameter"),
+        ("hssm, long", ("fitted", "estimator", "class"), "PETNNClassifier", "must be HSSMC"),
         ("hssm, long", ("fitted", "estimator"), None, "holds no estimator"),
         ("one class", ("fitted", "only_class"), None, "holds no estimator"),
         ("named targets", ("fitted", "X_metadata"), {"dict": []}, "none that sktime knows"),

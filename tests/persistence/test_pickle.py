@@ -1,6 +1,7 @@
 """The other ways to keep a model: pickle, joblib and skops."""
 
 import copy
+import inspect
 import io
 import pickle
 
@@ -8,14 +9,15 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+import torch
 from sklearn.base import clone
 from sklearn.datasets import make_regression
 from skorch.callbacks import EpochTimer
 
-from sklearn_physrnn import DynPMNNRegressor
+from sklearn_physrnn import DynPMNNRegressor, HSSMClassifier
 from sklearn_physrnn.nn import VanDerPol
 
-from ._models import CASES, small
+from ._models import CASES, SERIES, TABLE, TEXT, small, y
 
 SOME = ["dynpmnn", "members", "labels: text", "petnn, ragged", "tokens", "hssm, time"]
 
@@ -36,7 +38,7 @@ def through_skops(model):
     trusted = skops.io.get_untrusted_types(data=data)
     assert trusted
     assert all(
-        name.startswith(("sklearn_physrnn.estimators.", "sklearn_physrnn.preparation."))
+        name.startswith(("sklearn_physrnn.estimators.", "sklearn_physrnn.preparation.", __name__))
         for name in trusted
     )
     return skops.io.loads(data, trusted=trusted)
@@ -52,6 +54,45 @@ def test_roundtrip(case, through):
     np.testing.assert_array_equal(
         again.partial_fit(X, y).predict(X), model.partial_fit(X, y).predict(X)
     )
+
+
+class Mine(HSSMClassifier):
+    """A user's own class; its parameters are those of its parent, as scikit-learn has it."""
+
+
+class Louder(torch.nn.Linear):
+    """A part with something to it that is neither a weight nor a number."""
+
+    gain = torch.full((), 2.0)
+
+    def forward(self, x):
+        return self.gain.to(x) * super().forward(x)
+
+
+class MineWithAPart(DynPMNNRegressor):
+    def _make_module(self):
+        module = super()._make_module()
+        module.head = Louder(module.head.in_features, module.head.out_features)
+        return module
+
+
+@pytest.mark.parametrize("through", [through_pickle, through_joblib, through_skops])
+def test_a_class_of_ones_own(through):
+    model = Mine(**small(HSSMClassifier).get_params()).fit(SERIES, TEXT)
+    again = through(model)
+    assert type(again) is Mine
+    np.testing.assert_array_equal(again.predict_proba(SERIES), model.predict_proba(SERIES))
+    np.testing.assert_array_equal(
+        again.partial_fit(SERIES, TEXT).predict_proba(SERIES),
+        model.partial_fit(SERIES, TEXT).predict_proba(SERIES),
+    )
+
+
+def test_a_class_of_ones_own_whose_network_is_ones_own_too():
+    model = MineWithAPart(**small(DynPMNNRegressor).get_params()).fit(TABLE, y)
+    model.module_.head.gain = torch.full((), 3.0)
+    for again in (through_pickle(model), copy.deepcopy(model)):
+        np.testing.assert_array_equal(again.predict(TABLE), model.predict(TABLE))
 
 
 def test_joblib_may_map_the_file_into_memory(tmp_path):
@@ -98,6 +139,20 @@ def test_a_pickle_from_before_arrays_stood_in_for_the_module():
     model = clone(model).fit(X, y)
     old = type(model)()
     old.__setstate__(copy.deepcopy(vars(model)))
+    np.testing.assert_array_equal(old.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("case", ["dynpmnn", "petnn", "hssm"])
+def test_a_pickle_from_before_there_was_a_parameter(case):
+    model, X, y = CASES[case]
+    model = clone(model).fit(X, y)
+    state = model.__getstate__()
+    for name in ("dropout", "verbose"):
+        model.set_params(**{name: inspect.signature(type(model)).parameters[name].default})
+        del state[name]
+    old = type(model).__new__(type(model))
+    old.__setstate__(state)
+    assert old.get_params() == model.get_params()
     np.testing.assert_array_equal(old.predict(X), model.predict(X))
 
 

@@ -1,13 +1,16 @@
 """What a file without code cannot keep is refused, with advice, and nothing is written."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
 from skorch.callbacks import Callback
 
+import sklearn_physrnn
 from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor, PETNNRegressor
 from sklearn_physrnn.nn import FitzHughNagumo, VanDerPol
 from tests.families import ENTRIES, SKLEARN, each
@@ -72,8 +75,16 @@ def test_labels_without_a_place_in_a_file(target, path):
 
 
 def test_classes_of_ones_own(path):
-    with pytest.raises(ValueError, match="class OwnRegressor cannot be saved"):
-        OwnRegressor(**small(DynPMNNRegressor).get_params()).fit(TABLE, y).save(path)
+    model = OwnRegressor(**small(DynPMNNRegressor).get_params()).fit(TABLE, y)
+    for save in (model.save, partial(sklearn_physrnn.save, model)):
+        with pytest.raises(ValueError, match=r"class OwnRegressor .* such as DynPMNNRegressor"):
+            save(path)
+
+
+@pytest.mark.parametrize("thing", [Ridge(), VanDerPol(3), "model"])
+def test_what_is_no_estimator_of_ours(thing, path):
+    with pytest.raises(ValueError, match=f"class {type(thing).__name__} cannot be saved"):
+        sklearn_physrnn.save(thing, path)
 
 
 def test_attributes_of_ones_own(path):

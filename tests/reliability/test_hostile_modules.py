@@ -16,6 +16,7 @@ from sklearn_physrnn.kernels.oscillators import (
     nonlinear_oscillator_unit,
     oscillator,
     oscillator_unit,
+    undo_oscillator_unit,
 )
 from sklearn_physrnn.kernels.petnn import petnn, trajectory
 
@@ -54,12 +55,15 @@ def sequences() -> dict[str, torch.Tensor]:
     return {"dt": torch.full((B, T), 0.5), "lengths": torch.tensor([4, 2, 1])}
 
 
-def module_arguments(kind) -> dict[str, torch.Tensor]:
+def module_arguments(kind, variant: int = 0) -> dict[str, torch.Tensor]:
     if issubclass(kind, nn.VectorField):
         return {"state": numbers(B, H, kind.n_states), "drive": numbers(B, H)}
     if kind is nn.DynPMNN:
         return {"x": numbers(B, I)}
-    return {"x" if kind is nn.PETNN else "u": numbers(B, T, I), **sequences()}
+    arguments = {"x" if kind is nn.PETNN else "u": numbers(B, T, I), **sequences()}
+    if kind in (nn.LinearHRU, nn.NonlinearHRU):
+        arguments["state"] = numbers(2, B, module(kind, variant).n_oscillators)
+    return arguments
 
 
 @functools.cache
@@ -105,7 +109,7 @@ def check_module(tally, question):
 def module_calls(draw):
     kind = draw(st.sampled_from(list(SIZES)))
     variant = draw(st.integers(0, len(VARIANTS.get(kind, []))))
-    return kind, variant, *draw(changed(module_arguments(kind)))
+    return kind, variant, *draw(changed(module_arguments(kind, variant)))
 
 
 def test_modules(record_property):
@@ -164,6 +168,7 @@ def _with_state(function):
     return call
 
 
+_STATE = {"state": numbers(2, B, P)}
 _MODES = {"stiffness": torch.ones(P), "step": torch.full((P,), 0.5)}
 _WAVES = {name: torch.full((P,), 0.5) for name in ("w", "c", "alpha", "step")}
 _MAPS = {"b_matrix": numbers(P, I), "c_matrix": numbers(I, P), "skip": numbers(I)}
@@ -174,18 +179,25 @@ KERNELS = {
     "trajectory": (_with_state(trajectory), _petnn_arguments(), {}),
     "oscillator": (oscillator, {"drive": numbers(B, T, P), **_MODES, **sequences()}, {}),
     "oscillator by echoes": (
-        oscillator, {"drive": numbers(B, T, P), **_MODES, **sequences()}, {"gradient": "rhel"}
+        oscillator,
+        {"drive": numbers(B, T, P), **_MODES, **_STATE, **sequences()},
+        {"gradient": "rhel"},
     ),
     "oscillator unit": (
-        oscillator_unit, {"u": numbers(B, T, I), **_MAPS, **_MODES, **sequences()}, {}
+        oscillator_unit, {"u": numbers(B, T, I), **_MAPS, **_MODES, **_STATE, **sequences()}, {}
     ),
     "nonlinear oscillator": (
         nonlinear_oscillator, {"drive": numbers(B, T, P), **_WAVES, **sequences()}, {}
     ),
     "nonlinear oscillator unit": (
         nonlinear_oscillator_unit,
-        {"u": numbers(B, T, I), "bias": numbers(P), **_MAPS, **_WAVES, **sequences()},
+        {"u": numbers(B, T, I), "bias": numbers(P), **_MAPS, **_WAVES, **_STATE, **sequences()},
         {"gradient": "rhel"},
+    ),
+    "undone oscillator unit": (
+        undo_oscillator_unit,
+        {"u": numbers(B, T, I), "b_matrix": numbers(P, I), **_MODES, **_STATE, **sequences()},
+        {},
     ),
     "neuron": (
         fitzhugh_nagumo,

@@ -56,7 +56,7 @@ def test_a_copy_runs_ahead_on_a_stream_of_its_own(monkeypatch):
         entered.append(which.name)
         yield
 
-    monkeypatch.setattr(_prefetch, "_side_stream", lambda device: streams["side"])
+    monkeypatch.setattr(_prefetch, "side_stream", lambda device: streams["side"])
     monkeypatch.setattr(_prefetch, "_sent", _Leaf.sent)
     monkeypatch.setattr(torch.cuda, "stream", stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: streams["main"])

@@ -1,5 +1,6 @@
 """The script that checks and measures a GPU runs."""
 
+import csv
 import importlib
 from pathlib import Path
 
@@ -23,24 +24,32 @@ def test_without_a_gpu_nothing_is_measured(monkeypatch, capsys):
     assert capsys.readouterr().out == "There is no CUDA device here: nothing was measured.\n"
 
 
-def _dry_run(monkeypatch, capsys, device):
-    assert _script(monkeypatch).main(["--device", device, "--quick"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
-    timed = [row for row in rows if row[1:2] and row[1][:1].isdigit()]
-    assert len(timed) == 14
-    assert all(float(row[1]) > 0 and float(row[2]) > 0 for row in timed)
-    checked = [row for row in rows if row[2] in ("float32", "float64")]
+def _dry_run(monkeypatch, capsys, path, device):
+    script = _script(monkeypatch)
+    assert script.main(["--device", device, "--quick", "--csv", str(path)]) == 0
+    printed = capsys.readouterr().out
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(part in printed for part in script.PARTS)
+    assert {row["part"] for row in rows} == {*script.PARTS}
+    timed = [row for row in rows if row["ours, ms"]]
+    assert len(timed) == 7 + 12 + 3 + 8
+    assert all(float(row["ours, ms"]) > 0 and float(row["other, ms"]) > 0 for row in timed)
+    (small,) = [row for row in rows if row["fit"]]
+    times = float(small["CPU, ms"]) / float(small["GPU, ms"])
+    assert float(small["times faster"]) == pytest.approx(times)
+    checked = [row for row in rows if row["recurrence"]]
     assert len(checked) == 12
-    for _, backend, dtype, *found in checked:
-        assert backend == device
-        assert max(map(float, found)) < (1e-4 if dtype == "float32" else 1e-5)
+    for row in checked:
+        assert row["backend"] == device
+        largest = max(float(row["outputs"]), float(row["gradients"]))
+        assert largest < (1e-4 if row["type"] == "float32" else 1e-5)
 
 
-def test_the_script_runs(monkeypatch, capsys):
-    _dry_run(monkeypatch, capsys, "cpu")
+def test_the_script_runs(monkeypatch, capsys, tmp_path):
+    _dry_run(monkeypatch, capsys, tmp_path / "gpu.csv", "cpu")
 
 
 @on_the_gpu
-def test_the_script_runs_on_a_gpu(monkeypatch, capsys):
-    _dry_run(monkeypatch, capsys, "cuda")
+def test_the_script_runs_on_a_gpu(monkeypatch, capsys, tmp_path):
+    _dry_run(monkeypatch, capsys, tmp_path / "gpu.csv", "cuda")

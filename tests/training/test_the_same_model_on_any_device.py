@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from torch import nn
 
 import sklearn_physrnn
@@ -14,6 +15,7 @@ from sklearn_physrnn.training._engine import train
 from sklearn_physrnn.training._losses import SquaredError
 from tests.families import takes_tables, through_each_kernel
 from tests.helpers.backends import on_the_gpu
+from tests.helpers.recorder import LooksAtBatches
 
 from ._kinds import CPU, _options, _ragged, _Sum
 
@@ -151,5 +153,8 @@ def test_no_step_waits_for_the_gpu(model, streamed, rng, monkeypatch):
 
     for name in ("train_step", "validation_step"):
         monkeypatch.setattr(Net, name, strictly(getattr(Net, name)))
-    model.set_params(device="cuda", dtype="float32").fit(X, y, X_val=X, y_val=y)
+    # Those that are replayed are one launch, which waits for nothing.
+    one_by_one = {"callbacks": [LooksAtBatches()]}
+    model = clone(model).set_params(device="cuda", dtype="float32", **one_by_one)
+    model.fit(X, y, X_val=X, y_val=y)
     assert max(checked) == 4

@@ -8,7 +8,8 @@ import torch
 from joblib import Parallel, delayed
 from torch import nn
 
-from sklearn_physrnn.training import _device
+from sklearn_physrnn.training import _device, _engine
+from sklearn_physrnn.training._data import Samples
 from sklearn_physrnn.training._engine import train
 from sklearn_physrnn.training._losses import SquaredError
 from tests.families import ENTRIES, SKLEARN, each
@@ -113,13 +114,13 @@ def test_small_work_is_trained_on_the_cpu():
 
 
 def test_large_work_is_not(monkeypatch):
-    monkeypatch.setattr(_device, "_WORTH_A_GPU", 1)
+    monkeypatch.setattr(_device, "_WORTH_LAUNCHING", 1)
     with pytest.raises((NotImplementedError, RuntimeError)):
         train(_Sum(), SquaredError(), _ragged(), _options(META, cpu_if_small=True))
 
 
 @pytest.mark.parametrize("work", [9_999_999, 10_000_000])
-def test_what_a_gpu_is_worth(work):
+def test_predictions_that_a_gpu_is_worth(work):
     assert _device.worth_a_gpu(work) is (work >= 10_000_000)
 
 
@@ -133,3 +134,34 @@ def test_apple_s_gpu_is_refused_in_words(kind, monkeypatch):
     np.testing.assert_array_equal(
         model.set_params(device="mps").predict(ENTRIES[kind].X), expected
     )
+
+
+@pytest.mark.parametrize(
+    ("work", "n_steps", "even", "worth"),
+    [
+        (1e5, 3_999, True, False),  # two seconds of small steps
+        (1e5, 4_000, True, True),
+        (1e8, 199, True, False),
+        (1e8, 200, True, True),
+        (49e6, 10**6, False, False),
+        (50e6, 1, False, True),
+    ],
+)
+def test_trainings_that_a_gpu_is_worth(work, n_steps, even, worth):
+    assert _device.worth_training_there(work, n_steps, even=even) is worth
+
+
+def test_a_training_is_judged_by_its_batches_and_all_its_steps(monkeypatch):
+    asked = []
+
+    def worth(work, n_steps, *, even):
+        asked.append((work, n_steps, even))
+        return False
+
+    monkeypatch.setattr(_engine, "worth_training_there", worth)
+    module = nn.Linear(3, 1)
+    train(
+        module, SquaredError(), Samples({"x": torch.randn(70, 3)}, torch.randn(70, 1)),
+        _options(META, cpu_if_small=True, batch_size=16, max_epochs=7),
+    )  # fmt: skip
+    assert asked == [(16 * 4, 7 * 5, True)]

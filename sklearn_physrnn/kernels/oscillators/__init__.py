@@ -9,8 +9,12 @@ Each kind has a folder with its step, written three times around the pieces in
 """
 
 from .checks import check_sequence
-from .linear import oscillator, oscillator_unit
-from .nonlinear import nonlinear_oscillator, nonlinear_oscillator_unit
+from .linear import oscillator, oscillator_unit, undo_oscillator_unit
+from .nonlinear import (
+    nonlinear_oscillator,
+    nonlinear_oscillator_unit,
+    undo_nonlinear_oscillator_unit,
+)
 from .nudge import check_epsilon
 
 __all__ = [
@@ -20,4 +24,6 @@ __all__ = [
     "nonlinear_oscillator_unit",
     "oscillator",
     "oscillator_unit",
+    "undo_nonlinear_oscillator_unit",
+    "undo_oscillator_unit",
 ]

@@ -53,6 +53,21 @@ def check_sequence(
     check_lengths(lengths, *x.shape[:2])
 
 
+def check_state(state: torch.Tensor | None, x: torch.Tensor, n_modes: int) -> None:
+    """Check the state of `n_modes` oscillators a sample of `x` (B, ...)."""
+    if state is None:
+        return
+    if not evidently_sound(state):
+        check_tensors(state=state)
+    shape = (2, len(x), n_modes)
+    if state.shape != shape:
+        raise ValueError(
+            f"state must have shape (2, batch, modes) = {shape}, as an earlier call returned "
+            f"it, got {tuple(state.shape)}."
+        )
+    check_devices(x, {"state": state})
+
+
 def check_unit(
     u: torch.Tensor,
     maps: dict[str, torch.Tensor],
@@ -63,12 +78,12 @@ def check_unit(
         check_tensors(**maps, **parameters)
     check_devices(u, maps)
     check_devices(u, parameters)
-    c_matrix, n_inputs = maps["c_matrix"], u.shape[2]
-    if c_matrix.ndim != 2:
+    b_matrix, n_inputs = maps["b_matrix"], u.shape[2]
+    if b_matrix.ndim != 2:
         raise ValueError(
-            f"c_matrix must be of shape (inputs, modes), got {tuple(c_matrix.shape)}."
+            f"b_matrix must be of shape (modes, inputs), got {tuple(b_matrix.shape)}."
         )
-    n_modes = c_matrix.shape[1]
+    n_modes = len(b_matrix)
     shapes = {
         "b_matrix": (n_modes, n_inputs),
         "bias": (n_modes,),

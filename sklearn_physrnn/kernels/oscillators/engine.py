@@ -3,7 +3,7 @@
 Shape letters: B batch, T time steps of the tensors at hand (a chunk, perhaps), P modes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -18,9 +18,10 @@ class Engine(Protocol):
 
     It takes and gives contiguous torch tensors of one dtype, and waits for no device.
     They may be a chunk of a longer series: `first` is the time of their first step, and
-    the state passes from one call to the next. `dt` (B, T of the whole series) is empty
-    where every step has the same size; `lengths` (B,), of int64, counts the steps of each
-    sample. What lies past them is neither read nor written, but for zeros in outputs.
+    the state (2, B, P) passes from one call to the next, momenta times the step size, by
+    which a free step moves the positions, and positions. `dt` (B, T of the whole series) is
+    empty where every step has the same size; `lengths` (B,), of int64, counts the steps of
+    each sample. What lies past them is neither read nor written, but for zeros in outputs.
     """
 
     N_KEPT: int  # trajectories that `adjoint` needs, the positions first
@@ -67,24 +68,17 @@ class Engine(Protocol):
 
 
 class Reference(Protocol):
-    """The same in a few lines of plain torch, on any device; a module is one."""
+    """One kind of oscillator in plain torch, for ``reference.py``; a module is one.
+
+    Both functions take positions y, drives u, and the parameters but the last, the step size.
+    """
 
     RELATIVE_NUDGE: float  # the automatic nudge by the motion
 
-    def oscillator(
-        self, drive: Tensor, parameters: Sequence[Tensor], dt: Tensor | None,
-        lengths: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        """Positions (B, T, P), and the final momentum and position (B, P)."""
+    @property
+    def force(self) -> Callable[..., Tensor]:
+        """Slope of the potential."""
 
-    def echo(
-        self, drive: Tensor, parameters: Sequence[Tensor], dt: Tensor | None,
-        lengths: Tensor | None, z: Tensor, y: Tensor, grad: Tensor, epsilon: Tensor,
-    ) -> tuple[Tensor, ...]:  # fmt: skip
-        """Gradients of the drive and the parameters by two echoes, and where they end.
-
-        ``(z, y)`` is the end of the free run, `grad` the loss gradient of every position
-        and `epsilon` (B, P) the size of the nudges. Every sub-step's Hamiltonian is read
-        at that sub-step's own state. The last result stacks the two echoes' (z, y): the
-        time-reversed start, plus what the nudges have done.
-        """
+    @property
+    def potential(self) -> Callable[..., tuple[Tensor, ...]]:
+        """Energy, and its derivatives by the drive and by each of the parameters."""

@@ -17,6 +17,13 @@ def check_epsilon(epsilon: float | str) -> None:
         raise ValueError(f"epsilon must be 'auto' or a positive number, got {epsilon!r}.")
 
 
+def with_end(norm: torch.Tensor, grad_end: torch.Tensor | None) -> torch.Tensor:
+    """Norm (B, P) of the positions' gradient, `norm` long, and of the last state's, (2, B, P)."""
+    if grad_end is None:
+        return norm
+    return torch.linalg.vector_norm(torch.stack([norm.double(), *grad_end.double()]), dim=0)
+
+
 def nudge_sizes(
     epsilon: float | str,
     relative: float,

@@ -1,33 +1,40 @@
-"""The leapfrog of any driven oscillator in plain torch, there and back.
+"""The leapfrog of any driven oscillator in plain torch, there and back: the truth.
 
-It follows the paper's variables literally, momentum z and position y; the compiled
-kernels work in a rescaled momentum. What pulls an oscillator is its own kind's affair:
-``force(y, u)`` is the potential's slope at position y under the drive u.
+The compiled kernels are held to it. It follows the paper's variables literally, momentum z
+and position y, where they work in a rescaled momentum. What pulls an oscillator is its own
+kind's affair, which :class:`.engine.Reference` describes.
+
+Shape letters: B batch, T time, P modes.
 """
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 
-Force = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+from .engine import Reference
+
+State = tuple[torch.Tensor, torch.Tensor]  # momentum and position, (B, P) each
 
 
 def leapfrog(
-    force: Force,
+    kind: Reference,
     drive: torch.Tensor,
-    step: torch.Tensor,
+    parameters: Sequence[torch.Tensor],
     dt: torch.Tensor | None,
     lengths: torch.Tensor | None,
+    start: State | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Positions (B, T, P) from rest, and the final momentum and position (B, P)."""
-    z = drive.new_zeros(drive.shape[0], drive.shape[2])
-    y = torch.zeros_like(z)
+    """Positions (B, T, P) from `start` or rest, and the final momentum and position (B, P)."""
+    *shape, step = parameters
+    if start is None:
+        rest = drive.new_zeros(drive.shape[0], drive.shape[2])
+        start = rest, rest
+    z, y = start
     outputs = []
     for t in range(drive.shape[1]):
         d = step if dt is None else step * dt[:, t, None]
         y_half = y + d / 2 * z
-        z_next = z - d * force(y_half, drive[:, t])
+        z_next = z - d * kind.force(y_half, drive[:, t], *shape)
         y_next = y_half + d / 2 * z_next
         output = y_next
         if lengths is not None:
@@ -40,40 +47,52 @@ def leapfrog(
     return torch.stack(outputs, 1), z, y
 
 
-class EchoStep(NamedTuple):
-    """A step of both echoes, (2, B, P), the one nudged by plus epsilon first."""
-
-    t: int
-    scale: torch.Tensor  # the step's factor (B, P), zero past a sample's end
-    d: torch.Tensor  # its size
-    y_half: torch.Tensor  # at the kick
-    kinetic: torch.Tensor  # energy of the two half drifts, before and after the kick
-    state: torch.Tensor  # z and y after the step, stacked
-
-
-def echoes(
-    force: Force,
+@torch.no_grad()
+def echo(
+    kind: Reference,
     drive: torch.Tensor,
-    step: torch.Tensor,
+    parameters: Sequence[torch.Tensor],
     dt: torch.Tensor | None,
     lengths: torch.Tensor | None,
-    z: torch.Tensor,
-    y: torch.Tensor,
+    end: State,
     grad: torch.Tensor,
+    grad_end: State | torch.Tensor | None,
     epsilon: torch.Tensor,
-) -> Iterator[EchoStep]:
-    """Reverse the momentum z, and run back, nudged by plus and minus `epsilon` times `grad`."""
+) -> tuple[torch.Tensor, State, list[torch.Tensor]]:
+    r"""Gradients of the drive, the start and the parameters by two echoes of the run to `end`.
+
+    With the momentum reversed the oscillators run back, nudged by plus and minus `epsilon`
+    (B, P) times the loss gradient: of every position, `grad`, and of the end, `grad_end` if
+    there is one, whose part of y nudges the momentum, and that of z the position. Every
+    sub-step's Hamiltonian is read at that sub-step's own state: :math:`z^2 / 4` in the half
+    drift before and after the kick, the potential in the middle.
+    """
+    *shape, step = parameters
     sign = torch.tensor([1.0, -1.0], dtype=drive.dtype, device=drive.device)[:, None, None]
-    z, y = -z.expand(2, *z.shape), y.expand(2, *y.shape)
+    z, y = -end[0].expand(2, *end[0].shape), end[1].expand(2, *end[1].shape)
+    if grad_end is not None:
+        grad_z, grad_y = grad_end
+        z, y = z + sign * (epsilon * grad_y), y + sign * (epsilon * grad_z)
+    grad_drive, grads = torch.zeros_like(drive), [torch.zeros_like(end[0]) for _ in parameters]
+    contrast = -1 / (2 * epsilon)
     for t in range(drive.shape[1] - 1, -1, -1):
+        u = drive[:, t]
         scale = torch.ones_like(z[0]) if dt is None else dt[:, t, None].expand_as(z[0])
+        nudge = epsilon * grad[:, t]
         if lengths is not None:
-            scale = torch.where((t < lengths)[:, None], scale, 0.0)
+            running = (t < lengths)[:, None]
+            scale, nudge = torch.where(running, scale, 0.0), torch.where(running, nudge, 0.0)
         d = step * scale
-        z = z + sign * torch.where(scale != 0, epsilon * grad[:, t], 0.0)
+        z = z + sign * nudge
         y_half = y + d / 2 * z
-        z_next = z - d * force(y_half, drive[:, t])
+        z_next = z - d * kind.force(y_half, u, *shape)
         y = y_half + d / 2 * z_next
-        kinetic = (z**2 + z_next**2) / 4
+        potential, by_drive, *by_shape = kind.potential(y_half, u, *shape)
+        energy = (z**2 + z_next**2) / 4 + potential
         z = z_next
-        yield EchoStep(t, scale, d, y_half, kinetic, torch.stack([z, y]))
+        grad_drive[:, t] = contrast * d * (by_drive[0] - by_drive[1])
+        for total, reading in zip(grads[:-1], by_shape, strict=True):
+            total += contrast * d * (reading[0] - reading[1])
+        grads[-1] += contrast * scale * (energy[0] - energy[1])
+    grad_start = (y[0] - y[1]) / (2 * epsilon), (z[0] - z[1]) / (2 * epsilon)
+    return grad_drive, grad_start, [total.sum(0) for total in grads]

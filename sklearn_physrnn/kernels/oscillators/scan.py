@@ -9,8 +9,9 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from .._autograd import compiled_backward, compiled_forward
+from . import reference
 from .engine import Coefficients, Engine, Reference, Sums
-from .nudge import nudge_sizes
+from .nudge import nudge_sizes, with_end
 
 
 def as_arrays(
@@ -24,52 +25,88 @@ def as_arrays(
     return steps, lengths.to(like.device, torch.int64).contiguous()
 
 
-def start(
-    engine: Engine, gradient: str | None, epsilon: float | str, like: torch.Tensor, n_modes: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A state (2, B, P) at rest, and where its power goes, (B, P) or empty.
-
-    Only the echoes ask for the power, and of them only those whose nudge has to be in
-    proportion to the motion.
-    """
-    state = like.new_zeros(2, len(like), n_modes)
-    relative = gradient == "rhel" and epsilon == "auto" and engine.RELATIVE_NUDGE is not None
-    return state, like.new_zeros(state.shape[1:] if relative else (0, 0))
+def begin(first: torch.Tensor | None, like: torch.Tensor, n_modes: int) -> torch.Tensor:
+    """A state (2, B, P) to be carried on in place: a copy of `first`, or rest."""
+    if first is None:
+        return like.new_zeros(2, len(like), n_modes)
+    return first.detach().to(like.dtype, memory_format=torch.contiguous_format, copy=True)
 
 
-def start_echoes(state: torch.Tensor) -> torch.Tensor:
-    """The two echoes' start, (4, B, P), from the end of the free run.
-
-    Mean and half difference of Z, then of y.
-    """
-    states = state.new_zeros(4, *state.shape[1:])
-    torch.neg(state[0], out=states[0])
-    states[2] = state[1]
-    return states
+def no_power(like: torch.Tensor) -> torch.Tensor:
+    """What an engine is given where nobody asks for the power."""
+    return like.new_empty(0, 0)
 
 
-def nudges(
-    engine: Engine,
-    epsilon: float | str,
-    step: torch.Tensor,
-    state: torch.Tensor,
-    power: torch.Tensor,
-    counts: torch.Tensor,
-    grad_norm: Callable[[], torch.Tensor],
+def power_of(
+    engine: Engine, gradient: str | None, epsilon: float | str, state: torch.Tensor
 ) -> torch.Tensor:
-    """Nudges of Z = step * z, and the factor of half differences, (2, B, P).
+    """Where the power of a run goes, (B, P) or empty.
 
-    `power` (B, P) adds up the squares of the positions, `grad_norm` is called for the
-    norm of their gradient.
+    Only the echoes ask for it, and of them only those whose nudge has to be in proportion
+    to the motion.
     """
-    if isinstance(epsilon, str):
-        if engine.RELATIVE_NUDGE is None:
-            return state.new_ones(2, *state.shape[1:])
-        size = nudge_sizes(epsilon, engine.RELATIVE_NUDGE, power, counts, grad_norm())
-        size = size * step.double()
-    else:
-        size = (epsilon * step.double()).expand(state.shape[1:])
-    return torch.stack([size, 1 / size]).to(state.dtype)
+    if gradient == "rhel" and epsilon == "auto" and engine.RELATIVE_NUDGE is not None:
+        return torch.zeros_like(state[0])
+    return no_power(state)
+
+
+class Echoes:
+    """The two echoes of a run: their state, their nudges, and what they have to tell.
+
+    They run as their mean and half difference. The half difference is the nudge times the
+    loss gradient of the state, time reversed: Z's is that of y, and the other way round.
+
+    Parameters
+    ----------
+    engine : Engine
+    epsilon : float or "auto"
+    step : Tensor of shape (P,)
+    state : Tensor of shape (2, B, P)
+        The end of the free run.
+    power : Tensor of shape (B, P), or empty
+        The sum of the squares of its positions.
+    counts : Tensor of shape (B,)
+        Steps of each sample.
+    grad_norm : callable
+        Called for the norm of the positions' gradient, (B, P).
+    grad_state : Tensor of shape (2, B, P) or None
+        Gradient of the end.
+
+    Attributes
+    ----------
+    states : Tensor of shape (4, B, P)
+        Mean and half difference of Z, then of y.
+    nudge : Tensor of shape (2, B, P)
+        Nudges of Z = step * z, and the factor of half differences.
+    """
+
+    def __init__(
+        self, engine: Engine, epsilon: float | str, step: torch.Tensor, state: torch.Tensor,
+        power: torch.Tensor, counts: torch.Tensor, grad_norm: Callable[[], torch.Tensor],
+        grad_state: torch.Tensor | None,
+    ) -> None:  # fmt: skip
+        if isinstance(epsilon, str):
+            if engine.RELATIVE_NUDGE is None:
+                size = None
+            else:
+                norm = with_end(grad_norm(), grad_state)
+                size = nudge_sizes(epsilon, engine.RELATIVE_NUDGE, power, counts, norm)
+                size = size * step.double()
+        else:
+            size = (epsilon * step.double()).expand(state.shape[1:])
+        if size is None:
+            self.nudge = state.new_ones(2, *state.shape[1:])
+        else:
+            self.nudge = torch.stack([size, 1 / size]).to(state.dtype)
+        self.states = state.new_zeros(4, *state.shape[1:])
+        torch.neg(state[0], out=self.states[0])
+        self.states[2] = state[1]
+        if grad_state is not None:
+            self.states[1::2] = self.nudge[0] * grad_state.flip(0)
+
+    def grad_start(self) -> torch.Tensor:
+        """Gradient of the state (2, B, P) at which the free run began."""
+        return self.nudge[1] * self.states[1::2].flip(0)
 
 
 class Scan(torch.autograd.Function):
@@ -77,74 +114,92 @@ class Scan(torch.autograd.Function):
 
     @staticmethod
     @compiled_forward
-    def forward(ctx, engine: Engine, gradient, epsilon, drive, dt, lengths, *parameters):
-        """Positions (B, T, P) under `drive` (B, T, P)."""
+    def forward(ctx, engine: Engine, gradient, epsilon, drive, first, dt, lengths, *parameters):
+        """Positions (B, T, P) under `drive` (B, T, P), and the last state (2, B, P)."""
         drive = drive.detach().contiguous()
         gradient = gradient if any(ctx.needs_input_grad) else None
         keep = gradient == "bptt"
         steps, counts = as_arrays(drive, dt, lengths)
         coefs = coefficients(engine, parameters, drive.dtype)
-        state, power = start(engine, gradient, epsilon, drive, drive.shape[2])
+        state = begin(first, drive, drive.shape[2])
+        power = power_of(engine, gradient, epsilon, state)
         kept = drive.new_empty(engine.N_KEPT if keep else 1, *drive.shape)
         engine.advance(coefs, state, power, drive, steps, counts, 0, kept)
         ctx.options = engine, gradient, epsilon
-        memory = (kept,) if keep else (state, power)
+        ctx.set_materialize_grads(False)
+        memory = (kept, first) if keep else (state, power)
         ctx.save_for_backward(drive, dt, lengths, *memory, *parameters)
-        return kept[0]
+        return kept[0], state
 
     @staticmethod
     @compiled_backward
-    def backward(ctx, grad):
-        """Gradients of the drive and the parameters."""
+    def backward(ctx, grad, grad_end):
+        """Gradients of the drive, the first state and the parameters."""
         engine, gradient, epsilon = ctx.options
-        drive, dt, lengths, *rest = ctx.saved_tensors
-        grad = grad.to(drive.dtype).contiguous()
+        drive, dt, lengths, *memory = ctx.saved_tensors
+        parameters = memory[2:]
+        grad = torch.zeros_like(drive) if grad is None else grad.to(drive.dtype).contiguous()
         steps, counts = as_arrays(drive, dt, lengths)
+        coefs = coefficients(engine, parameters, drive.dtype)
         grad_drive = torch.empty_like(drive)
         rows = drive, steps, counts, 0, grad, grad_drive
         if gradient == "rhel":
-            state, power, *parameters = rest
-            coefs = coefficients(engine, parameters, drive.dtype)
-            nudge = nudges(
+            state, power = memory[:2]
+            echoes = Echoes(
                 engine, epsilon, parameters[-1], state, power, counts,
-                lambda: _norm(grad, None if lengths is None else counts),
+                lambda: _norm(grad, None if lengths is None else counts), grad_end,
             )  # fmt: skip
-            sums = engine.echo(coefs, start_echoes(state), nudge, *rows, None)
+            sums = engine.echo(coefs, echoes.states, echoes.nudge, *rows, None)
+            grad_first = echoes.grad_start()
         else:
-            kept, *parameters = rest
-            coefs = coefficients(engine, parameters, drive.dtype)
-            zeros = drive.new_zeros(2, *drive[:, 0].shape)
-            before = torch.zeros_like(zeros[0])
-            sums = engine.adjoint(coefs, zeros, drive, kept, before, *rows[1:])
+            kept, first = memory[:2]
+            grad_first = begin(grad_end, drive, drive.shape[2])
+            before = first_position(first, grad_first)
+            sums = engine.adjoint(coefs, grad_first, drive, kept, before, *rows[1:])
         grads = parameter_gradients(engine, sums, parameters)
-        return None, None, None, grad_drive, None, None, *grads
+        asked = ctx.needs_input_grad[4]
+        return None, None, None, grad_drive, grad_first if asked else None, None, None, *grads
 
 
 class ReferenceEcho(torch.autograd.Function):
-    """The same by RHEL in plain torch, on any device."""
+    """The same by RHEL in plain torch, on any device; the state as momentum and position."""
 
     @staticmethod
-    def forward(ctx, reference: Reference, epsilon, drive, dt, lengths, *parameters):
-        """Positions (B, T, P) under `drive` (B, T, P)."""
-        y, *state = reference.oscillator(drive, parameters, dt, lengths)
-        ctx.options = reference, epsilon
-        ctx.save_for_backward(drive, dt, lengths, y.square().sum(1), *state, *parameters)
-        return y
+    def forward(ctx, kind: Reference, epsilon, drive, z, y, dt, lengths, *parameters):
+        """Positions (B, T, P) under `drive` (B, T, P), and the last z and y (B, P)."""
+        start = None if z is None else (z, y)
+        positions, *end = reference.leapfrog(kind, drive, parameters, dt, lengths, start)
+        ctx.options = kind, epsilon
+        ctx.set_materialize_grads(False)
+        power = positions.square().sum(1)
+        ctx.save_for_backward(drive, dt, lengths, power, *end, *parameters)
+        return positions, *end
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad):
-        """Gradients of the drive and the parameters."""
-        reference, epsilon = ctx.options
+    def backward(ctx, grad, *grad_end):
+        """Gradients of the drive, the first state and the parameters."""
+        kind, epsilon = ctx.options
         drive, dt, lengths, power, z, y, *parameters = ctx.saved_tensors
+        grad = torch.zeros_like(drive) if grad is None else grad
+        pull = None
+        if any(part is not None for part in grad_end):
+            pull = torch.stack([torch.zeros_like(z) if g is None else g for g in grad_end])
         counts = lengths
         if counts is None:
             counts = torch.full((len(drive),), drive.shape[1], device=drive.device)
-        sizes = nudge_sizes(epsilon, reference.RELATIVE_NUDGE, power, counts, _norm(grad, lengths))
-        *grads, _ = reference.echo(
-            drive, parameters, dt, lengths, z, y, grad, sizes.to(drive.dtype)
+        norm = with_end(_norm(grad, lengths), pull)
+        size = nudge_sizes(epsilon, kind.RELATIVE_NUDGE, power, counts, norm).to(drive.dtype)
+        grad_drive, grad_start, grads = reference.echo(
+            kind, drive, parameters, dt, lengths, (z, y), grad, pull, size
         )
-        return None, None, grads[0], None, None, *grads[1:]
+        asked = any(ctx.needs_input_grad[3:5])
+        return None, None, grad_drive, *(grad_start if asked else (None, None)), None, None, *grads
+
+
+def first_position(first: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
+    """The position (B, P) before the first step, from the state `first` or rest."""
+    return torch.zeros_like(like[1]) if first is None else first[1].contiguous()
 
 
 def coefficients(

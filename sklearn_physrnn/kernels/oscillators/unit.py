@@ -10,17 +10,21 @@ recomputes the drive, one product, rather than keeping it. By echoes the positio
 back too, as the mean of the two; back-propagation keeps them.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 from .._autograd import compiled_backward, compiled_forward
 from .engine import Engine
 from .scan import (
+    Echoes,
     as_arrays,
+    begin,
     coefficients,
-    nudges,
+    first_position,
+    no_power,
     parameter_gradients,
-    start,
-    start_echoes,
+    power_of,
 )
 
 _CHUNK = 2**18  # numbers in a buffer: 1 MB of float32, which the caches hold
@@ -69,9 +73,9 @@ class Unit(torch.autograd.Function):
     @compiled_forward
     def forward(
         ctx, engine: Engine, gradient, epsilon, u, b_matrix, bias, c_matrix, skip,
-        dt, lengths, *parameters,
+        start, dt, lengths, *parameters,
     ):  # fmt: skip
-        """Outputs (B, T, H) of inputs `u` (B, T, H)."""
+        """Outputs (B, T, H) of inputs `u` (B, T, H), and the last state (2, B, P)."""
         u = u.detach().contiguous()
         width = u.shape[2]
         n_modes = len(b_matrix)
@@ -80,7 +84,8 @@ class Unit(torch.autograd.Function):
         chunks = _Chunks(u, n_modes)
         steps, counts = as_arrays(u, dt, lengths)
         coefs = coefficients(engine, parameters, u.dtype)
-        state, power = start(engine, gradient, epsilon, u, n_modes)
+        state = begin(start, u, n_modes)
+        power = power_of(engine, gradient, epsilon, state)
         n_kept = engine.N_KEPT if keep else 1
         kept = u.new_empty(n_kept * u[..., 0].numel() * n_modes if keep else 0)
         buffers = [chunks.buffer(w) for w in (width, n_modes, width, 0 if keep else n_modes)]
@@ -101,34 +106,34 @@ class Unit(torch.autograd.Function):
             part = out[:, first : first + chunks.n_steps]
             torch.addcmul(chunks.split(o, first), chunks.split(x, first), skip, out=part)
         ctx.options = engine, gradient, epsilon
-        memory = (kept,) if keep else (state, power)
+        ctx.set_materialize_grads(False)
+        memory = (kept, start) if keep else (state, power)
         ctx.save_for_backward(u, b_matrix, bias, c_matrix, skip, dt, lengths, *memory, *parameters)
-        return out
+        return out, state
 
     @staticmethod
     @compiled_backward
-    def backward(ctx, grad):
-        """Gradients of the inputs, the maps and the parameters."""
+    def backward(ctx, grad, grad_end):
+        """Gradients of the inputs, the maps, the first state and the parameters."""
         engine, gradient, epsilon = ctx.options
-        u, b_matrix, bias, c_matrix, skip, dt, lengths, *rest = ctx.saved_tensors
-        n_rows, _, width = u.shape
-        n_modes = len(b_matrix)
-        grad = grad.to(u.dtype).contiguous()
+        u, b_matrix, bias, c_matrix, skip, dt, lengths, *memory = ctx.saved_tensors
+        parameters = memory[2:]
+        width, n_modes = u.shape[2], len(b_matrix)
+        grad = torch.zeros_like(u) if grad is None else grad.to(u.dtype).contiguous()
         chunks = _Chunks(u, n_modes)
         steps, counts = as_arrays(u, dt, lengths)
         rhel = gradient == "rhel"
         if rhel:
             limits = None if lengths is None else counts
-            state, power, *parameters = rest
-            nudge = nudges(
+            state, power = memory[:2]
+            echoes = Echoes(
                 engine, epsilon, parameters[-1], state, power, counts,
-                lambda: _position_gradient_norm(grad, c_matrix, limits, chunks),
+                lambda: _position_gradient_norm(grad, c_matrix, limits, chunks), grad_end,
             )  # fmt: skip
-            states = start_echoes(state)
             middle = chunks.buffer(n_modes)
         else:
-            kept, *parameters = rest
-            grad_state = u.new_zeros(2, n_rows, n_modes)
+            kept, start = memory[:2]
+            grad_state = begin(grad_end, u, n_modes)
         coefs = coefficients(engine, parameters, u.dtype)
         buffers = [chunks.buffer(w) for w in (width, width, n_modes, n_modes, n_modes)]
         grad_u = torch.empty_like(u)
@@ -148,14 +153,16 @@ class Unit(torch.autograd.Function):
             )  # fmt: skip
             if rhel:
                 y = chunks.take(middle, first, n_modes)
-                sums += engine.echo(coefs, states, nudge, *rows, chunks.split(y, first))
+                sums += engine.echo(
+                    coefs, echoes.states, echoes.nudge, *rows, chunks.split(y, first)
+                )
             else:
                 trajectory = _piece(kept, engine.N_KEPT, chunks, first, n_modes)
                 if first:
                     last = _piece(kept, engine.N_KEPT, chunks, first - chunks.n_steps, n_modes)
                     before = last[0, :, -1].contiguous()
                 else:
-                    before = u.new_zeros(n_rows, n_modes)
+                    before = first_position(start, grad_state)
                 y = trajectory[0].view_as(drive)
                 sums += engine.adjoint(coefs, grad_state, rows[0], trajectory, before, *rows[1:])
             grad_b.addmm_(grad_drive.T, x)
@@ -166,10 +173,60 @@ class Unit(torch.autograd.Function):
             x = torch.mm(grad_drive, b_matrix, out=x)
             part = grad_u[:, first : first + chunks.n_steps]
             torch.addcmul(chunks.split(x, first), chunks.split(g, first), skip, out=part)
+        grad_start = None
+        if ctx.needs_input_grad[8]:
+            grad_start = echoes.grad_start() if rhel else grad_state
         grads = parameter_gradients(engine, sums, parameters)
         return (
-            None, None, None, grad_u, grad_b, grad_bias, grad_c, grad_skip, None, None, *grads
+            None, None, None, grad_u, grad_b, grad_bias, grad_c, grad_skip, grad_start,
+            None, None, *grads,
         )  # fmt: skip
+
+
+@torch.no_grad()
+def undo(
+    engine: Engine, u: torch.Tensor, b_matrix: torch.Tensor, bias: torch.Tensor | None,
+    dt: torch.Tensor | None, lengths: torch.Tensor | None, parameters: Sequence[torch.Tensor],
+    state: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """The state (2, B, P) from which inputs `u` (B, T, H) lead to `state`."""
+    u = u.contiguous()
+    n_modes = len(b_matrix)
+    chunks = _Chunks(u, n_modes)
+    steps, counts = as_arrays(u, dt, lengths)
+    coefs = coefficients(engine, parameters, u.dtype)
+    state = turned_round(begin(state, u, n_modes))
+    buffers = [chunks.buffer(width) for width in (u.shape[2], n_modes, n_modes)]
+    flat, sizes, power = u.flatten(0, 1), steps, no_power(u)
+    for first in reversed(chunks.starts):
+        n_steps = chunks.length(first)
+        left = (counts - first).clamp(0, n_steps)
+        rows = backwards(left, n_steps, first, chunks.n_total)
+        x = torch.index_select(flat, 0, rows, out=chunks.take(buffers[0], first, u.shape[2]))
+        drive = _project(x, b_matrix, bias, chunks.take(buffers[1], first, n_modes))
+        if dt is not None:
+            steps = sizes.view(-1)[rows].view(-1, n_steps)
+        positions = chunks.split(chunks.take(buffers[2], first, n_modes), first)
+        engine.advance(
+            coefs, state, power, chunks.split(drive, first), steps, left, 0, positions[None]
+        )
+    return turned_round(state)
+
+
+def turned_round(state: torch.Tensor) -> torch.Tensor:
+    """`state` (2, B, P) with its momentum reversed."""
+    return torch.stack([-state[0], state[1]])
+
+
+def backwards(lengths: torch.Tensor, n_steps: int, first: int, n_total: int) -> torch.Tensor:
+    """Rows, among those of flat sequences of `n_total` steps, from each sample's last step back.
+
+    The sample's `lengths` steps from `first` on are taken, and then any, `n_steps` in all.
+    """
+    back = torch.arange(n_steps, device=lengths.device)
+    within = (lengths[:, None] - 1 - back).clamp_(min=0)
+    sample = torch.arange(len(lengths), device=lengths.device)
+    return (sample[:, None] * n_total + first + within).view(-1)
 
 
 def _project(

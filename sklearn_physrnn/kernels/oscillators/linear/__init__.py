@@ -1,9 +1,11 @@
 """Driven linear oscillators, as callers see them."""
 
+from typing import Unpack
+
 import torch
 
 from ..engine import Engine
-from ..seam import Options, Oscillators
+from ..seam import Options, Oscillators, Way
 from . import reference
 
 
@@ -24,14 +26,10 @@ def oscillator(
     drive: torch.Tensor,
     stiffness: torch.Tensor,
     step: torch.Tensor,
-    *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    gradient: str = "bptt",
-    epsilon: float | str = "auto",
-    backend: str | None = None,
-) -> torch.Tensor:
-    r"""Positions of driven harmonic oscillators, by leapfrog steps from rest.
+    state: torch.Tensor | None = None,
+    **options: Unpack[Options],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    r"""Positions of driven harmonic oscillators, by leapfrog steps.
 
     .. math::
         H(z, y; u) = \tfrac12 z^2 + \tfrac12 a y^2 - u y, \qquad
@@ -42,13 +40,18 @@ def oscillator(
     (arXiv 2506.05259, the linear Hamiltonian recurrent unit). A step is stable if
     :math:`0 < d^2 a < 4`; this function does not look.
 
-    Differentiable once with respect to `drive`, `stiffness` and `step`, either by
+    Differentiable once with respect to `drive`, `stiffness`, `step` and `state`, either by
     back-propagation through time or by recurrent Hamiltonian echo learning (RHEL, the
     paper's section 3): with the momentum reversed the system runs back, once nudged
     by plus, once by minus `epsilon` times the loss gradient, and the contrast of the
     Hamiltonian's parameter gradient between the two echoes is the loss's. For these
     oscillators the two agree to rounding. Back-propagation keeps `drive` and the
     result, the echoes keep `drive` and the final state.
+
+    A sequence may be fed in pieces, with the state carried on: values and gradients are
+    those of the whole. A gradient of the last state is there for the echoes to begin with,
+    that of a position as a nudge of the momentum, that of a momentum as one of the position,
+    and what they end with is the gradient of the first state.
 
     Parameters
     ----------
@@ -59,30 +62,28 @@ def oscillator(
     step : Tensor of shape (modes,)
         Step size d, in units of time. A float64 `stiffness` and `step` are not
         rounded with a float32 `drive`.
-    dt : Tensor of shape (batch, time), optional
-        Factor of the step size at every step; data, so it gets no gradient.
-    lengths : Tensor of shape (batch,), optional
-        Number of steps of each sample. Later steps are neither read nor written: the
-        result is zero there, and so is the gradient of `drive`.
-    gradient : {"bptt", "rhel"}, default="bptt"
-        How the gradient is computed.
-    epsilon : float or "auto", default="auto"
-        Size of the nudge. Any size is exact but for rounding, and compiled, where the
-        echoes run as their mean and half difference, it cancels; the reference's
-        "auto" gives each sample and mode the root mean square of its positions over the
-        norm of its loss gradient.
-    backend : {"cpu", "cuda", "reference"} or None
-        For tests and benchmarks; by default the tensors' device decides.
+    state : Tensor of shape (2, batch, modes), optional
+        Where the oscillators are at first, as an earlier call returned it; at rest in the
+        origin by default. Differentiable like `drive`.
+    **options
+        dt, lengths, gradient, epsilon, backend: see :class:`..seam.Options`. Any `epsilon` is
+        exact but for rounding, and compiled, where the echoes run as their mean and half
+        difference, it cancels; the reference's "auto" gives each sample and mode the root mean
+        square of its positions over the norm of its loss gradient.
 
     Returns
     -------
     y : Tensor of shape (batch, time, modes)
         Positions after each step.
+    state : Tensor of shape (2, batch, modes)
+        After each sample's last step: the momenta times the step size, d z, by which a step
+        without a force moves the positions, and the positions. Of the dtype of the
+        computation, float32 at least.
 
     Raises
     ------
     TypeError
-        If `drive` or `dt` is not real or `lengths` not integer.
+        If `drive`, `state` or `dt` is not real or `lengths` not integer.
     ValueError
         If a shape does not fit, a length is out of range, or `epsilon` is not positive.
 
@@ -92,12 +93,13 @@ def oscillator(
     >>> from sklearn_physrnn.kernels.oscillators import oscillator
     >>> drive = torch.zeros(1, 4, 1)
     >>> drive[0, 0] = 1.0
-    >>> oscillator(drive, torch.ones(1), torch.ones(1)).flatten()
+    >>> y, state = oscillator(drive, torch.ones(1), torch.ones(1))
+    >>> y.flatten()
     tensor([ 0.5000,  1.0000,  0.5000, -0.5000])
+    >>> y, state = oscillator(drive, torch.ones(1), torch.ones(1), state)
     """
     parameters = {"stiffness": stiffness, "step": step}
-    options = Options(dt, lengths, gradient, epsilon, backend)
-    return _KIND.positions(drive, parameters, options)
+    return _KIND.positions(drive, parameters, state, **options)
 
 
 def oscillator_unit(
@@ -107,14 +109,11 @@ def oscillator_unit(
     skip: torch.Tensor,
     stiffness: torch.Tensor,
     step: torch.Tensor,
+    state: torch.Tensor | None = None,
     *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    gradient: str = "bptt",
-    epsilon: float | str = "auto",
-    backend: str | None = None,
     checked: bool = False,
-) -> torch.Tensor:
+    **options: Unpack[Options],
+) -> tuple[torch.Tensor, torch.Tensor]:
     """``C y + D u`` where ``y = oscillator(B u)``, with neither drive nor y kept whole.
 
     Compiled, for a CPU or a GPU, `gradient` "rhel" keeps nothing that grows with time but
@@ -131,7 +130,7 @@ def oscillator_unit(
         C.
     skip : Tensor of shape (inputs,)
         The diagonal D.
-    stiffness, step, dt, lengths, gradient, epsilon, backend
+    stiffness, step, state, **options
         As in :func:`oscillator`.
     checked : bool, default=False
         The caller has passed `u`, `dt` and `lengths` to
@@ -140,8 +139,49 @@ def oscillator_unit(
     Returns
     -------
     o : Tensor of shape (batch, time, inputs)
+    state : Tensor of shape (2, batch, modes)
+        As of :func:`oscillator`.
     """
     maps = {"b_matrix": b_matrix, "c_matrix": c_matrix, "skip": skip}
     parameters = {"stiffness": stiffness, "step": step}
-    options = Options(dt, lengths, gradient, epsilon, backend)
-    return _KIND.outputs(u, maps, parameters, options, checked)
+    return _KIND.outputs(u, maps, parameters, state, checked=checked, **options)
+
+
+def undo_oscillator_unit(
+    u: torch.Tensor,
+    b_matrix: torch.Tensor,
+    stiffness: torch.Tensor,
+    step: torch.Tensor,
+    state: torch.Tensor,
+    *,
+    checked: bool = False,
+    **way: Unpack[Way],
+) -> torch.Tensor:
+    """The state from which :func:`oscillator_unit` comes to `state` through the inputs `u`.
+
+    The oscillators run back in time: with their momenta reversed, through the inputs from
+    each sample's last to its first. What is off is rounding, which grows with the root of
+    the number of steps. Without a gradient, and in memory that does not grow with time.
+
+    Parameters
+    ----------
+    u : Tensor of shape (batch, time, inputs)
+        Input.
+    b_matrix : Tensor of shape (modes, inputs)
+        B.
+    stiffness, step
+        As in :func:`oscillator`.
+    state : Tensor of shape (2, batch, modes)
+        After each sample's last step.
+    checked : bool, default=False
+        As in :func:`oscillator_unit`.
+    **way
+        dt, lengths, backend: see :class:`..seam.Way`.
+
+    Returns
+    -------
+    state : Tensor of shape (2, batch, modes)
+        Before each sample's first step.
+    """
+    parameters = {"stiffness": stiffness, "step": step}
+    return _KIND.undone(u, {"b_matrix": b_matrix}, parameters, state, checked=checked, **way)

@@ -1,9 +1,11 @@
 """Driven nonlinear oscillators, as callers see them."""
 
+from typing import Unpack
+
 import torch
 
 from ..engine import Engine
-from ..seam import Options, Oscillators
+from ..seam import Options, Oscillators, Way
 from . import reference
 
 
@@ -26,14 +28,10 @@ def nonlinear_oscillator(
     c: torch.Tensor,
     alpha: torch.Tensor,
     step: torch.Tensor,
-    *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    gradient: str = "bptt",
-    epsilon: float | str = "auto",
-    backend: str | None = None,
-) -> torch.Tensor:
-    r"""Positions of driven nonlinear oscillators, by leapfrog steps from rest.
+    state: torch.Tensor | None = None,
+    **options: Unpack[Options],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    r"""Positions of driven nonlinear oscillators, by leapfrog steps.
 
     .. math::
         H(z, y; u) = \tfrac12 z^2 + \tfrac\alpha2 y^2 + \tfrac cw \log\cosh(w y + u),
@@ -46,10 +44,12 @@ def nonlinear_oscillator(
     arXiv 2103.05487). A step is stable if :math:`d^2 (\alpha + c w) < 4`; this function
     does not look.
 
-    Differentiable once with respect to `drive` and the parameters, by
+    Differentiable once with respect to `drive`, the parameters and `state`, by
     back-propagation through time, or by recurrent Hamiltonian echo learning (RHEL; see
     :func:`sklearn_physrnn.kernels.oscillators.oscillator`), whose central difference has
-    an error of the order of the nudge squared.
+    an error of the order of the nudge squared. In pieces every one has nudges by its own
+    motion and gradient, which is of that order, too: 1e-12 of a gradient with "auto", whose
+    nudges are that small.
 
     Parameters
     ----------
@@ -60,29 +60,25 @@ def nonlinear_oscillator(
     step : Tensor of shape (modes,)
         Step size d, in units of time. Parameters in float64 are not rounded with a
         float32 `drive`.
-    dt : Tensor of shape (batch, time), optional
-        Factor of the step size at every step; data, so it gets no gradient.
-    lengths : Tensor of shape (batch,), optional
-        Number of steps of each sample. Later steps are neither read nor written: the
-        result is zero there, and so is the gradient of `drive`.
-    gradient : {"bptt", "rhel"}, default="bptt"
-        How the gradient is computed.
-    epsilon : float or "auto", default="auto"
-        Size of the nudge. "auto" gives each sample and mode 1e-8 (1e-3 in the
-        reference, whose echoes run apart and then cancel) times the root mean square
-        of its positions over the norm of its loss gradient.
-    backend : {"cpu", "cuda", "reference"} or None
-        For tests and benchmarks; by default the tensors' device decides.
+    state : Tensor of shape (2, batch, modes), optional
+        As in :func:`sklearn_physrnn.kernels.oscillators.oscillator`.
+    **options
+        dt, lengths, gradient, epsilon, backend: see :class:`..seam.Options`. An `epsilon` of
+        "auto" gives each sample and mode 1e-8 (1e-3 in the reference, whose echoes run apart
+        and then cancel) times the root mean square of its positions over the norm of its loss
+        gradient.
 
     Returns
     -------
     y : Tensor of shape (batch, time, modes)
         Positions after each step.
+    state : Tensor of shape (2, batch, modes)
+        After each sample's last step: d z and the positions.
 
     Raises
     ------
     TypeError
-        If `drive` or `dt` is not real or `lengths` not integer.
+        If `drive`, `state` or `dt` is not real or `lengths` not integer.
     ValueError
         If a shape does not fit, a length is out of range, or `epsilon` is not positive.
 
@@ -91,13 +87,12 @@ def nonlinear_oscillator(
     >>> import torch
     >>> from sklearn_physrnn.kernels.oscillators import nonlinear_oscillator
     >>> one = torch.ones(1)
-    >>> y = nonlinear_oscillator(-torch.ones(1, 3, 1), one, one, one, 0.1 * one)
+    >>> y, state = nonlinear_oscillator(-torch.ones(1, 3, 1), one, one, one, 0.1 * one)
     >>> bool((y > 0).all())
     True
     """
     parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
-    options = Options(dt, lengths, gradient, epsilon, backend)
-    return _KIND.positions(drive, parameters, options)
+    return _KIND.positions(drive, parameters, state, **options)
 
 
 def nonlinear_oscillator_unit(
@@ -110,14 +105,11 @@ def nonlinear_oscillator_unit(
     c: torch.Tensor,
     alpha: torch.Tensor,
     step: torch.Tensor,
+    state: torch.Tensor | None = None,
     *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    gradient: str = "bptt",
-    epsilon: float | str = "auto",
-    backend: str | None = None,
     checked: bool = False,
-) -> torch.Tensor:
+    **options: Unpack[Options],
+) -> tuple[torch.Tensor, torch.Tensor]:
     """``C y + D u``, ``y = nonlinear_oscillator(B u + b)``, with neither drive nor y whole.
 
     Compiled, for a CPU or a GPU, `gradient` "rhel" keeps nothing that grows with time but
@@ -136,17 +128,62 @@ def nonlinear_oscillator_unit(
         C.
     skip : Tensor of shape (inputs,)
         The diagonal D.
-    w, c, alpha, step, dt, lengths, gradient, epsilon, backend
+    w, c, alpha, step, state, **options
         As in :func:`nonlinear_oscillator`.
     checked : bool, default=False
-        The caller has passed `u`, `dt` and `lengths` to
-        :func:`~sklearn_physrnn.kernels.oscillators.check_sequence`: do not check them again.
+        As in :func:`sklearn_physrnn.kernels.oscillators.oscillator_unit`.
 
     Returns
     -------
     o : Tensor of shape (batch, time, inputs)
+    state : Tensor of shape (2, batch, modes)
+        As of :func:`nonlinear_oscillator`.
     """
     maps = {"b_matrix": b_matrix, "bias": bias, "c_matrix": c_matrix, "skip": skip}
     parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
-    options = Options(dt, lengths, gradient, epsilon, backend)
-    return _KIND.outputs(u, maps, parameters, options, checked)
+    return _KIND.outputs(u, maps, parameters, state, checked=checked, **options)
+
+
+def undo_nonlinear_oscillator_unit(
+    u: torch.Tensor,
+    b_matrix: torch.Tensor,
+    bias: torch.Tensor,
+    w: torch.Tensor,
+    c: torch.Tensor,
+    alpha: torch.Tensor,
+    step: torch.Tensor,
+    state: torch.Tensor,
+    *,
+    checked: bool = False,
+    **way: Unpack[Way],
+) -> torch.Tensor:
+    """The state from which :func:`nonlinear_oscillator_unit` comes to `state` through `u`.
+
+    See :func:`sklearn_physrnn.kernels.oscillators.undo_oscillator_unit`. Where the
+    oscillators are chaotic, rounding grows as fast going back as it does going forward.
+
+    Parameters
+    ----------
+    u : Tensor of shape (batch, time, inputs)
+        Input.
+    b_matrix : Tensor of shape (modes, inputs)
+        B.
+    bias : Tensor of shape (modes,)
+        b.
+    w, c, alpha, step
+        As in :func:`nonlinear_oscillator`.
+    state : Tensor of shape (2, batch, modes)
+        After each sample's last step.
+    checked : bool, default=False
+        As in :func:`nonlinear_oscillator_unit`.
+    **way
+        dt, lengths, backend: see :class:`..seam.Way`.
+
+    Returns
+    -------
+    state : Tensor of shape (2, batch, modes)
+        Before each sample's first step.
+    """
+    maps = {"b_matrix": b_matrix, "bias": bias}
+    parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
+    return _KIND.undone(u, maps, parameters, state, checked=checked, **way)

@@ -1,29 +1,11 @@
-"""Nonlinear oscillators in plain torch: the truth the compiled kernels are held to."""
+"""Nonlinear oscillators in plain torch, as :class:`..engine.Reference` asks."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch.nn.functional import softplus
 
-from ..reference import Force, echoes, leapfrog
-
 RELATIVE_NUDGE = 1e-3  # smaller, and the echoes cancel in float32; larger, and they bend
-
-
-def _force(w: torch.Tensor, c: torch.Tensor, alpha: torch.Tensor) -> Force:
-    return lambda y, u: alpha * y + c * torch.tanh(w * y + u)
-
-
-def oscillator(
-    drive: torch.Tensor,
-    parameters: Sequence[torch.Tensor],
-    dt: torch.Tensor | None,
-    lengths: torch.Tensor | None,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Positions (B, T, P), and the final momentum and position (B, P)."""
-    *shape, step = parameters
-    return leapfrog(_force(*shape), drive, step, dt, lengths)
 
 
 def log_cosh(x: torch.Tensor) -> torch.Tensor:
@@ -31,33 +13,18 @@ def log_cosh(x: torch.Tensor) -> torch.Tensor:
     return x.abs() + softplus(-2 * x.abs()) - math.log(2)
 
 
-@torch.no_grad()
-def echo(
-    drive: torch.Tensor,
-    parameters: Sequence[torch.Tensor],
-    dt: torch.Tensor | None,
-    lengths: torch.Tensor | None,
-    z: torch.Tensor,
-    y: torch.Tensor,
-    grad: torch.Tensor,
-    epsilon: torch.Tensor,
-) -> tuple[torch.Tensor, ...]:
-    """Gradients of (drive, w, c, alpha, step) by two echoes, and where they end.
+def force(
+    y: torch.Tensor, u: torch.Tensor, w: torch.Tensor, c: torch.Tensor, alpha: torch.Tensor
+) -> torch.Tensor:
+    """Slope of the potential at position y under the drive u."""
+    return alpha * y + c * torch.tanh(w * y + u)
 
-    As :class:`..engine.Reference` says.
-    """
-    w, c, alpha, step = parameters
-    grad_drive = torch.zeros_like(drive)
-    grads = [torch.zeros_like(z) for _ in range(4)]
-    contrast = -1 / (2 * epsilon)
-    for now in echoes(_force(w, c, alpha), drive, step, dt, lengths, z, y, grad, epsilon):
-        y_half = now.y_half
-        x = w * y_half + drive[:, now.t]
-        wells, slope = log_cosh(x) / w, torch.tanh(x) / w
-        energy = now.kinetic + alpha * y_half**2 / 2 + c * wells
-        grad_drive[:, now.t] = contrast * now.d * (c * (slope[0] - slope[1]))
-        readings = (c * (slope * y_half - wells / w), wells, y_half**2 / 2)
-        for total, reading in zip(grads, readings, strict=False):
-            total += contrast * now.d * (reading[0] - reading[1])
-        grads[3] += contrast * now.scale * (energy[0] - energy[1])
-    return grad_drive, *(total.sum(0) for total in grads), now.state
+
+def potential(
+    y: torch.Tensor, u: torch.Tensor, w: torch.Tensor, c: torch.Tensor, alpha: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """Energy, and its derivatives by the drive, w, c and alpha."""
+    x = w * y + u
+    wells, slope = log_cosh(x) / w, torch.tanh(x) / w
+    by_w = c * (slope * y - wells / w)
+    return alpha * y**2 / 2 + c * wells, c * slope, by_w, wells, y**2 / 2

@@ -5,6 +5,7 @@ knows no tensors. Where a module cannot be made again from the estimator's param
 it or they are the user's own or were changed, it stays what it is.
 """
 
+import inspect
 from functools import partial
 from typing import Any
 
@@ -13,19 +14,19 @@ from torch import nn
 
 from ..storage.modules import same_settings, weight_arrays
 from ._outline import outline
-from ._reading import CLASSES
 
 
 def without_torch(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     """Put arrays in the place of a fitted module and of its optimizer's state."""
     module = state.get("module_")
-    known = CLASSES.get(type(estimator).__name__) is type(estimator)
-    if module is None or not known or not isinstance(state.get("dynamics", ""), str):
+    if module is None or not _told_by_settings(module):
+        return state
+    if any(map(callable, estimator.get_params(deep=False).values())):  # the user's own physics
         return state
     dtype = str(next(module.parameters()).dtype).removeprefix("torch.")
     try:
-        described = outline(estimator, dtype, max_layers=len(module.state_dict()))
-    except ValueError:
+        described = outline(estimator, estimator._make_module, dtype, len(module.state_dict()))
+    except Exception:  # of a class of the user's own, whatever its code leads to
         return state
     if not same_settings(described, module):
         return state
@@ -36,14 +37,23 @@ def without_torch(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _told_by_settings(module: nn.Module) -> bool:
+    """Tell whether weights and settings are all there is to it: a user's parts may have more."""
+    known = ("torch", __name__.partition(".")[0])
+    return all(type(part).__module__.partition(".")[0] in known for part in module.modules())
+
+
 def with_torch(estimator: Any) -> None:
-    """Undo `without_torch`, on an estimator with that state."""
+    """Undo `without_torch`, on an estimator with that state, of this version or an earlier one."""
+    for name, parameter in inspect.signature(type(estimator)).parameters.items():
+        if name not in vars(estimator) and parameter.default is not parameter.empty:
+            setattr(estimator, name, parameter.default)  # one that is younger than the state
     kept = getattr(estimator, "module_", None)
     if kept is None or isinstance(kept, nn.Module):
         return
     # Copies: arrays may be memory-mapped, and read-only.
     weights = {k: torch.tensor(array, device="cpu") for k, array in kept["weights"].items()}
-    module = outline(estimator, kept["dtype"], max_layers=len(weights))
+    module = outline(estimator, estimator._make_module, kept["dtype"], len(weights))
     module.load_state_dict(weights, assign=True)
     estimator.module_ = module.eval()
     estimator._optimizer_state = _each(

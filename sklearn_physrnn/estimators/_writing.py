@@ -12,7 +12,9 @@ from ..storage import modules
 from ..storage.format import spec_of
 from ..storage.plain import NotPlainError, to_json
 from ..training._groups import names_in_order
-from ._reading import CLASSES, CURVES, NOT_SAVED, Arrays, from_contents, outline
+from ._reading import CURVES, NOT_SAVED, Arrays, described, from_contents
+
+_PACKAGE = __name__.partition(".")[0]
 
 _ADVICE = {
     "callbacks": "set callbacks=None before saving",
@@ -31,23 +33,17 @@ def to_contents(estimator: Any) -> tuple[dict[str, Any], Arrays]:
     ValueError
         If something in it is not data, or not known.
     """
-    name = type(estimator).__name__
-    if CLASSES.get(name) is not type(estimator):
-        raise ValueError(
-            f"Estimators of the class {type(estimator).__qualname__} cannot be saved without "
-            f"pickle, only those of {', '.join(CLASSES)}."
-        )
+    cls = type(estimator)
+    name = cls.__name__
+    if cls.__module__.partition(".")[0] != _PACKAGE:
+        raise refused(cls)
     check_is_fitted(estimator)
     parameters = estimator.get_params(deep=False)
     fitted, arrays = _fitted(estimator)
     model = {
         "versions": versions(),
         "class": name,
-        "parameters": {
-            parameter: parameter_to_json(name, parameter, value)
-            for parameter, value in parameters.items()
-            if parameter not in NOT_SAVED
-        },
+        "parameters": parameters_to_json(estimator),
         "fitted": fitted,
     }
     arrays = {
@@ -57,13 +53,13 @@ def to_contents(estimator: Any) -> tuple[dict[str, Any], Arrays]:
     # The check that loading makes, of an estimator made from the same JSON.
     specs = {key: spec_of(array) for key, array in arrays.items()}
     try:
-        _, described, _ = outline(model, specs)
-        same = modules.same_settings(described, estimator.module_)
+        _, module, _ = described(cls, model, specs)
+        same = modules.same_settings(module, estimator.module_)
     except ValueError as error:
         raise ValueError(_changed(name)) from error
     if not same:
         raise ValueError(_changed(name))
-    loaded = from_contents(model, specs, lambda: arrays)
+    loaded = from_contents(cls, model, specs, lambda: arrays)
     lost = vars(estimator).keys() - vars(loaded).keys() - parameters.keys()
     if lost:
         raise ValueError(
@@ -71,6 +67,17 @@ def to_contents(estimator: Any) -> tuple[dict[str, Any], Arrays]:
             "set by fit; saving would lose it. Delete it, or use joblib.dump."
         )
     return model, arrays
+
+
+def refused(cls: type[Any]) -> ValueError:
+    """Make the error of a class whose estimators no file of ours can hold."""
+    ours = (one for one in cls.__mro__ if one.__module__.partition(".")[0] == _PACKAGE)
+    parent = next(ours, None)
+    instead = "" if parent is None else f", such as {parent.__name__}"
+    return ValueError(
+        f"Estimators of the class {cls.__qualname__} cannot be saved without pickle, only those "
+        f"of the package{instead}."
+    )
 
 
 def _changed(name: str) -> str:
@@ -86,8 +93,17 @@ def versions() -> dict[str, str]:
     return {"sklearn_physrnn": __version__, **others, "python": platform.python_version()}
 
 
-def parameter_to_json(name: str, parameter: str, value: Any) -> Any:
-    """Turn a parameter of the class `name` into JSON, or say why it cannot be."""
+def parameters_to_json(estimator: Any) -> dict[str, Any]:
+    """Turn the parameters into JSON, or say which of them cannot be, and why."""
+    name = type(estimator).__name__
+    return {
+        parameter: _parameter_to_json(name, parameter, value)
+        for parameter, value in estimator.get_params(deep=False).items()
+        if parameter not in NOT_SAVED
+    }
+
+
+def _parameter_to_json(name: str, parameter: str, value: Any) -> Any:
     try:
         if parameter == "callbacks" and value:
             raise NotPlainError(value)

@@ -10,25 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..estimators._dynpmnn import DynPMNNClassifier, DynPMNNRegressor
-from ..estimators._hssm import HSSMClassifier, HSSMRegressor
-from ..estimators._petnn import PETNNClassifier, PETNNRegressor
 from ..storage import modules
 from ..storage.format import Spec
 from ..storage.plain import Fields, from_json
 from ..training._groups import names_in_order
-from . import _outline
+from ._outline import outline
 
 Arrays = dict[str, np.ndarray]
-
-CLASSES: dict[str, type[Any]] = {
-    cls.__name__: cls
-    for cls in (
-        *(DynPMNNRegressor, DynPMNNClassifier),
-        *(PETNNRegressor, PETNNClassifier),
-        *(HSSMRegressor, HSSMClassifier),
-    )
-}
 
 CURVES = (
     "loss_curve_",
@@ -43,12 +31,17 @@ NOT_SAVED = {"checkpoint"}
 
 
 def from_contents(
-    model: dict[str, Any], specs: dict[str, Spec], read_arrays: Callable[[], Arrays]
+    cls: type[Any],
+    model: dict[str, Any],
+    specs: dict[str, Spec],
+    read_arrays: Callable[[], Arrays],
 ) -> Any:
     """Build the estimator that a JSON object and arrays describe.
 
     Parameters
     ----------
+    cls : type
+        Its class, which the file has no say in.
     model : dict
         The JSON object.
     specs : dict of str to (str, tuple of int)
@@ -59,10 +52,10 @@ def from_contents(
     Raises
     ------
     ValueError
-        If a class or field is unknown or missing, or a value or an array is not as the
+        If a field is unknown or missing, or a value or an array is not as the
         others ask for.
     """
-    estimator, module, fields = outline(model, specs)
+    estimator, module, fields = described(cls, model, specs)
     arrays = read_arrays()
     check_finite(arrays)
 
@@ -83,7 +76,9 @@ def from_contents(
     return estimator
 
 
-def outline(model: dict[str, Any], specs: dict[str, Spec]) -> tuple[Any, Any, dict[str, Any]]:
+def described(
+    cls: type[Any], model: dict[str, Any], specs: dict[str, Spec]
+) -> tuple[Any, Any, dict[str, Any]]:
     """Build the estimator without its arrays, and check `specs` against it.
 
     Returns
@@ -97,13 +92,13 @@ def outline(model: dict[str, Any], specs: dict[str, Spec]) -> tuple[Any, Any, di
     top = Fields(model, "contents")
     top.take("versions", dict)
     name = top.take("class", str)
+    if name != cls.__name__:
+        raise ValueError(f"its class must be {cls.__name__}, got {name!r:.100}.")
     parameters, fitted = top.take("parameters", dict), top.take("fitted", dict)
     top.close()
-    if name not in CLASSES:
-        raise ValueError(f"its class {name!r:.100} is not one of {', '.join(CLASSES)}.")
-    estimator = untrained(CLASSES[name], parameters)
+    estimator = untrained(cls, parameters)
     _set_fitted(estimator, Fields(fitted, "fitted attributes"))
-    module = _outline.outline(estimator, fitted["dtype"], max_layers=len(specs))
+    module = outline(estimator, estimator._make_module, fitted["dtype"], len(specs))
     expected = _expected_specs(estimator, module, fitted)
     for name in modules.younger_buffers(module):
         if f"module.{name}" not in specs:
@@ -164,9 +159,6 @@ def _set_fitted(estimator: Any, fields: Fields) -> None:
     fields.take("curves", list)
     fields.take("optimizer", dict)
     fields.take("input_scaler", dict, type(None))
-    longest = prepared.inputs.longest
-    if getattr(estimator, "every", 1) > longest:
-        raise ValueError(f"every={estimator.every} exceeds its longest series, {longest}.")
     fields.close()
 
 

@@ -1,0 +1,103 @@
+"""Fits and predictions of sequences that are never read whole."""
+
+import numpy as np
+import pytest
+
+from sklearn_physrnn import PETNNClassifier, PETNNRegressor
+from sklearn_physrnn.preparation import recordings
+
+SMALL = {
+    "hidden_size": 5, "max_iter": 3, "batch_size": 5, "dtype": "float64", "random_state": 0,
+    "chunk_size": 7,
+}  # fmt: skip
+
+
+@pytest.fixture
+def mapped(tmp_path, monkeypatch):
+    monkeypatch.setattr(recordings, "_VALUES_AT_A_TIME", 20)
+
+    def write(X):
+        monkeypatch.setattr(recordings, "_WORTH_LEAVING", 1)
+        if isinstance(X, list):
+            return [write(x) for x in X]
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
+        np.save(path, X)
+        return np.load(path, mmap_mode="r")
+
+    return write
+
+
+def data(kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12, 60, 3))
+    X[:, :, 2] = np.abs(X[:, :, 2]).cumsum(axis=1)
+    y = X[:, :, 0].mean(axis=1)
+    if kind == "int16":
+        X = np.round(X * 9).astype(np.int16)
+    if kind == "padded":
+        X[3, 40:] = X[5, 9:] = np.nan
+    if kind == "list":
+        X = [x[: 60 - 4 * i] for i, x in enumerate(X)]
+    return X, y, rng.uniform(0.2, 2, 12)
+
+
+@pytest.mark.parametrize("kind", ["float", "int16", "padded", "list"])
+@pytest.mark.parametrize("options", [{}, {"time_channel": 2}, {"scale_inputs": False}])
+def test_recordings_give_what_arrays_give(mapped, kind, options):
+    X, y, weights = data(kind)
+    options = {**SMALL, "dropout": 0.2, "early_stopping": True, **options}
+    expected = PETNNRegressor(**options).fit(X, y, weights)
+    answers = expected.predict(X)
+    model = PETNNRegressor(**options).fit(mapped(X), y, weights)
+    for name, x in expected.module_.state_dict().items():
+        np.testing.assert_allclose(model.module_.state_dict()[name], x, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(model.predict(mapped(X)), answers, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("chunk_size", [None, "auto"])
+def test_recordings_may_be_read_a_sample_at_a_time(mapped, chunk_size):
+    X, y, _ = data("padded")
+    options = {**SMALL, "chunk_size": chunk_size}
+    expected = PETNNClassifier(**options).fit(X, y > 0)
+    probabilities = expected.predict_proba(X)
+    model = PETNNClassifier(**options).fit(mapped(X), y > 0)
+    np.testing.assert_allclose(model.predict_proba(mapped(X)), probabilities, atol=1e-10)
+    assert model.score(mapped(X), y > 0) == expected.score(mapped(X), y > 0)
+
+
+def test_a_killed_fit_of_recordings_goes_on_where_it_was(mapped, tmp_path):
+    X, y, _ = data("float")
+    X = mapped(X)
+    expected = PETNNRegressor(**SMALL).fit(X, y)
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(net, **_):
+        if len(net.history) == 2:
+            raise StoppedError
+
+    from skorch.callbacks import Callback
+
+    killer = type("Killer", (Callback,), {"on_epoch_end": lambda self, net, **k: stop(net)})()
+    checkpoint = tmp_path / "training"
+    with pytest.raises(StoppedError):
+        PETNNRegressor(checkpoint=checkpoint, callbacks=[killer], **SMALL).fit(X, y)
+    model = PETNNRegressor(checkpoint=checkpoint, **SMALL).fit(X, y)
+    for name, x in expected.module_.state_dict().items():
+        np.testing.assert_array_equal(model.module_.state_dict()[name], x)
+
+
+def test_another_number_of_channels_is_refused(mapped):
+    X, y, _ = data("float")
+    model = PETNNRegressor(**SMALL).fit(mapped(X), y)
+    with pytest.raises(ValueError, match="X has 2 channels, but PETNNRegressor is expecting 3"):
+        model.predict(mapped(X[:, :, :2].copy()))
+
+
+def test_an_infinity_in_validation_data_is_found_before_training(mapped):
+    X, y, _ = data("float")
+    bad = X.copy()
+    bad[2, 33, 1] = np.inf
+    with pytest.raises(ValueError, match=r"X_val.*sample 2, time step 33, channel 1"):
+        PETNNRegressor(**SMALL).fit(mapped(X), y, X_val=mapped(bad), y_val=y)
