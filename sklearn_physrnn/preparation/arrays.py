@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -161,9 +161,26 @@ def ordered_labels(labels: Any, name: str) -> np.ndarray:
             ) from None
 
 
+def plain_labels(y: np.ndarray) -> np.ndarray:
+    """Give labels that are numbers or truth values, but are kept as objects, as such.
+
+    scikit-learn says of them that they are continuous, or no labels at all.
+    """
+    y = np.asarray(y)
+    if y.dtype != object or not y.size:
+        return y
+    with suppress(ValueError):  # of items that are lists of unequal length
+        plain = np.array(y.tolist())
+        if plain.dtype.kind in "biuf" and plain.shape == y.shape:
+            return plain
+    return y
+
+
 def check_targets(estimator: Any, y: Any, X: Sized) -> np.ndarray:
     """Check y and its length: real numbers for a regressor, labels for a classifier."""
     regression = get_tags(estimator).estimator_type == "regressor"
+    if not regression and isinstance(getattr(y, "dtype", None), np.dtype):
+        y = plain_labels(y)
     y = _check_y(y, multi_output=True, y_numeric=regression, estimator=estimator)
     if issparse(y):  # of a data frame with sparse columns
         y = y.toarray()

@@ -1,6 +1,5 @@
 """Labels as targets."""
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -13,19 +12,19 @@ from torch import nn
 
 from ..storage.plain import Fields, NotPlainError, from_json, to_json
 from ..training._losses import CrossEntropy
-from .arrays import check_targets, checking_targets, naming, ordered_labels
+from .arrays import check_targets, checking_targets, naming, ordered_labels, plain_labels
 from .stored_scalers import Arrays
 from .targets import Targets
 
 
 def one_label_each(y: np.ndarray) -> np.ndarray:
     """Check that y holds labels, in one column; give it 1-D."""
-    y = unboxed(y)
+    y = plain_labels(y)
     if y.dtype == object and y.ndim == 1:
-        ordered_labels(y, "y")  # which says of mixed ones what is wrong
+        ordered_labels(y, "y")  # which says what is wrong with mixed ones
     check_classification_targets(y)
     if type_of_target(y).startswith("multilabel"):
-        one_hot = " Of one-hot rows give y.argmax(axis=1)." * bool((y.sum(1) == 1).all())
+        one_hot = " Of one-hot labels, give y.argmax(axis=1)." * bool((y.sum(1) == 1).all())
         raise ValueError(
             "y must hold one label a sample; multilabel targets are not supported." + one_hot
         )
@@ -146,7 +145,7 @@ class ClassTargets(Targets):
     def score_given(self, y, predictions, X, weights, caller) -> float:
         """Check y, and score predictions against it."""
         with checking_targets(caller, y) as y:
-            y = unboxed(column_or_1d(check_targets(caller, y, predictions)))
+            y = plain_labels(column_or_1d(check_targets(caller, y, predictions)))
             ordered_labels(y, "y")
         with naming("y"):
             return self.score(y, predictions, weights)
@@ -177,14 +176,3 @@ class ClassTargets(Targets):
         if not ordered or not (classes[:-1] < classes[1:]).all():
             raise ValueError("its classes must be two labels or more, in order.")
         return replace(self, classes=classes)
-
-
-def unboxed(y: np.ndarray) -> np.ndarray:
-    """Give numbers that came as objects, as from a mixed table, their own type."""
-    if y.dtype != object:
-        return y
-    with suppress(ValueError):  # of items that are lists of unequal length
-        numbers = np.asarray(y.tolist())
-        if numbers.dtype.kind in "biuf" and numbers.shape == y.shape:
-            return numbers
-    return y

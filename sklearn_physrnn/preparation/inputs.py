@@ -67,6 +67,10 @@ class Inputs(ABC):
     def arrays(self, X: Any) -> dict[str, np.ndarray]:
         """Turn checked X into the module's keyword arguments, in X's own precision."""
 
+    def stretch(self, X: Any, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Do what `arrays` does, of steps of one of the recordings X."""
+        raise NotImplementedError
+
     def blocks(self, X: Any) -> Iterator[Any]:
         """Give checked X in pieces that `arrays` may be asked for."""
         yield X
@@ -75,10 +79,6 @@ class Inputs(ABC):
         """Give what becomes of the middle of each of X's columns, in X's type."""
         assert self.scaler is not None
         return self.scaler.middle(dtype)
-
-    def stretch(self, X: Any, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Do what `arrays` does, of steps of one of the recordings X."""
-        raise NotImplementedError
 
     def tensors(
         self, X: Any, dtype: torch.dtype, *, padded: bool = False

@@ -133,11 +133,6 @@ class Standard(Scaler):
         return cls(center, scale)
 
     @classmethod
-    def joined(cls, parts: Sequence["Standard"]) -> "Standard":
-        """Put scalers of columns side by side."""
-        return cls(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("center", "scale")))
-
-    @classmethod
     def of_moments(cls, moments: Moments) -> "Standard":
         """Do what `fit` does, with constants centred, for inputs known by their `moments`."""
         (center,), (deviation,), (low,), (high,) = (
@@ -147,6 +142,11 @@ class Standard(Scaler):
         magnitude[magnitude == 0] = 1.0
         rounding = deviation <= _ROUNDING * np.abs(center)
         return cls(center, _centred(deviation, low == high, rounding, magnitude))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Standard"]) -> "Standard":
+        """Put scalers of columns side by side."""
+        return cls(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("center", "scale")))
 
     @property
     def n_columns(self) -> int:

@@ -7,101 +7,27 @@ What Python does in a step is done once, while it is recorded; where that would 
 difference, steps are launched one by one.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from ..kernels._check import collected, looking_later
 from ._callbacks import DecayWeights, Schedule
 from ._data import Batches, BatchIterator, Index
-from ._prefetch import side_stream
+from ._graphs import Recorder, Work
+from ._guests import idle_in_batches
 
 _WARM_UP = 2  # steps of a shape: kernels are compiled then, and nothing waits any more
 _WORTH_RECORDING = 16  # steps to come; to record one takes as long as a few
 _MOST_CHANGES = 3  # by callbacks between epochs, after each of which steps are recorded anew
 _MOST_VALIDATION = 256  # batches that become one graph
+_MOST_PIECES = 64  # of sequences; a step of more would be a graph of a hundred thousand kernels
 
 _OF_BATCHES = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
-Work = Callable[[], None]
-
-_one_at_a_time = threading.Lock()  # torch knows of one recording in a process
-
-
-class Recorder(Protocol):
-    """What records work on a device."""
-
-    device: torch.device
-
-    def record(self, work: Work) -> Work:
-        """Record `work`, without doing it; give what does it."""
-
-
-class CudaGraphs:
-    """Records CUDA graphs, which share their memory.
-
-    Parameters
-    ----------
-    device : torch.device
-        A CUDA device, with its index.
-    generators : sequence of torch.Generator
-        Of that device, from which the work draws. Replays draw on from where they are;
-        if recording fails they are as before.
-    """
-
-    def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
-        self.device = device
-        self.generators = generators
-        self._pool = torch.cuda.graph_pool_handle()
-
-    def record(self, work: Work) -> Work:
-        """Record `work`, without doing it; give what does it."""
-        # Torch's own generator takes part in every graph. One that fails leaves it, too, unfit.
-        own = torch.cuda.default_generators[self.device.index]
-        states = [(generator, generator.clone_state()) for generator in (own, *self.generators)]
-        with _one_at_a_time, torch.cuda.device(self.device):
-            torch.cuda.synchronize()
-            torch.cuda.empty_cache()  # memory that the graph could not get hold of otherwise
-            try:
-                return self._graph_of(work).replay
-            except BaseException:
-                for generator, state in states:
-                    generator.graphsafe_set_state(state)
-                raise
-
-    def _graph_of(self, work: Work) -> torch.cuda.CUDAGraph:
-        graph = torch.cuda.CUDAGraph()
-        for generator in self.generators:
-            graph.register_generator_state(generator)
-        ended = False
-        with torch.cuda.stream(side_stream(self.device)):
-            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
-            try:
-                work()
-            finally:
-                try:
-                    graph.capture_end()
-                    ended = True
-                finally:
-                    if not ended:
-                        self._leave_pool()
-        return graph
-
-    def _leave_pool(self) -> None:
-        # Torch ends in the middle here, and the allocator would free no memory any more.
-        for leave in (torch._C._cuda_endAllocateToPool, torch._C._cuda_releasePool):
-            with suppress(RuntimeError):
-                leave(self.device.index, self._pool)
-
-
-def recorder_for(device: torch.device, generators: Sequence[torch.Generator]) -> Recorder | None:
-    """Give what records on `device`; None where nothing does."""
-    return CudaGraphs(device, generators) if device.type == "cuda" else None
 
 
 class _Memory:
@@ -222,7 +148,7 @@ class Repeated:
             self._n_changes += 1
             if self._n_changes > _MOST_CHANGES:
                 return "callbacks change the network again and again"
-        return _hindrance(net, batches)
+        return _of_data(net, batches) or _of_net(net)
 
     @contextmanager
     def _rates_on_device(self, net: Any, indices: Sequence[Index]) -> Iterator[_Memory]:
@@ -310,7 +236,7 @@ class Repeated:
         outputs : list of Tensor
             Of the batches. They are overwritten in the next pass.
         """
-        if not self._replays or len(batches) > _MOST_VALIDATION or _hindrance(net, batches):
+        if not self._replays or len(batches) > _MOST_VALIDATION or _of_data(net, batches):
             return None
         self._n_validated += 1
         if self._n_validated < _WARM_UP:
@@ -353,21 +279,28 @@ class _Validation:
         return self.total, self.outputs
 
 
-def _hindrance(net: Any, batches: BatchIterator) -> str | None:
-    """Say why steps cannot be replayed; None where they can."""
+def _of_data(net: Any, batches: BatchIterator) -> str | None:
+    """Say why data keep steps from being replayed; None where they do not."""
     if batches.device is not None:
         return "data are copied to the device batch by batch"
-    if net.records_batches:
-        return "callbacks read the losses of batches"
     if not batches.samples.even:
         return "sequences differ in length"
-    if net.piece_size is not None and getattr(batches.samples, "longest", 1) > net.piece_size:
-        return "sequences are walked in pieces"
+    longest = getattr(batches.samples, "longest", 1)
+    if net.piece_size is not None and longest > _MOST_PIECES * net.piece_size:
+        return "sequences are walked in many pieces"
+    return None
+
+
+def _of_net(net: Any) -> str | None:
+    """Say what of the net keeps steps from being replayed; None where nothing does."""
+    if net.records_batches:
+        return "callbacks read the losses of batches"
     if len(net.optimizer_.param_groups) != 1:
         return "parameters are of several groups"
     for method in _OF_BATCHES:
         for callback in net.listeners(method):
-            if not getattr(callback, "repeats", False):
+            idle = method == "on_batch_end" and idle_in_batches(callback)
+            if not (idle or getattr(callback, "repeats", False)):
                 return f"{type(callback).__name__} has {method}"
     if any(getattr(part, hooks, None) for part in _parts(net) for hooks in _HOOKS):
         return "the network has hooks"

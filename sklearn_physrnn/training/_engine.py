@@ -16,9 +16,10 @@ from ..storage.checkpoint import Checkpoint
 from ..storage.stages import Stage
 from ..storage.state import State
 from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
-from ._capture import Repeated, recorder_for
+from ._capture import Repeated
 from ._data import Batches
 from ._device import has_room, with_index, worth_training_there
+from ._graphs import recorder_for
 from ._groups import decayed_and_others
 from ._guests import invited, prints, wants_batches
 from ._net import Net

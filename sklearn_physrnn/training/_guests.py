@@ -19,6 +19,14 @@ _OTHERWISE = {
     "InputShapeSetter": "fit builds a network that fits X and y; leave it out",
 }
 
+# What makes their hook of batches do nothing.
+_IDLE = (
+    (skorch.LRScheduler, "step_every", "epoch"),
+    (skorch.MlflowLogger, "log_on_batch_end", False),
+    (skorch.NeptuneLogger, "log_on_batch_end", False),
+    (skorch.SacredLogger, "log_on_batch_end", False),
+)
+
 
 def invited(
     callbacks: Sequence[Any], *, schedule: str, validated: bool, refits: bool = False
@@ -79,6 +87,16 @@ def wants_batches(callbacks: Sequence[Any]) -> bool:
         or getattr(callback, "step_every", None) == "batch"
         or isinstance(callback, skorch.ProgressBar)
         for callback in map(_itself, callbacks)
+    )
+
+
+def idle_in_batches(callback: Any) -> bool:
+    """Tell whether it is one of skorch's, whose ``on_batch_end`` does nothing as it is set."""
+    return any(
+        isinstance(callback, kind)
+        and type(callback).on_batch_end is kind.on_batch_end
+        and getattr(callback, setting) == idle
+        for kind, setting, idle in _IDLE
     )
 
 

@@ -15,4 +15,6 @@ def small(monkeypatch):
         monkeypatch.setattr(linear, "_LANES", 16)
         monkeypatch.setattr(linear, "_STEPS", 4)
         # Half of it for float64.
+        steps = dict.fromkeys(linear._SEQUENCE_STEPS, 8)
+        monkeypatch.setattr(linear, "_SEQUENCE_STEPS", steps)
         monkeypatch.setattr(nonlinear, "_STEPS", dict.fromkeys(nonlinear._STEPS, 8))

@@ -44,6 +44,51 @@ def test_modes_are_shared_out(n_multiprocessors, block, small, monkeypatch):
         torch.testing.assert_close(x.double(), y, rtol=2e-5, atol=2e-5 * float(y.abs().max()))
 
 
+@pytest.fixture
+def crowded(small, monkeypatch):
+    """A GPU so small that few modes fill it: their time stays in sequence."""
+    cuda = LINEAR.cuda()
+    monkeypatch.setattr(cuda, "_MULTIPROCESSORS", 1)
+    monkeypatch.setattr(cuda, "_LANES", None)  # that nobody asks for
+    cuda._n_multiprocessors.cache_clear()
+    yield
+    cuda._n_multiprocessors.cache_clear()
+
+
+@needs_interpreter
+@pytest.mark.parametrize("n_steps", [1, 4, 5, 9, 13])
+@pytest.mark.parametrize("has_dt", [False, True])
+@pytest.mark.parametrize("gradient", ["bptt", "rhel"])
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-11), (torch.float32, 3e-5)])
+def test_many_modes_keep_time_in_sequence(n_steps, has_dt, gradient, dtype, bound, crowded):
+    inputs = LINEAR.problem(2, n_steps, 35, dtype)
+    options = {"lengths": torch.tensor([n_steps, max(0, n_steps - 3)])}
+    exact = dict(options)
+    if has_dt:
+        options["dt"] = torch.linspace(0.5, 1.5, 2 * n_steps, dtype=dtype).view(2, n_steps)
+        exact["dt"] = options["dt"].double()
+    truth = run(LINEAR.positions, [inputs[0].double(), *inputs[1:]], backend="reference", **exact)
+    result = run(LINEAR.positions, inputs, backend="cuda", gradient=gradient, **options)
+    for x, y in zip(result, truth, strict=True):
+        size = max(1.0, float(y.abs().max()))  # one step leaves the stiffness no gradient
+        torch.testing.assert_close(x.double(), y, rtol=bound, atol=bound * size)
+
+
+@needs_interpreter
+@pytest.mark.parametrize("gradient", ["bptt", "rhel"])
+def test_time_in_sequence_begins_and_ends_with_a_state(gradient, crowded):
+    inputs = [x.requires_grad_() for x in LINEAR.problem(2, 9, 35)]
+    state = torch.linspace(-1, 1, 2 * 2 * 35, dtype=torch.float64).view(2, 2, 35).requires_grad_()
+    options = {"lengths": torch.tensor([9, 4]), "gradient": gradient}
+    found = []
+    for backend in ("reference", "cuda"):
+        y, last = LINEAR.oscillator(*inputs, state, backend=backend, **options)
+        loss = y.square().sum() + last.cos().sum()
+        found.append([y, last, *torch.autograd.grad(loss, [*inputs, state])])
+    for x, y in zip(*found, strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-10, atol=1e-10)
+
+
 @needs_interpreter
 @pytest.mark.parametrize("shape", [(0, 4, 3), (2, 0, 3), (2, 4, 0)])
 @pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -121,6 +166,41 @@ def compile_linear():
     return found
 
 
+def compile_sequence():
+    """Resources of the same with time in sequence."""
+    from sklearn_physrnn.kernels.oscillators.linear import cuda
+    from sklearn_physrnn.kernels.oscillators.linear.cuda_sequence import backward, forward
+
+    counts = dict.fromkeys(("first", "n_steps", "n_total", "shift"), "i32")
+    found = {}
+    for name, kernel, kind, has_dt in (
+        ("forward", forward, "fp32", False),
+        ("adjoint", backward, "fp32", False),
+        ("echo, double, dt", backward, "fp64", True),
+    ):
+        echo = name.startswith("echo")
+        constants = cuda.sequence_compilation(kernel, kind == "fp32", has_dt, echo)
+        constants["n_modes"], missing = 512, ()
+        if kernel is backward:
+            constants["ECHO"] = echo
+            missing = ("z_mean", "y_mean", "nudge", "contrast")
+            missing = ("before",) if echo else missing
+        registers, num_warps = constants.pop("maxnreg"), constants.pop("num_warps")
+        pointers = {*kernel.arg_names} - {*constants, *counts, *missing}
+        types = {x: "*fp64" if x.startswith("sum_") else f"*{kind}" for x in pointers}
+        types |= {"stiffness": "*fp32", "step": "*fp64", "lengths": "*i64"} | counts
+        constants |= dict.fromkeys(missing)
+        found[name] = compile_for_hopper(kernel, types, constants, num_warps, maxnreg=registers)
+    return found
+
+
+@needs_compiler
+def test_time_in_sequence_compiles_and_stays_in_registers():
+    found = without_interpreter(compile_sequence)
+    assert len(found) == 3
+    assert all(used["local_bytes"] == used["shared_bytes"] == 0 for used in found.values())
+
+
 @needs_compiler
 def test_every_linear_kernel_compiles_and_spills_nothing():
     found = without_interpreter(compile_linear)
@@ -137,15 +217,16 @@ def compile_nonlinear():
     from sklearn_physrnn.kernels.oscillators.nonlinear import cuda
     from sklearn_physrnn.kernels.oscillators.nonlinear.cuda_kernels import adjoint, echo, forward
 
-    counts = dict.fromkeys(("first", "n_steps", "n_total", "n_modes", "shift"), "i32")
+    counts = dict.fromkeys(("first", "n_steps", "n_total", "shift"), "i32")
     found = {}
     for name, kernel, kind, has_dt, missing in (
         ("forward", forward, "fp32", False, ("half_out",)),
         ("forward, double, dt", forward, "fp64", True, ("power",)),
-        ("adjoint, dt, one mode", adjoint, "fp32", True, ("n_modes",)),
+        ("adjoint, dt", adjoint, "fp32", True, ()),
         ("echo", echo, "fp32", False, ()),
     ):
         constants = cuda.compilation(kernel, kind == "fp32", has_dt)
+        constants["n_modes"] = 512
         registers, num_warps = constants.pop("maxnreg"), constants.pop("num_warps")
         pointers = {*kernel.arg_names} - {*constants, *counts, *missing}
         types = {x: "*fp64" if x.startswith("sum_") else f"*{kind}" for x in pointers}

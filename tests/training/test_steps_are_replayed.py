@@ -65,6 +65,10 @@ MODELS = [
     *through_each_kernel(dropout=0.2, max_grad_norm=1.0),
     HSSMClassifier(fitter="rhel", num_blocks=1, hidden_size=4, state_size=4),
     PETNNRegressor(loss="quantile", quantile=[0.1, 0.9], hidden_size=4),
+    PETNNRegressor(chunk_size=4, num_layers=2, hidden_size=4, dropout=0.2),
+    HSSMClassifier(
+        chunk_size=4, norm="layer", num_blocks=1, hidden_size=4, state_size=4, dropout=0.2
+    ),
 ]
 
 

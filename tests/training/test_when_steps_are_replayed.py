@@ -5,14 +5,18 @@ import signal
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler, PrintLog
 
+from sklearn_physrnn import PETNNRegressor
 from sklearn_physrnn.kernels import _check
 from sklearn_physrnn.nn.hssm import HSSM
 from sklearn_physrnn.training import _capture, _engine
 from sklearn_physrnn.training._data import Samples
 from sklearn_physrnn.training._losses import SquaredError
 from tests.helpers.recorder import LooksAtBatches
+from tests.reliability._checkpoints import save_every_epoch
+from tests.reliability._trainings import CASES as STOPPED
+from tests.reliability._trainings import assert_same, data, make, stopped
 from tests.training._kinds import CASES
 from tests.training._small import _net, _options, _samples, _train
 
@@ -65,11 +69,19 @@ def test_not_in_a_short_training(recorders, reasons):
     assert reasons() == ["few are left"]
 
 
+class _Scheduler(LRScheduler):
+    def on_batch_end(self, net, training, **kwargs):
+        pass
+
+
 @pytest.mark.parametrize(
     ("callback", "looks"),
     [
         (LooksAtBatches(), True),
-        (LRScheduler(), True),
+        (LRScheduler("CosineAnnealingLR", T_max=9, step_every="batch"), True),
+        (GradientNormClipping(1.0), True),
+        (_Scheduler("ExponentialLR", gamma=0.9), True),
+        (LRScheduler("ExponentialLR", gamma=0.9), False),
         (EarlyStopping("train_loss"), False),
         (AtEpoch(1, print), False),
         (PrintLog(), False),
@@ -82,7 +94,8 @@ def test_not_where_a_callback_looks_at_batches(callback, looks, recorders, reaso
     (reason,) = reasons()
     assert (reason is None) != looks
     if looks:
-        assert reason.startswith(f"{type(callback).__name__} has on_")
+        several = f"{type(callback).__name__} has on_", "callbacks read the losses of batches"
+        assert reason.startswith(several)
 
 
 def test_not_of_sequences_that_differ_in_length(recorders, reasons):
@@ -90,6 +103,15 @@ def test_not_of_sequences_that_differ_in_length(recorders, reasons):
     _engine.train(module(), criterion, samples(), _options(**LONG))
     assert recorders[0].n_recorded == 0
     assert reasons() == ["sequences differ in length"]
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_not_where_sequences_are_walked_in_many_pieces(most, recorders, reasons, monkeypatch, rng):
+    monkeypatch.setattr(_capture, "_MOST_PIECES", most)
+    X = rng.normal(size=(20, 6, 2))
+    PETNNRegressor(chunk_size=2, max_iter=8, batch_size=5, hidden_size=4).fit(X, X[:, 0, 0])
+    assert (recorders[0].n_recorded > 0) == (most == 3)
+    assert reasons() == [None if most == 3 else "sequences are walked in many pieces"]
 
 
 def test_not_where_data_are_streamed(recorders, reasons, monkeypatch):
@@ -145,6 +167,19 @@ def _another_momentum(net):
 
 def _slower(net):
     net.optimizer_.param_groups[0]["lr"] /= 10
+
+
+def test_skorchs_schedule_of_epochs_is_followed(recorders):
+    def trained(*callbacks):
+        schedule = LRScheduler("ExponentialLR", gamma=0.8)
+        return _train(**LONG, callbacks=[schedule, *callbacks])
+
+    module, record = trained()
+    expected, one_by_one = trained(LooksAtBatches())
+    assert recorders[0].n_replayed > 0
+    assert record.learning_rate_curve == one_by_one.learning_rate_curve
+    np.testing.assert_allclose(record.learning_rate_curve, 0.01 * 0.8 ** np.arange(12), rtol=1e-6)
+    assert all(map(torch.equal, module.parameters(), expected.parameters()))
 
 
 def test_a_rate_that_a_callback_sets_is_taken(recorders):
@@ -244,3 +279,16 @@ def test_gaps_that_are_too_long_raise_with_their_own_size(recorders, monkeypatch
     with pytest.raises(ValueError, match=r"Steps of dt up to 1e\+06 are too large"):
         _engine.train(model, SquaredError(), samples, options)
     assert recorders[0].n_replayed > 0
+
+
+@pytest.mark.parametrize("case", STOPPED)
+def test_a_training_that_was_stopped_goes_on_as_if_nothing_had_been(
+    case, recorders, tmp_path, monkeypatch
+):
+    save_every_epoch(monkeypatch)
+    fit = data(case)
+    whole = make(case).fit(**fit)
+    stopped(make(case, checkpoint=tmp_path), fit)
+    resumed = make(case, checkpoint=tmp_path).fit(**fit)
+    assert [recorder.n_replayed > 0 for recorder in recorders] == [True] * 3
+    assert_same(resumed, whole, fit["X"])

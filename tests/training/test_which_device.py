@@ -124,18 +124,6 @@ def test_predictions_that_a_gpu_is_worth(work):
     assert _device.worth_a_gpu(work) is (work >= 10_000_000)
 
 
-@each(SKLEARN)
-def test_apple_s_gpu_is_refused_in_words(kind, monkeypatch):
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    with pytest.raises(ValueError, match=r"device='mps' is not supported: .* kernels .* 'cpu'"):
-        ENTRIES[kind].fitted(device="mps")
-    model = ENTRIES[kind].fitted()
-    expected = model.predict(ENTRIES[kind].X)
-    np.testing.assert_array_equal(
-        model.set_params(device="mps").predict(ENTRIES[kind].X), expected
-    )
-
-
 @pytest.mark.parametrize(
     ("work", "n_steps", "even", "worth"),
     [
@@ -165,3 +153,15 @@ def test_a_training_is_judged_by_its_batches_and_all_its_steps(monkeypatch):
         _options(META, cpu_if_small=True, batch_size=16, max_epochs=7),
     )  # fmt: skip
     assert asked == [(16 * 4, 7 * 5, True)]
+
+
+@each(SKLEARN)
+def test_apple_s_gpu_is_refused_in_words(kind, monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(ValueError, match=r"device='mps' is not supported: .* kernels .* 'cpu'"):
+        ENTRIES[kind].fitted(device="mps")
+    model = ENTRIES[kind].fitted()
+    expected = model.predict(ENTRIES[kind].X)
+    np.testing.assert_array_equal(
+        model.set_params(device="mps").predict(ENTRIES[kind].X), expected
+    )

@@ -5,13 +5,14 @@ import triton.language as tl
 
 from .cuda_math import (
     add_product,
-    held_product,
+    held_tile,
     no_sum,
+    product,
     release,
     share,
     shared_tile,
+    sum_of_products,
     total,
-    weight_tile,
 )
 
 
@@ -40,12 +41,12 @@ def _load_kept(
     return s, c, slack, step, z_c, z_w, h, decay, ground, above
 
 
-@triton.jit(do_not_specialize=["n_batch", "n_steps"])
+@triton.jit(do_not_specialize=["n_batch", "n_steps", "shift"])
 def backward_kernel(
     gates, kept, weights, last_s, dt, lengths, grad_out, grad_s, grad_c, grad_t,
-    grads, recalled, first_s, first_c, first_t, shared, n_batch, n_steps,
+    grads, recalled, first_s, first_c, first_t, shared, n_batch, n_steps, shift,
     H: tl.constexpr, W: tl.constexpr, R: tl.constexpr, K: tl.constexpr,
-    STAGES: tl.constexpr, PRECISION: tl.constexpr, HOLD: tl.constexpr,
+    STAGES: tl.constexpr, PRECISION: tl.constexpr, HELD: tl.constexpr,
     WIDTH: tl.constexpr, SOFT: tl.constexpr, BOUNDED: tl.constexpr, DECAY: tl.constexpr,
     GROUND: tl.constexpr, SURROGATE: tl.constexpr, TIMED: tl.constexpr,
 ):  # fmt: skip
@@ -57,11 +58,13 @@ def backward_kernel(
     anything depends on T' in a differentiable way. grads (B, T, G, H): gradients of what
     the blocks' activations take in, zero past a sample's end. recalled (B, T, H): S E,
     which the candidate saw. first_s, first_c, first_t (B, H): gradients of the first
-    state. shared (programs, 4, R, W), for HOLD None.
+    state. shared (programs, 4, R, W) where HELD is less than 4, else None.
     """
     n_blocks: tl.constexpr = 4 + DECAY + GROUND
     # Loads in flight at once; Triton itself sees to that where it finds a dot.
     UNROLL: tl.constexpr = 4 if PRECISION == "ieee" else 1
+    if PRECISION == "ieee":
+        weights += shift  # see cuda_math
     program = tl.program_id(0)
     row = program * R + tl.arange(0, R)[:, None]
     column = tl.arange(0, W)[None, :]
@@ -90,13 +93,13 @@ def backward_kernel(
     if dt is not None:
         dt += past_end - n_steps
     kind = grads.dtype.element_ty
-    if HOLD:
-        candidate_weights = weight_tile(weights, 3, 0, W, W, PRECISION)
-        mixing_weights = weight_tile(weights, 2, 0, W, W, PRECISION)
-        injection_weights = weight_tile(weights, 1, 0, W, W, PRECISION)
-        if TIMED:
-            step_weights = weight_tile(weights, 0, 0, W, W, PRECISION)
-    else:
+    held_h = held_tile(weights, 3, HELD, W, PRECISION)
+    held_w = held_tile(weights, 2, HELD, W, PRECISION)
+    held_c = held_tile(weights, 1, HELD, W, PRECISION)
+    held_t = None
+    if TIMED:
+        held_t = held_tile(weights, 0, HELD, W, PRECISION)
+    if HELD < 4:
         shared += program.to(tl.int64) * (4 * R * W)
 
     (
@@ -127,8 +130,8 @@ def backward_kernel(
         tl.store(grads + 2 * H, d_w.to(kind), exists)
         tl.store(grads + H, d_c.to(kind), exists)
 
-        if HOLD:
-            d_recalled = held_product(d_h, candidate_weights, PRECISION)
+        if HELD > 0:
+            d_recalled = product(d_h, held_h, PRECISION)
         else:
             share(shared, 3, d_h, R, W)
             tl.debug_barrier()
@@ -167,21 +170,24 @@ def backward_kernel(
             d_ground = above_c * m * ground * (1 - ground)
             tl.store(grads + (4 + DECAY) * H, d_ground.to(kind), exists)
 
-        if HOLD:
-            old_s += held_product(d_w, mixing_weights, PRECISION)
-            old_s += held_product(d_c, injection_weights, PRECISION)
-            if TIMED:
-                old_s += held_product(d_t, step_weights, PRECISION)
+        if HELD == 4:
+            old_s += sum_of_products(d_w, held_w, d_c, held_c, d_t, held_t, TIMED, PRECISION)
         else:
-            share(shared, 2, d_w, R, W)
-            share(shared, 1, d_c, R, W)
+            if HELD <= 1:
+                share(shared, 2, d_w, R, W)
+            if HELD <= 2:
+                share(shared, 1, d_c, R, W)
             if TIMED:
                 share(shared, 0, d_t, R, W)
+            if HELD > 1:
+                old_s += product(d_w, held_w, PRECISION)
+            if HELD > 2:
+                old_s += product(d_c, held_c, PRECISION)
             tl.debug_barrier()
             sums = no_sum(s, R, K, W, PRECISION)
             for first_k in tl.range(0, W, UNROLL * K, num_stages=STAGES):
                 for k in tl.static_range(0, UNROLL * K, K):
-                    for block in tl.static_range(0 if TIMED else 1, 3):
+                    for block in tl.static_range(0 if TIMED else 1, 4 - max(HELD, 1)):
                         left = shared_tile(shared, block, first_k + k, K, R, W, PRECISION)
                         sums = add_product(
                             sums, left, weights, block, first_k + k, K, W, PRECISION

@@ -5,14 +5,14 @@ import triton.language as tl
 
 from .cuda_math import (
     add_product,
-    held_product,
+    held_tile,
     no_sum,
+    product,
     release,
     share,
     shared_tile,
     tanh,
     total,
-    weight_tile,
 )
 
 
@@ -31,12 +31,12 @@ def _load_drive(drive, there, like, H: tl.constexpr, DECAY: tl.constexpr, GROUND
     return step, injection, mixing, candidate, decay, ground
 
 
-@triton.jit(do_not_specialize=["n_batch", "n_steps"])
+@triton.jit(do_not_specialize=["n_batch", "n_steps", "shift"])
 def forward_kernel(
     drive, weights, s0, c0, t0, dt, lengths, out, s_out, c_out, t_out, kept, shared,
-    n_batch, n_steps,
+    n_batch, n_steps, shift,
     H: tl.constexpr, W: tl.constexpr, R: tl.constexpr, K: tl.constexpr,
-    STAGES: tl.constexpr, PRECISION: tl.constexpr, HOLD: tl.constexpr,
+    STAGES: tl.constexpr, PRECISION: tl.constexpr, HELD: tl.constexpr,
     WIDTH: tl.constexpr, SOFT: tl.constexpr, BOUNDED: tl.constexpr, DECAY: tl.constexpr,
     GROUND: tl.constexpr, KEEP: tl.constexpr,
 ):  # fmt: skip
@@ -46,11 +46,13 @@ def forward_kernel(
     to takes its place. weights (4, W, W): see weight_tile. s0, c0, t0 (B, H). dt (B, T) and
     lengths (B,), or None. out (B, T, H); s_out, c_out, t_out (B, H): after each sample's
     last step. kept (B, T, 3, H): if KEEP, S and C before each step, and T'. shared
-    (programs, 2, R, W), for HOLD None.
+    (programs, 2, R, W) where HELD is less than 4, else None.
     """
     n_blocks: tl.constexpr = 4 + DECAY + GROUND
     # Loads in flight at once; Triton itself sees to that where it finds a dot.
     UNROLL: tl.constexpr = 4 if PRECISION == "ieee" else 1
+    if PRECISION == "ieee":
+        weights += shift  # see cuda_math
     program = tl.program_id(0)
     row = program * R + tl.arange(0, R)[:, None]
     column = tl.arange(0, W)[None, :]
@@ -70,12 +72,11 @@ def forward_kernel(
         kept += first * (3 * H) + column
     if dt is not None:
         dt += first
-    if HOLD:
-        step_weights = weight_tile(weights, 0, 0, W, W, PRECISION)
-        injection_weights = weight_tile(weights, 1, 0, W, W, PRECISION)
-        mixing_weights = weight_tile(weights, 2, 0, W, W, PRECISION)
-        candidate_weights = weight_tile(weights, 3, 0, W, W, PRECISION)
-    else:
+    held_t = held_tile(weights, 0, HELD, W, PRECISION)
+    held_c = held_tile(weights, 1, HELD, W, PRECISION)
+    held_w = held_tile(weights, 2, HELD, W, PRECISION)
+    held_h = held_tile(weights, 3, HELD, W, PRECISION)
+    if HELD < 4:
         shared += program.to(tl.int64) * (2 * R * W)
 
     there = exists & (length > 0)
@@ -90,12 +91,16 @@ def forward_kernel(
         if dt is not None:
             elapsed = tl.load(dt + now, (row < n_batch) & (now < length), 1)
 
-        if HOLD:
-            z_t += held_product(s, step_weights, PRECISION)
-            z_c += held_product(s, injection_weights, PRECISION)
-            z_w += held_product(s, mixing_weights, PRECISION)
+        if HELD == 4:
+            z_t += product(s, held_t, PRECISION)
+            z_c += product(s, held_c, PRECISION)
+            z_w += product(s, held_w, PRECISION)
         else:
             share(shared, 0, s, R, W)
+            if HELD > 2:
+                z_c += product(s, held_c, PRECISION)
+            if HELD > 1:
+                z_w += product(s, held_w, PRECISION)
             tl.debug_barrier()
             sum_t = no_sum(s, R, K, W, PRECISION)
             sum_c = no_sum(s, R, K, W, PRECISION)
@@ -104,11 +109,15 @@ def forward_kernel(
                 for k in tl.static_range(0, UNROLL * K, K):
                     left = shared_tile(shared, 0, first_k + k, K, R, W, PRECISION)
                     sum_t = add_product(sum_t, left, weights, 0, first_k + k, K, W, PRECISION)
-                    sum_c = add_product(sum_c, left, weights, 1, first_k + k, K, W, PRECISION)
-                    sum_w = add_product(sum_w, left, weights, 2, first_k + k, K, W, PRECISION)
+                    if HELD <= 2:
+                        sum_c = add_product(sum_c, left, weights, 1, first_k + k, K, W, PRECISION)
+                    if HELD <= 1:
+                        sum_w = add_product(sum_w, left, weights, 2, first_k + k, K, W, PRECISION)
             z_t += total(sum_t, PRECISION)
-            z_c += total(sum_c, PRECISION)
-            z_w += total(sum_w, PRECISION)
+            if HELD <= 2:
+                z_c += total(sum_c, PRECISION)
+            if HELD <= 1:
+                z_w += total(sum_w, PRECISION)
         if BOUNDED:
             z_t = tanh(z_t)
         z_c, z_w = tl.sigmoid(z_c), tl.sigmoid(z_w)
@@ -138,8 +147,8 @@ def forward_kernel(
             if KEEP:
                 tl.store(drive + (4 + DECAY) * H, ground.to(drive.dtype.element_ty), exists)
 
-        if HOLD:
-            z_h += held_product(s * energy, candidate_weights, PRECISION)
+        if HELD > 0:
+            z_h += product(s * energy, held_h, PRECISION)
         else:
             share(shared, 1, s * energy, R, W)
             tl.debug_barrier()

@@ -1,12 +1,18 @@
 """What the GPU's forward and backward loops share: activations and products of tiles.
 
 Shape letters: R rows of the batch in a program, H hidden units, W those padded to a power
-of 2, K units summed over at a time. Weights are (blocks, W, W), padded with zeros.
+of 2, K units summed over at a time. Weights are (blocks, W, W), padded with zeros; HELD of the
+blocks, the last ones, stay in registers over all steps.
 
 PRECISION of a product is "ieee", every number as it is; or "tf32" or "bf16", tensor cores
 that add up in float32. For the former Triton's dot is too slow: it passes every weight
 through shared memory several times. So tiles are multiplied in three axes (R, K, W) there,
-each weight read once, to where it is used, and K is spread over the warps.
+each weight read once, to where it is used. The compiler must not see that a row of weights
+starts where vectors may: it would give a lane four of them, one warp all the W, and spread
+the K over warps, whose sums then pass through shared memory in an order in which all lanes
+of a warp meet in one bank (32 times as long, and most of a step). So kernels add `shift` to
+the weights' place, which is zero, but only at run time: a lane then has a column, and
+warps divide the W among them.
 """
 
 import triton
@@ -103,7 +109,7 @@ def add_product(
     """`sums` and the product of a :func:`shared_tile` and its :func:`weight_tile`."""
     tile = weight_tile(weights, block, first, K, W, PRECISION)
     if PRECISION == "ieee":
-        sums += left * tile
+        sums += left.to(sums.dtype) * tile.to(sums.dtype)
     else:
         sums = _dot(left, tile, sums, PRECISION)
     return sums
@@ -118,10 +124,44 @@ def total(sums, PRECISION: tl.constexpr):
 
 
 @triton.jit
-def held_product(left, weights, PRECISION: tl.constexpr):
-    """``left @ weights`` of a whole block's :func:`weight_tile`, kept on the chip."""
+def held_tile(
+    weights, block: tl.constexpr, HELD: tl.constexpr, W: tl.constexpr, PRECISION: tl.constexpr
+):
+    """A whole block to keep over all steps; nothing where it is read at each."""
+    tile = None
+    if block >= 4 - HELD:
+        tile = weight_tile(weights, block, 0, W, W, PRECISION)
+    return tile
+
+
+@triton.jit
+def _spread(left, tile):
+    return left[:, :, None] * tile.to(left.dtype)
+
+
+@triton.jit
+def product(left, tile, PRECISION: tl.constexpr):
+    """``left @ weights`` of a whole block."""
     if PRECISION == "ieee":
-        product = tl.sum(left[:, :, None] * weights, 1)
+        result = tl.sum(_spread(left, tile), 1)
     else:
-        product = _dot(left, weights, tl.zeros_like(left), PRECISION)
-    return product
+        result = _dot(left, tile, tl.zeros_like(left), PRECISION)
+    return result
+
+
+@triton.jit
+def sum_of_products(
+    left, first, left2, second, left3, third, THREE: tl.constexpr, PRECISION: tl.constexpr
+):
+    """The products of two lefts, or three, each with its block, added up."""
+    if PRECISION == "ieee":
+        spread = _spread(left, first) + _spread(left2, second)
+        if THREE:
+            spread += _spread(left3, third)
+        result = tl.sum(spread, 1)
+    else:
+        result = _dot(left, first, tl.zeros_like(left), PRECISION)
+        result = _dot(left2, second, result, PRECISION)
+        if THREE:
+            result = _dot(left3, third, result, PRECISION)
+    return result

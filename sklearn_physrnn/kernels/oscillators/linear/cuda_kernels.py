@@ -12,7 +12,7 @@ from ..cuda_kernels import clear, where_am_i
 
 
 @triton.jit
-def _coefficients(stiffness, step, mode, valid, real: tl.constexpr):
+def coefficients(stiffness, step, mode, valid, real: tl.constexpr):
     """kappa in float64 and in two parts, and gain."""
     d = tl.load(step + mode, mask=valid, other=0.0).to(tl.float64)
     a = tl.load(stiffness + mode, mask=valid, other=0.0).to(tl.float64)
@@ -23,7 +23,7 @@ def _coefficients(stiffness, step, mode, valid, real: tl.constexpr):
 
 
 @triton.jit
-def _driven(z, y, force, kappa, low, s):
+def driven(z, y, force, kappa, low, s):
     """A step."""
     h = 0.5 * s
     y_half = y + h * z
@@ -33,7 +33,7 @@ def _driven(z, y, force, kappa, low, s):
 
 
 @triton.jit
-def _free(z, y, kappa, low, s):
+def free(z, y, kappa, low, s):
     """A step without a drive."""
     h = 0.5 * s
     y_half = y + h * z
@@ -141,7 +141,7 @@ def forward(
     row, mode, valid, n_run = where_am_i(lengths, first, n_steps, n_modes, BLOCK)
     every, all_valid = mode, valid
     mode, valid = every[None, :], valid[None, :]
-    kappa64, kappa, low, gain = _coefficients(stiffness, step, mode, valid, real)
+    kappa64, kappa, low, gain = coefficients(stiffness, step, mode, valid, real)
     zero = tl.zeros_like(mode)  # a step's size goes to every mode's lane
     cell = row * n_modes + mode
     z = tl.load(momentum + cell, mask=valid, other=0.0)
@@ -180,7 +180,7 @@ def forward(
                     zy, yy = _free64(zy, yy, kappa64, wide)
                 else:
                     s = 1.0
-                rest_z, rest_y, _ = _driven(rest_z, rest_y, gain * u, kappa, low, s)
+                rest_z, rest_y, _ = driven(rest_z, rest_y, gain * u, kappa, low, s)
         zs, ys = _starts(zz, zy, yz, yy, z, y, rest_z, rest_y, is_first)
         # From the right state through the sub-chunk itself, from a cache this time.
         u = tl.load(drive + cells, mask=(begin < left) & valid, other=0.0)
@@ -198,7 +198,7 @@ def forward(
                     s = tl.load(dt + (t + zero), mask=there, other=0.0)
                 else:
                     s = 1.0
-                z_next, y_next, _ = _driven(zs, ys, gain * u, kappa, low, s)
+                z_next, y_next, _ = driven(zs, ys, gain * u, kappa, low, s)
                 zs, ys = tl.where(on, z_next, zs), tl.where(on, y_next, ys)
                 tl.store(out + (cells + (some + i) * n_modes), ys, mask=there)
                 u = ahead
@@ -231,7 +231,7 @@ def backward(
     row, mode, valid, n_run = where_am_i(lengths, first, n_steps, n_modes, BLOCK)
     every, all_valid = mode, valid
     mode, valid = every[None, :], valid[None, :]
-    kappa64, kappa, low, gain = _coefficients(stiffness, step, mode, valid, real)
+    kappa64, kappa, low, gain = coefficients(stiffness, step, mode, valid, real)
     zero = tl.zeros_like(mode)  # a step's size goes to every mode's lane
     cell = row * n_modes + mode
     dz = tl.load(z_diff + cell, mask=valid, other=0.0)
@@ -287,8 +287,8 @@ def backward(
                 if ECHO:
                     g *= size
                     u = tl.load(drive + at, mask=there, other=0.0)
-                    rest_mz, rest_my, _ = _driven(rest_mz, rest_my, gain * u, kappa, low, s)
-                rest_dz, rest_dy, _ = _free(rest_dz + g, rest_dy, kappa, low, s)
+                    rest_mz, rest_my, _ = driven(rest_mz, rest_my, gain * u, kappa, low, s)
+                rest_dz, rest_dy, _ = free(rest_dz + g, rest_dy, kappa, low, s)
         if ECHO:
             dzs, dys, mzs, mys = _starts_two(
                 zz, zy, yz, yy, dz, dy, mz, my, rest_dz, rest_dy, rest_mz, rest_my, is_first
@@ -320,7 +320,7 @@ def backward(
                     g *= size
                     if kept is not None:
                         tl.store(kept + at, mys, mask=there)
-                    z_next, y_next, y_half = _driven(mzs, mys, gain * u, kappa, low, s)
+                    z_next, y_next, y_half = driven(mzs, mys, gain * u, kappa, low, s)
                     mzs, mys = tl.where(on, z_next, mzs), tl.where(on, y_next, mys)
                 else:
                     # The kick's position follows from those before and after the step.
@@ -331,7 +331,7 @@ def backward(
                     else:
                         y_half *= bend
                     now = last
-                z_next, y_next, moved = _free(dzs + g, dys, kappa, low, s)
+                z_next, y_next, moved = free(dzs + g, dys, kappa, low, s)
                 dzs, dys = tl.where(on, z_next, dzs), tl.where(on, y_next, dys)
                 # dL/dtheta = -sum contrast(dH/dtheta), H = kappa/2 y_half^2 - gain u y_half
                 shift = s * moved

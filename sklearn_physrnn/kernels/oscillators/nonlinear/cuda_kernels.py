@@ -1,16 +1,13 @@
 """The loops over time of :mod:`.cuda`, which says what they do and why.
 
 Shape letters: B batch, T time steps, P modes. A program holds BLOCK modes of one sample,
-one a lane, and STEPS steps of what it reads and writes: tiles (STEPS, BLOCK), a column a
-lane. To be laid out like that, the compiler must not see that a row of modes starts where
-vectors may: it would give a lane four modes, and spread the steps over lanes. Hence
-`shift`, which is zero, but only at run time. A warp's accesses coalesce all the same.
+one a lane, and STEPS steps of what it reads and writes.
 """
 
 import triton
 import triton.language as tl
 
-from ..cuda_kernels import clear, where_am_i
+from ..cuda_kernels import clear, fetch, row_of, where_am_i, with_row, write
 from .parameters import TANH_LIMIT, TANH_P, TANH_Q
 
 _LIMIT = tl.constexpr(TANH_LIMIT)
@@ -19,18 +16,21 @@ _Q0, _Q1, _Q2, _Q3, _Q4 = map(tl.constexpr, TANH_Q)
 
 
 @triton.jit
+def _within(x, limit):
+    """`x` between -limit and limit; a NaN stays one."""
+    x = tl.minimum(x, limit, propagate_nan=tl.PropagateNan.ALL)
+    return tl.maximum(x, -limit, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
 def tanh(x):
     """Hyperbolic tangent, to a few units of the last place however small x is."""
     if x.dtype == tl.float32:
-        # Comparisons are written so that a NaN passes both.
-        x = tl.where(x > _LIMIT, _LIMIT, x)
-        x = tl.where(x < -_LIMIT, -_LIMIT, x)
+        x = _within(x, _LIMIT)
         z = x * x
         p = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
         q = (((_Q4 * z + _Q3) * z + _Q2) * z + _Q1) * z + _Q0
-        t = x * (p / q)
-        t = tl.where(t > 1.0, 1.0, t)
-        t = tl.where(t < -1.0, -1.0, t)
+        t = _within(x * (p / q), 1.0)
     else:
         # Lambert's continued fraction to its seventh level, 1e-17 at 0.4; from there on
         # the exponential loses nothing.
@@ -67,38 +67,10 @@ def _coefficients(w, c, alpha, step, mode, valid, real: tl.constexpr):
     return high, low, pull.to(real), slope.to(real), (1.0 / slope).to(real)
 
 
-@triton.jit
-def _fetch(pointer, stride, n_left, valid, STEPS: tl.constexpr):
-    """Up to STEPS rows, `stride` apart, from those that `pointer` has for every mode."""
-    each = tl.arange(0, STEPS)[:, None]
-    return tl.load(pointer + each * stride, mask=(each < n_left) & valid, other=0.0)
-
-
-@triton.jit
-def _write(pointer, stride, n_left, valid, tile):
-    """Up to as many rows as `tile` has, to where `pointer` has every mode's first."""
-    each = tl.arange(0, tile.shape[0])[:, None]
-    tl.store(pointer + each * stride, tile, mask=(each < n_left) & valid)
-
-
-@triton.jit
-def _row(tile, i: tl.constexpr):
-    """Row i of a tile; all rows are in the lane's own registers, and nothing is added."""
-    each = tl.arange(0, tile.shape[0])[:, None]
-    return tl.sum(tl.where(each == i, tile, 0.0), axis=0, keep_dims=True)
-
-
-@triton.jit
-def _with_row(tile, i: tl.constexpr, row):
-    """The tile with another row i, again without a move."""
-    each = tl.arange(0, tile.shape[0])[:, None]
-    return tl.where(each == i, row, tile)
-
-
 @triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
 def forward(
     drive, out, half_out, momentum, position, power, w, c, alpha, step, dt, lengths,
-    first, n_steps, n_total, n_modes, shift,
+    first, n_steps, n_total, n_modes: tl.constexpr, shift,
     HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Positions (B, T, P) from `drive`; momentum, position and power (B, P) in place."""
@@ -116,7 +88,7 @@ def forward(
     out += start
     if half_out is not None:
         half_out += start
-    u_tile = _fetch(drive, n_modes, n_run, valid, STEPS)
+    u_tile = fetch(drive, n_modes, n_run, valid, STEPS)
     if HAS_DT:
         dt += row * n_total + first
     total = tl.zeros((1, BLOCK), tl.float64)
@@ -124,12 +96,12 @@ def forward(
     for tile in range(0, n_run, STEPS):
         left = n_run - tile
         drive += STEPS * n_modes
-        u_ahead = _fetch(drive, n_modes, left - STEPS, valid, STEPS)
+        u_ahead = fetch(drive, n_modes, left - STEPS, valid, STEPS)
         squares = tl.zeros((1, BLOCK), real)
         y_tile = tl.zeros((STEPS, BLOCK), real)
         half_tile = tl.zeros((STEPS, BLOCK), real)
         for i in tl.static_range(STEPS):
-            u = _row(u_tile, i)
+            u = row_of(u_tile, i)
             if HAS_DT:
                 s = tl.load(dt + i, mask=i < left, other=0.0)
             else:
@@ -141,14 +113,14 @@ def forward(
             z_next = z - s * force
             y_next = y_half + h * z_next
             z, y = tl.where(i < left, z_next, z), tl.where(i < left, y_next, y)
-            y_tile = _with_row(y_tile, i, y)
-            half_tile = _with_row(half_tile, i, y_half)
+            y_tile = with_row(y_tile, i, y)
+            half_tile = with_row(half_tile, i, y_half)
             squares += tl.where(i < left, y * y, 0.0)
         total += squares.to(tl.float64)
-        _write(out, n_modes, left, valid, y_tile)
+        write(out, n_modes, left, valid, y_tile)
         out += STEPS * n_modes
         if half_out is not None:
-            _write(half_out, n_modes, left, valid, half_tile)
+            write(half_out, n_modes, left, valid, half_tile)
             half_out += STEPS * n_modes
         u_tile = u_ahead
         if HAS_DT:
@@ -164,7 +136,7 @@ def forward(
 @triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
 def adjoint(
     drive, grad, grad_drive, y_halves, momentum, position, w, c, alpha, step, dt, lengths,
-    sum_w, sum_pull, sum_stiff, first, n_steps, n_total, n_modes, shift,
+    sum_w, sum_pull, sum_stiff, first, n_steps, n_total, n_modes: tl.constexpr, shift,
     HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Gradients of the drive (B, T, P), and of w, pull and stiff (B, P), from those of y."""
@@ -183,9 +155,9 @@ def adjoint(
     grad += final
     grad_drive += final
     y_halves += final
-    u_tile = _fetch(drive, -n_modes, n_run, valid, STEPS)
-    g_tile = _fetch(grad, -n_modes, n_run, valid, STEPS)
-    y_tile = _fetch(y_halves, -n_modes, n_run, valid, STEPS)
+    u_tile = fetch(drive, -n_modes, n_run, valid, STEPS)
+    g_tile = fetch(grad, -n_modes, n_run, valid, STEPS)
+    y_tile = fetch(y_halves, -n_modes, n_run, valid, STEPS)
     if HAS_DT:
         dt += row * n_total + first + n_run - 1
     total_w = tl.zeros((1, BLOCK), tl.float64)
@@ -197,26 +169,26 @@ def adjoint(
         drive -= STEPS * n_modes
         grad -= STEPS * n_modes
         y_halves -= STEPS * n_modes
-        u_ahead = _fetch(drive, -n_modes, left - STEPS, valid, STEPS)
-        g_ahead = _fetch(grad, -n_modes, left - STEPS, valid, STEPS)
-        y_ahead = _fetch(y_halves, -n_modes, left - STEPS, valid, STEPS)
+        u_ahead = fetch(drive, -n_modes, left - STEPS, valid, STEPS)
+        g_ahead = fetch(grad, -n_modes, left - STEPS, valid, STEPS)
+        y_ahead = fetch(y_halves, -n_modes, left - STEPS, valid, STEPS)
         du_tile = tl.zeros((STEPS, BLOCK), real)
         part_w = tl.zeros((1, BLOCK), real)
         part_pull = tl.zeros((1, BLOCK), real)
         part_stiff = tl.zeros((1, BLOCK), real)
         for i in tl.static_range(STEPS):
-            y_half = _row(y_tile, i)
+            y_half = row_of(y_tile, i)
             if HAS_DT:
                 s = tl.load(dt - i, mask=i < left, other=0.0)
             else:
                 s = 1.0
             h = 0.5 * s
-            th = tanh(slope * y_half + _row(u_tile, i))
-            q_next = q + _row(g_tile, i)
+            th = tanh(slope * y_half + row_of(u_tile, i))
+            q_next = q + row_of(g_tile, i)
             p_next = p + h * q_next
             sp = s * p_next
             bend = sp * pull * ((1.0 - th) * (1.0 + th))
-            du_tile = _with_row(du_tile, i, -bend)
+            du_tile = with_row(du_tile, i, -bend)
             part_w -= tl.where(i < left, bend * y_half, 0.0)
             part_pull -= tl.where(i < left, sp * th, 0.0)
             part_stiff -= tl.where(i < left, sp * y_half, 0.0)
@@ -227,7 +199,7 @@ def adjoint(
         total_w += part_w.to(tl.float64)
         total_pull += part_pull.to(tl.float64)
         total_stiff += part_stiff.to(tl.float64)
-        _write(grad_drive, -n_modes, left, valid, du_tile)
+        write(grad_drive, -n_modes, left, valid, du_tile)
         grad_drive -= STEPS * n_modes
         u_tile, g_tile, y_tile = u_ahead, g_ahead, y_ahead
         if HAS_DT:
@@ -244,7 +216,7 @@ def adjoint(
 def echo(
     drive, grad, grad_drive, middle, z_mean, z_diff, y_mean, y_diff, nudge, contrast,
     w, c, alpha, step, dt, lengths, sum_w, sum_pull, sum_stiff,
-    first, n_steps, n_total, n_modes, shift,
+    first, n_steps, n_total, n_modes: tl.constexpr, shift,
     HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The same by two echoes, as their mean and half difference, (B, P) each, in place.
@@ -276,8 +248,8 @@ def echo(
     if middle is not None:
         middle_tail = middle + end * n_modes
         middle += final
-    u_tile = _fetch(drive, -n_modes, n_run, valid, STEPS)
-    g_tile = _fetch(grad, -n_modes, n_run, valid, STEPS)
+    u_tile = fetch(drive, -n_modes, n_run, valid, STEPS)
+    g_tile = fetch(grad, -n_modes, n_run, valid, STEPS)
     if HAS_DT:
         dt += row * n_total + first + n_run - 1
     total_w = tl.zeros((1, BLOCK), tl.float64)
@@ -288,8 +260,8 @@ def echo(
         left = n_run - tile
         drive -= STEPS * n_modes
         grad -= STEPS * n_modes
-        u_ahead = _fetch(drive, -n_modes, left - STEPS, valid, STEPS)
-        g_ahead = _fetch(grad, -n_modes, left - STEPS, valid, STEPS)
+        u_ahead = fetch(drive, -n_modes, left - STEPS, valid, STEPS)
+        g_ahead = fetch(grad, -n_modes, left - STEPS, valid, STEPS)
         du_tile = tl.zeros((STEPS, BLOCK), real)
         y_tile = tl.zeros((STEPS, BLOCK), real)
         part_w = tl.zeros((1, BLOCK), real)
@@ -301,16 +273,15 @@ def echo(
             else:
                 s = 1.0
             h = 0.5 * s
-            y_tile = _with_row(y_tile, i, my)
+            y_tile = with_row(y_tile, i, my)
             z_next = mz
-            dz_next = dz + size * _row(g_tile, i)
+            dz_next = dz + size * row_of(g_tile, i)
             y_half = my + h * z_next
             dy_half = dy + h * dz_next
 
-            th_m = tanh(slope * y_half + _row(u_tile, i))
+            th_m = tanh(slope * y_half + row_of(u_tile, i))
             th_h = tanh(slope * dy_half)
-            th_h = tl.where(th_h > edge, edge, th_h)
-            th_h = tl.where(th_h < -edge, -edge, th_h)
+            th_h = _within(th_h, edge)
             product = th_m * th_h
             divisor = 1.0 / ((1.0 - product) * (1.0 + product))
             th = th_m * ((1.0 - th_h) * (1.0 + th_h)) * divisor
@@ -328,7 +299,7 @@ def echo(
             # dL/dtheta = -sum contrast(dH/dtheta), with
             # H = stiff/2 y_half^2 + pull/w log cosh(w y_half + u)
             f = s * scale
-            du_tile = _with_row(du_tile, i, -f * pull * inverse * dth)
+            du_tile = with_row(du_tile, i, -f * pull * inverse * dth)
             wells = f * inverse * dlog
             tilt = f * (th * dy_half + dth * y_half)
             part_w -= tl.where(i < left, pull * inverse * (tilt - wells), 0.0)
@@ -337,10 +308,10 @@ def echo(
         total_w += part_w.to(tl.float64)
         total_pull += part_pull.to(tl.float64)
         total_stiff += part_stiff.to(tl.float64)
-        _write(grad_drive, -n_modes, left, valid, du_tile)
+        write(grad_drive, -n_modes, left, valid, du_tile)
         grad_drive -= STEPS * n_modes
         if middle is not None:
-            _write(middle, -n_modes, left, valid, y_tile)
+            write(middle, -n_modes, left, valid, y_tile)
             middle -= STEPS * n_modes
         u_tile, g_tile = u_ahead, g_ahead
         if HAS_DT:
