@@ -111,7 +111,7 @@ def test_labels_that_are_kept_as_objects_are_taken(kind, values):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (np.eye(2, dtype=int)[np.arange(N) % 2], r"one-hot rows give y.argmax\(axis=1\)"),
+        (np.eye(2, dtype=int)[np.arange(N) % 2], r"one-hot labels, give y.argmax\(axis=1\)"),
         (np.array([0, "a"] * (N // 2), dtype=object), "labels of one type .*, got int, str"),
     ],
 )
