@@ -5,7 +5,8 @@ A table with mixed columns, end to end
 
 A DataFrame with numbers, categories and gaps goes through a ``ColumnTransformer`` into
 :class:`~sklearn_physrnn.DynPMNNClassifier`, and comes out as calibrated-looking probabilities,
-a score and the columns that mattered: scikit-learn's tools, unchanged.
+a score and the columns that mattered: scikit-learn's tools, unchanged. (It also takes the frame as
+it is, categories and gaps; the pipeline shows how to have it otherwise.)
 """
 
 # %%

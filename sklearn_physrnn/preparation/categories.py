@@ -131,7 +131,7 @@ def _level(value: Any) -> Level:
     return value if type(value) in (bool, int, float, str) else str(value)
 
 
-def chosen_columns(option: Any, X: Any, names: Sequence[str] | None) -> list[int]:
+def chosen_columns(option: Any, X: Any) -> list[int]:
     """Say which columns hold categories.
 
     Parameters
@@ -139,8 +139,6 @@ def chosen_columns(option: Any, X: Any, names: Sequence[str] | None) -> list[int
     option : "from_dtype", None, or sequence of bool, int or str
         The parameter `categorical_features`.
     X : DataFrame or ndarray of shape (n_samples, n_features)
-    names : sequence of str or None
-        Of the columns, where they have some.
 
     Raises
     ------
@@ -153,10 +151,10 @@ def chosen_columns(option: Any, X: Any, names: Sequence[str] | None) -> list[int
         if not is_frame(X):
             return []
         return [i for i, column in enumerate(columns_of(X)) if column.kind == "category"]
-    return checked_choice(option, X.shape[1], names)
+    return _positions(option, X.shape[1], list(X.columns) if is_frame(X) else None)
 
 
-def checked_choice(option: Iterable[Any], n: int, names: Sequence[str] | None) -> list[int]:
+def _positions(option: Iterable[Any], n: int, names: Sequence[str] | None) -> list[int]:
     """Turn a mask, positions or names of columns into positions, in order."""
     chosen = np.asarray(list(option))
     if chosen.ndim != 1 or (len(chosen) and chosen.dtype.kind not in "biuU"):
@@ -172,7 +170,7 @@ def checked_choice(option: Iterable[Any], n: int, names: Sequence[str] | None) -
             )
         return np.flatnonzero(chosen).tolist()
     if chosen.dtype.kind == "U":
-        unknown = sorted(set(chosen.tolist()).difference([] if names is None else names))
+        unknown = sorted(set(chosen.tolist()).difference(names or ()))
         if unknown:
             has = "none, since it is no DataFrame" if names is None else f"{[*names]!r:.200}"
             raise ValueError(f"categorical_features names {unknown}; the columns of X are {has}.")

@@ -95,24 +95,23 @@ class TableInputs(Inputs):
 
     def first(self, X: Any, caller: Any) -> tuple[Self, np.ndarray | SparseTable]:
         """Check the X that is to be learned from; return it, and inputs of its width."""
-        option = self.categorical_features
         with naming("X"):
-            X = _with_columns(X, caller, by_column=_names_columns(option), reset=True)
-            known = replace(self, categories=self._seen(X, caller))
+            X = _opened(X, by_column=_names_columns(self.categorical_features))
+            known = replace(self, categories=self._seen(X))
             values = known._values(X, caller, reset=True, ensure_min_samples=2)
         return replace(known, n_features=values.shape[1]), values
 
-    def _seen(self, X: Any, caller: Any) -> tuple[Categories, ...]:
+    def _seen(self, X: Any) -> tuple[Categories, ...]:
+        """Learn the categories of the columns that hold some."""
         option = self.categorical_features
         if issparse(X) and _names_columns(option):
             raise ValueError(
                 f"categorical_features={option!r:.100} needs a DataFrame or a dense array, got "
                 f"a sparse {type(X).__name__}."
             )
-        if issparse(X) or getattr(X, "ndim", 2) != 2 or not hasattr(X, "shape"):
+        if issparse(X) or len(getattr(X, "shape", ())) != 2:
             return ()
-        names = getattr(caller, "feature_names_in_", None)
-        chosen = set(chosen_columns(option, X, names))
+        chosen = set(chosen_columns(option, X))
         columns = enumerate(columns_of(X)) if chosen else ()
         return tuple(Categories.seen(i, column) for i, column in columns if i in chosen)
 
@@ -124,7 +123,7 @@ class TableInputs(Inputs):
                     f"X must be a DataFrame or a dense array, since the X that was fitted has "
                     f"columns of categories; got a sparse {type(X).__name__}."
                 )
-            X = _with_columns(X, caller, by_column=bool(self.categories), reset=False)
+            X = _opened(X, by_column=bool(self.categories))
             return self._values(X, caller, reset=False)
 
     def _values(
@@ -137,11 +136,15 @@ class TableInputs(Inputs):
             "ensure_min_samples": ensure_min_samples,
         }
         coded = {own.column for own in self.categories}
+        if by_column := bool(coded) and len(X.shape) == 2:
+            validate_data(caller, X, reset=reset, skip_check_array=True)
         if is_frame(X) or not (coded or issparse(X)):
             X = real_numbers(X, "X", but=coded, advice=_ADVICE)
         _check_flat(X, caller)
-        if (coded and len(X.shape) == 2) or (is_frame(X) and _has_objects(X)):
-            # Names and width were checked when it was opened.
+        if not by_column and is_frame(X) and _has_objects(X):
+            validate_data(caller, X, reset=reset, skip_check_array=True)
+            by_column = True
+        if by_column:
             X = check_array(self._by_column(X), estimator=caller, input_name="X", **options)
         else:
             # A frame of sparse columns is a sparse table, too.
@@ -372,15 +375,10 @@ def _has_objects(X: Any) -> bool:
     return any(column.kind == "object" for column in columns_of(X))
 
 
-def _with_columns(X: Any, caller: Any, *, by_column: bool, reset: bool) -> Any:
+def _opened(X: Any, *, by_column: bool) -> Any:
     """Give X as it can be read by column, where it has to be; or as it is."""
-    if issparse(X) or not (by_column or is_frame(X)):
+    if issparse(X) or is_frame(X) or not by_column:
         return X
-    if not is_frame(X):
-        unmasked(X, "X")
-        # Lists of numbers and texts would all be texts.
-        X = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
-        if X.ndim != 2:
-            return X
-    validate_data(caller, X, reset=reset, skip_check_array=True)
-    return X
+    unmasked(X, "X")
+    # Lists of numbers and texts would all be texts.
+    return X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)

@@ -173,6 +173,32 @@ def test_unknown_and_unfit_values(path, data, change, match):
     assert_refused(path, put_together(header, model, body), match)
 
 
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"handle_missing": "often"}, "handle_missing='often' is unknown"),
+        ({"handle_missing": 1}, "must be str"),
+        ({"unheard": 1}, "unknown field 'unheard'"),
+        ({"holed": [1]}, "columns that there are not, or twice"),
+        ({"holed": [0, 0]}, "columns that there are not, or twice"),
+        ({"holed": ["0"]}, "must hold integers"),
+        ({"holed": [0]}, "must be F32 of shape"),
+        ({"empty": [0]}, "no column with a value"),
+        ({"holed": [0], "empty": [0]}, "of two kinds"),
+        ({"categories": [[0, ["a"]]]}, "not one of 0 columns"),
+        ({"categories": [[1, ["a"]]]}, "columns that there are not"),
+        ({"categories": [[0, ["a", "a"]]]}, "one column's, each once"),
+        ({"categories": [[0, [{"dict": []}]]]}, "one column's, each once"),
+        ({"categories": [[0, [["a"]]]]}, "one column's, each once"),
+        ({"categories": [0]}, "not a column and a list"),
+    ],
+)
+def test_tables_that_there_are_not(path, data, change, match):
+    header, model, body = take_apart(data)
+    model["fitted"]["table"] |= change
+    assert_refused(path, put_together(header, model, body), match)
+
+
 @pytest.mark.parametrize("part", ["versions", "class", "parameters", "fitted", "sha256"])
 def test_missing_parts(path, data, part):
     header, model, body = take_apart(data)
@@ -182,7 +208,7 @@ def test_missing_parts(path, data, part):
 
 def test_missing_fitted_attributes(path, data):
     header, model, body = take_apart(data)
-    for name in model["fitted"].keys() - {"split_seed"}:  # which the first files lack
+    for name in model["fitted"].keys() - {"split_seed", "table"}:  # which the first files lack
         less = {k: v for k, v in model["fitted"].items() if k != name}
         assert_refused(path, put_together(header, model | {"fitted": less}, body), name)
 
