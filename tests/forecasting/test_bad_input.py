@@ -183,7 +183,7 @@ def test_predict_windows():
     model.fit(make_series())
     with pytest.raises(ValueError, match=r"17 time steps; .* at least 18"):
         model.predict_windows(make_series(17))
-    with pytest.raises(ValueError, match="must have 1 columns as in fit, got 2"):
+    with pytest.raises(ValueError, match=r"must have the 1 column that .* got 2"):
         model.predict_windows(make_exogenous())
     with pytest.raises(ValueError, match="finite"):
         model.predict_windows(make_series() / 0)
