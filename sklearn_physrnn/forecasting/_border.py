@@ -3,13 +3,15 @@
 from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sktime.datatypes import VectorizedDF
 from sktime.forecasting.base import BaseForecaster
 
 from ..preparation.names import in_order
-from ._history import check_no_missing
-from ._times import step_or_none, with_step
+from ._history import History, check_in_order, check_no_missing
+from ._model import WindowModel
+from ._times import following, step_or_none, with_step
 
 
 class _Border(BaseForecaster):
@@ -18,15 +20,26 @@ class _Border(BaseForecaster):
     _y_metadata: dict[str, Any]
     _cutoff: Any
     forecasters_: pd.DataFrame
+    _history: History
+    _model: WindowModel
 
     def _check_X_y(self, X=None, y=None, y_inner_mtype=None, **kwargs):  # noqa: N802
         for name, data in (("y", y), ("X", X)):
-            check_no_missing(data, name, type(self).__name__)
+            if isinstance(data, pd.DataFrame | pd.Series):
+                check_in_order(data.index, name)
+                check_no_missing(data, name, type(self).__name__)
         known = self._known_names()
         X_inner, y_inner = self._checked(X, y, y_inner_mtype, kwargs)
         if y is not None and known is not None:
             y_inner = self._by_name(y_inner, known)
-        return X_inner, y_inner
+        return self._following(X, X_inner), self._following(y, y_inner)
+
+    def _following(self, data: Any, inner: Any) -> Any:
+        """Give an array the times after those known, as it has none; sktime counts from zero."""
+        if not isinstance(data, np.ndarray) or not hasattr(self, "_history"):
+            return inner
+        last, step = self._history.index[-1], self._model.step
+        return inner.set_axis(following(last, len(inner), step), axis=0)
 
     def _checked(self, X, y, y_inner_mtype, kwargs: dict[str, Any]):
         # For pretraining sktime widens the types of y that need no loop, but not those of X.

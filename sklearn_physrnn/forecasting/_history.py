@@ -179,10 +179,41 @@ def _goes_on(index: pd.Index, time: Any, n_steps: int, step: Any) -> bool:
     return time in index
 
 
-def check_no_missing(data: Any, name: str, model: str) -> None:
-    """Raise a ValueError that names the first of each series' missing values, in pandas' types."""
-    if not isinstance(data, pd.DataFrame | pd.Series):
+def check_in_order(index: pd.Index, name: str) -> None:
+    """Raise a ValueError that names the series whose times are not in order."""
+    if not isinstance(index, pd.MultiIndex):
+        if not index.is_monotonic_increasing:
+            raise ValueError(
+                f"The index of {name} must be sorted, in order of time: {_disorder(index)}. "
+                f"{name}.sort_index() does it."
+            )
         return
+    if index.is_monotonic_increasing:
+        return
+    times = index.to_frame(index=False).set_axis(range(index.nlevels), axis=1)
+    levels = list(range(index.nlevels - 1))
+    wrong = {
+        key: _disorder(pd.Index(part))
+        for key, part in times.groupby(levels if levels[1:] else 0, sort=False)[levels[-1] + 1]
+        if not part.is_monotonic_increasing
+    }
+    if wrong:
+        found = "; ".join(f"in the series {key!r} {where}" for key, where in wrong.items())
+        raise ValueError(
+            f"The index of {name} must be sorted, in order of time within each series: {found}. "
+            f"{name}.sort_index() does it."
+        )
+
+
+def _disorder(index: pd.Index) -> str:
+    if index.hasnans:
+        return "a time is missing (NaT)"
+    place = int(np.argmax(index[1:] < index[:-1]))
+    return f"{index[place + 1]} comes after {index[place]}"
+
+
+def check_no_missing(data: pd.DataFrame | pd.Series, name: str, model: str) -> None:
+    """Raise a ValueError that names each series with missing values, and the first of them."""
     missing = data.isna() if isinstance(data, pd.Series) else data.isna().any(axis=1)
     if not missing.any():
         return

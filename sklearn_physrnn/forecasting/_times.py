@@ -78,6 +78,17 @@ def check_steps(index: pd.Index, step: Any) -> None:
 def _irregularity(index: pd.DatetimeIndex) -> str:
     if len(index) < TIMES_THAT_TELL:
         return f"it holds {len(index)} times, and at least {TIMES_THAT_TELL} are needed"
+    half = len(index) // 2
+    for part in (index[:half], index[half:]):  # one gap lies in one of them
+        step = pd.infer_freq(part) if len(part) >= TIMES_THAT_TELL else None
+        if step is None:
+            continue
+        missing = pd.date_range(index[0], index[-1], freq=step).difference(index)
+        if 0 < len(missing) < half:
+            more = (
+                f" and {len(missing) - 1} more are missing" if len(missing) > 1 else " is missing"
+            )
+            return f"it is of the frequency {step!r}, but {missing[0]}{more}"
     gaps = pd.Series(index[1:] - index[:-1])
     usual = gaps.mode()[0]
     if (gaps == usual).all():

@@ -99,15 +99,27 @@ def test_doubled_times():
 
 def test_unsorted_times():
     y = make_series()
-    with pytest.raises((TypeError, ValueError), match="sorted"):
+    with pytest.raises(ValueError, match=r"must be sorted, .*: 2000-03-01 .* after 2000-03-02"):
         PETNNForecaster(**SMALL).fit(y.iloc[::-1])
+    panel = pd.concat({"a": y, "b": y[::-1], "c": y}).to_frame()
+    for method in ("fit", "pretrain"):
+        with pytest.raises(ValueError, match=r"in the series 'b' 2000-03-01 .* after 2000-03-02"):
+            getattr(PETNNForecaster(**SMALL), method)(panel)
+
+
+def test_a_gap_in_another_frequency_than_days_is_named():
+    for freq, missing in (("B", "2000-01-31"), ("MS", "2001-10-01"), ("W-SUN", "2000-05-28")):
+        y = make_series(freq=freq)
+        y = y.drop(y.index[20])
+        with pytest.raises(ValueError, match=f"frequency '{freq}', but {missing} .*is missing"):
+            PETNNForecaster(**SMALL).fit(y.set_axis(pd.DatetimeIndex(y.index.to_numpy())))
 
 
 def test_gaps():
     y = make_series()
     with pytest.raises(
         ValueError,
-        match=r"none can be inferred .* but 2000-01-22 00:00:00 and 2000-01-24 00:00:00",
+        match=r"none can be inferred .* frequency 'D', but 2000-01-23 00:00:00 is missing",
     ):
         PETNNForecaster(**SMALL).fit(y.drop(y.index[20]))
     for index, expected in (

@@ -142,7 +142,8 @@ def test_all_series_that_fit_refuses_are_named_before_any_training(monkeypatch):
     message = str(error.value)
     for part in (
         "'gap': A frequency is needed",
-        "2024-01-20 00:00:00 and 2024-01-22",
+        "but 2024-01-21 00:00:00 is missing",
+        "but 2024-01-31 00:00:00 and 1 more are missing",
         "'also a gap': A frequency is needed",
         "'short': y has 5 time steps",
         "'wild': y must hold finite numbers only, got [inf] at 2024-01-08",
