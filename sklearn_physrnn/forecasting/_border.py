@@ -9,7 +9,8 @@ from sktime.datatypes import VectorizedDF
 from sktime.forecasting.base import BaseForecaster
 
 from ..preparation.names import in_order
-from ._history import History, check_in_order, check_no_missing
+from ._history import History
+from ._looks import check_series, is_nested
 from ._model import WindowModel
 from ._times import following, step_or_none, with_step
 
@@ -25,9 +26,8 @@ class _Border(BaseForecaster):
 
     def _check_X_y(self, X=None, y=None, y_inner_mtype=None, **kwargs):  # noqa: N802
         for name, data in (("y", y), ("X", X)):
-            if isinstance(data, pd.DataFrame | pd.Series):
-                check_in_order(data.index, name)
-                check_no_missing(data, name, type(self).__name__)
+            if isinstance(data, pd.DataFrame | pd.Series) and not is_nested(data):
+                check_series(data, name, type(self).__name__)
         known = self._known_names()
         X_inner, y_inner = self._checked(X, y, y_inner_mtype, kwargs)
         if y is not None and known is not None:
@@ -69,9 +69,10 @@ class _Border(BaseForecaster):
         """Put the columns of y in the order of those that were fitted to."""
         frame = y.X_multiindex if isinstance(y, VectorizedDF) else y
         names = self.columns_in_order(frame.columns, known)
-        if names != list(frame.columns) or names != known:
-            frame = frame[names].set_axis(known, axis=1)
-        self._y_metadata = {**self._y_metadata, "feature_names": known}
+        frame = frame[names]
+        if hasattr(self, "_model") or hasattr(self, "forecasters_"):
+            frame = frame.set_axis(known, axis=1)  # forecasts are called as in fit
+        self._y_metadata = {**self._y_metadata, "feature_names": list(frame.columns)}
         if not isinstance(y, VectorizedDF):
             return frame
         return VectorizedDF(frame, is_scitype=y.is_scitype, iterate_as=y.iterate_as)

@@ -107,6 +107,23 @@ def test_unsorted_times():
             getattr(PETNNForecaster(**SMALL), method)(panel)
 
 
+def test_columns_and_times_of_other_types_are_named():
+    y = make_series().to_frame("v").assign(kind="a", day=pd.Timestamp("2000-01-01"))
+    message = "'kind' is of dtype .* holds 'a'; column 'day' is of dtype datetime64"
+    for data in (y, pd.concat({"shop": y})):
+        with pytest.raises(TypeError, match=f"numbers in y.*{message}"):
+            PETNNForecaster(**SMALL).fit(data)
+    with pytest.raises(TypeError, match=f"numbers in X.*{message}"):
+        PETNNForecaster(**SMALL).fit(y[["v"]], y)
+    for index, expected in (
+        (y.index.astype(str), "got string such as '2000-01-03.*pd.to_datetime"),
+        (np.arange(60) / 2, r"got floating such as .*0\.0.*whole numbers"),
+    ):
+        for data in (y[["v"]].set_axis(index), pd.concat({"a": y[["v"]].set_axis(index)})):
+            with pytest.raises(TypeError, match=expected):
+                PETNNForecaster(**SMALL).fit(data)
+
+
 def test_a_gap_in_another_frequency_than_days_is_named():
     for freq, missing in (("B", "2000-01-31"), ("MS", "2001-10-01"), ("W-SUN", "2000-05-28")):
         y = make_series(freq=freq)

@@ -85,6 +85,9 @@ def test_fit_after_pretrain_and_more_of_it_put_another_order_right(tmp_path):
             copy.deepcopy(again).fit(y.rename(columns={"odd": "even"}))
         with pytest.raises(ValueError, match=r"lacks \['low'\]"):
             copy.deepcopy(again).pretrain(panel.drop(columns="low"))
+    with pytest.warns(UserWarning, match="columns of y have no names"):
+        bare = copy.deepcopy(model).fit(y.set_axis(range(3), axis=1))
+    assert list(bare.predict([1]).columns) == [0, 1, 2]
     one, other = (
         copy.deepcopy(model).pretrain(data).pretrained_.loss_curve
         for data in (panel, turned(panel))
