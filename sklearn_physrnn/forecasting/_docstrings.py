@@ -61,7 +61,7 @@ refit : bool or "auto"
     After calibration or early stopping train again on all windows, the held-out ones
     included; "auto" where there are at most 1000.
 update_max_iter : int
-    Epochs of an ``update`` with ``update_params=True``, at a tenth of the learning rate.
+    Epochs of an ``update`` with ``update_params=True``, at a twentieth of the learning rate.
 early_stopping : bool
     Stop when the loss of the held-out windows has not improved for `n_iter_no_change`
     epochs, and restore the best weights. Without it training takes all of `max_iter`.
