@@ -13,23 +13,22 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
-from sktime.forecasting.base import BaseForecaster
 
-from .._warnings import warn
 from ..nn._forecast import NORMALIZATIONS
 from ..storage.stages import Stage
 from ..training.parameters import TrainingParameters, ready_to_train
 from ._calendar import resolve_calendar
 from ._calibration import calibrated, reawakened, updated
-from ._cautions import warn_of_certainty, warn_of_constants, warn_of_median
+from ._cautions import warn_of_constants, warn_of_median
 from ._checkpointing import open_checkpoint
 from ._features import Features
-from ._history import History, continued, read, step_of
-from ._horizon import steps_ahead
-from ._intervals import Scores, quantiles_around
+from ._history import History, continued, read
+from ._intervals import Scores
 from ._model import WindowModel
+from ._prediction import _Prediction
 from ._pretraining import Pretrained, _Pretraining
 from ._sizes import Sizes, split_in_time
+from ._times import step_of
 
 # Up to here, training a second time on all windows takes little.
 _FEW_WINDOWS = 1000
@@ -38,7 +37,7 @@ _FEW_WINDOWS = 1000
 _REHEARSED = 256
 
 
-class _BaseForecaster(_Pretraining, BaseForecaster):
+class _BaseForecaster(_Pretraining, _Prediction):
     """Fitting, updating and forecasting."""
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -48,7 +47,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         "capability:exogenous": True,
         "capability:categorical_in_X": False,
         "capability:non_contiguous_X": False,
-        "capability:insample": False,
+        "capability:insample": True,
         "capability:pred_int": True,
         "capability:pred_int:insample": False,
         "capability:missing_values": False,
@@ -63,7 +62,7 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         "y_inner_mtype": "pd.DataFrame",
         "X_inner_mtype": "pd.DataFrame",
     }
-    # Our own context is all that is needed of the data.
+    # Our own history is all that is needed of the data.
     _config: ClassVar[dict[str, Any]] = {"remember_data": False}
 
     # Of the models that sktime's checks fit.
@@ -113,46 +112,67 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
             {**small, "calendar": "auto", "interval": "quantile", "normalization": "standard"},
         ]
 
-    def _check_X_y(self, X=None, y=None, y_inner_mtype=None, **kwargs):  # noqa: N802
-        # For pretraining sktime widens the types of y that need no loop, but not those of X.
-        if y_inner_mtype is not None:
-            kwargs["y_inner_mtype"] = y_inner_mtype
-        if y_inner_mtype is None or X is None:
-            return super()._check_X_y(X=X, y=y, **kwargs)
-        own = self.get_tag("X_inner_mtype")
-        self.set_tags(X_inner_mtype=y_inner_mtype)
-        try:
-            return super()._check_X_y(X=X, y=y, **kwargs)
-        finally:
-            self.set_tags(X_inner_mtype=own)
-
     # -- fitting -------------------------------------------------------------------
 
     @ready_to_train()
     def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh) -> "_BaseForecaster":
         self.check_parameters()
-        step = step_of(y.index)
-        columns = None if X is None else list(X.columns)
+        history, columns, step, sizes = self._read(y, X)
         pretrained = getattr(self, "pretrained_", None)
         if pretrained is None:
-            history = read(y, X, columns)
-            self._fit_anew(history, columns, step)
+            self._fit_anew(history, columns, step, sizes)
         else:
-            self._check_against(pretrained, y.shape[1])
-            history = read(y, X, pretrained.features.columns)
             self._fit_pretrained(history, pretrained, step)
-        self.window_length_ = self._model.sizes.window_length
-        self.horizon_ = self._model.sizes.horizon
-        self._remember(history)
+        self.window_length_ = sizes.window_length
+        self.horizon_ = sizes.horizon
+        self._history = history
         warn_of_constants(history.values, list(y.columns))
         if self._forecasts_median():
             warn_of_median(history.values, list(y.columns))
         return self
 
-    def _fit_anew(self, history: History, columns: list | None, step: Any) -> None:
-        sizes = self._choose_sizes(len(history), history.index)
-        if len(history) < sizes.length:
-            raise ValueError(sizes.too_short_for(len(history)))
+    def check_series(self, y: pd.DataFrame, X: pd.DataFrame | None = None) -> None:
+        """Refuse a series that ``fit`` would refuse, before any training.
+
+        Parameters
+        ----------
+        y : DataFrame of shape (n_times, n_channels)
+        X : DataFrame, default=None
+            At the times of y.
+
+        Raises
+        ------
+        ValueError
+            As ``fit`` raises it.
+        """
+        history, _, _, sizes = self._read(y, X)
+        if not hasattr(self, "pretrained_"):
+            self._split(history, sizes)
+
+    def _read(
+        self, y: pd.DataFrame, X: pd.DataFrame | None
+    ) -> tuple[History, list | None, Any, Sizes]:
+        """Give what ``fit`` takes of data, with their step and the sizes for them."""
+        step = step_of(y.index)
+        pretrained = getattr(self, "pretrained_", None)
+        if pretrained is None:
+            columns = None if X is None else list(X.columns)
+            history = read(y, X, columns)
+            sizes = self._choose_sizes(len(history), history.index)
+            if len(history) < sizes.length:
+                raise ValueError(sizes.too_short_for(len(history)))
+            return history, columns, step, sizes
+        self._check_against(pretrained, y.shape[1])
+        sizes, columns = pretrained.sizes, pretrained.features.columns
+        history = read(y, X, columns)
+        if len(history) < sizes.window_length:
+            raise ValueError(
+                f"y has {len(history)} time steps; the window_length={sizes.window_length} of "
+                f"pretraining needs at least {sizes.window_length}."
+            )
+        return history, columns, step, sizes
+
+    def _fit_anew(self, history: History, columns: list | None, step: Any, sizes: Sizes) -> None:
         training, validation, boundary = self._split(history, sizes)
         stages, seed = open_checkpoint(self, [history], columns, self._draw_seed())
         train = partial(self._train_model, history, columns, step, sizes, seed)
@@ -240,11 +260,6 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
     def _fit_pretrained(self, history: History, pretrained: Pretrained, step: Any) -> None:
         """Keep the weights; take scale, context and calibration from the series."""
         sizes = pretrained.sizes
-        if len(history) < sizes.window_length:
-            raise ValueError(
-                f"y has {len(history)} time steps; the window_length={sizes.window_length} of "
-                f"pretraining needs at least {sizes.window_length}."
-            )
         self._keep(copy.deepcopy(pretrained.module), pretrained.record, resume=False)
         scaler = self._units(history.values, sizes)
         features = pretrained.features.following(history.exogenous)
@@ -252,9 +267,6 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
         model = model.measuring(history)
         self._take(model, history, sizes.window_length, model)
         self._n_calibrated = len(history) - sizes.window_length
-
-    def _remember(self, history: History) -> None:
-        self._history = history[-(self._model.sizes.length - 1 + _REHEARSED) :]
 
     # -- updating --------------------------------------------------------------------
 
@@ -290,7 +302,9 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
     def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params=True):
         before, sizes = self._model, self._model.sizes
         new = read(y, X, before.features.columns)
-        history, n_new = continued(self._history, new, before.step, sizes.window_length)
+        known, n_new = continued(self._history, new, before.step, sizes.window_length)
+        # So much of it that nothing takes longer as the history grows.
+        history = known[-(sizes.length - 1 + _REHEARSED + len(new)) :]
         self._model = model = before.following(history, robust=self._is_robust())
         if self._scores is not None:
             self._scores = updated(model, self._scores, history, n_new)
@@ -305,93 +319,5 @@ class _BaseForecaster(_Pretraining, BaseForecaster):
             table = model.features.of_history(history)
             self._train_on(self._windows(values, table, starts, sizes))
             self._model = replace(model, module=self.module_)
-        self._remember(history)
+        self._history = known
         return self
-
-    # -- prediction ------------------------------------------------------------------
-
-    def _ahead(self, fh, X: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray]:
-        """Forecast all steps up to the last of `fh`, and tell which ones it asks for."""
-        steps = steps_ahead(fh, self.cutoff, self._model.step)
-        return self._model.ahead(self._history, X, int(steps.max())), steps - 1
-
-    def _predict(self, fh, X: pd.DataFrame | None) -> pd.DataFrame:
-        values, rows = self._ahead(fh, X)
-        point = self._model.scaler.inverse(values[..., values.shape[2] // 2])
-        index = fh.to_absolute_index(self.cutoff)
-        return pd.DataFrame(point[rows], index=index, columns=self._get_varnames())
-
-    def _predict_quantiles(self, fh, X: pd.DataFrame | None, alpha: list[float]) -> pd.DataFrame:
-        values, rows = self._ahead(fh, X)
-        quantiles = self._quantiles(values, np.asarray(alpha, dtype=float))
-        by_channel = self._model.scaler.inverse(quantiles[rows].transpose(0, 2, 1))
-        warn_of_certainty(by_channel.transpose(0, 2, 1), alpha, self._get_varnames())
-        return pd.DataFrame(
-            by_channel.transpose(0, 2, 1).reshape(len(rows), -1),
-            index=fh.to_absolute_index(self.cutoff),
-            columns=self._get_columns(method="predict_quantiles", alpha=alpha),
-        )
-
-    def _quantiles(self, forecasts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-        assert self._scores is not None
-        sizes = self._model.sizes
-        if not self._scores.cover() and self.interval == "conformal":
-            raise ValueError(
-                "Intervals need errors of past forecasts, and there are none yet: fit to at "
-                f"least {sizes.window_length + 1} time steps, or update."
-            )
-        if not self._n_calibrated:
-            warn(
-                "The series is too short to hold out a part for calibration: intervals rest on "
-                "errors in training and will be too narrow. window_length="
-                f"{sizes.window_length} and horizon={sizes.horizon} need at least "
-                f"{sizes.length + sizes.horizon} time steps."
-            )
-        spread = self._model.spread_of(self._history)
-        return quantiles_around(forecasts, spread, self._scores, alphas)
-
-    def predict_windows(self, y, X=None) -> np.ndarray:
-        """Forecast every window of a series at once, for a backtest of fixed weights.
-
-        Parameters
-        ----------
-        y : Series or DataFrame of shape (n_times,) or (n_times, n_channels)
-            Consecutive values. They need not follow those of fit, and nothing is learned
-            from them.
-        X : DataFrame, default=None
-            At the times of y; where fitted with one.
-
-        Returns
-        -------
-        forecasts : ndarray of shape (n_windows, horizon_, n_channels)
-            There are ``n_times - window_length_ - horizon_ + 1`` windows. Entry i is the
-            forecast of ``y[i + window_length_ : i + window_length_ + horizon_]`` from the
-            `window_length_` values before.
-
-        Raises
-        ------
-        NotFittedError
-            Before fit.
-        NotImplementedError
-            If fitted to a panel: each series has a forecaster of its own, in
-            ``forecasters_``.
-        ValueError
-            If y is too short, has other columns than in fit or holds NaN, or X does not
-            cover it.
-        """
-        self.check_is_fitted()
-        if self._is_vectorized:
-            raise NotImplementedError(
-                "predict_windows takes a forecaster of one series; after fit to a panel, call "
-                "it on the entries of forecasters_."
-            )
-        y = y.to_frame() if isinstance(y, pd.Series) else y
-        if y.shape[1] != self._model.n_channels:
-            raise ValueError(
-                f"y must have {self._model.n_channels} columns as in fit, got {y.shape[1]}."
-            )
-        history = read(y, X, self._model.features.columns)
-        step_of(history.index)
-        if len(history) < self._model.sizes.length:
-            raise ValueError(self._model.sizes.too_short_for(len(history)))
-        return self._model.following(history, robust=self._is_robust()).of_windows(history)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ._times import mean_gap
+
 # Place in the cycle, in [0, 1).
 _CYCLES: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "minute": lambda t: t.minute / 60,
@@ -50,8 +52,7 @@ def resolve_calendar(calendar: str | Sequence[str] | None, index: pd.Index) -> t
             )
         if not dated or len(index) < 2:
             return ()
-        times = _dates(index[:2])
-        gap = times[1] - times[0]
+        gap = mean_gap(index)
         return next(names for longest, names in _AUTO if gap >= longest)
     unknown = [name for name in calendar if name not in _CYCLES]
     if unknown:

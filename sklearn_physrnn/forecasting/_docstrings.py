@@ -10,9 +10,15 @@ The forecaster looks at the last `window_length` values and forecasts the next `
 at once; steps further ahead are forecast from forecasts. Each channel of a multivariate
 series goes through the same weights by itself, in units of its own window
 (`normalization`). Exogenous X is used at the window's times and at those of the horizon,
-so ``predict`` needs it up to the last step asked for. A panel or hierarchy gets one
-forecaster for each series; ``pretrain`` on a panel and then ``fit`` on one series keeps
-the panel's weights, and learns scale and intervals of the series only.
+so ``predict`` needs it up to the last step asked for. Columns of y and X go by their names.
+
+A horizon of 0 and less asks for known times, each forecast one step ahead from the window
+that ends before it (the mean of the first window stands for what is before the series), by
+weights that were trained on them; intervals are of what comes alone.
+
+A panel or hierarchy gets one forecaster for each series; ``pretrain`` on a panel and then
+``fit`` on one series keeps the panel's weights, and learns scale and intervals of the series
+only.
 """
 
 _PARAMETERS = """
@@ -55,7 +61,7 @@ refit : bool or "auto"
     After calibration or early stopping train again on all windows, the held-out ones
     included; "auto" where there are at most 1000.
 update_max_iter : int
-    Epochs of an ``update`` with ``update_params=True``, at a tenth of the learning rate.
+    Epochs of an ``update`` with ``update_params=True``, at a twentieth of the learning rate.
 early_stopping : bool
     Stop when the loss of the held-out windows has not improved for `n_iter_no_change`
     epochs, and restore the best weights. Without it training takes all of `max_iter`.

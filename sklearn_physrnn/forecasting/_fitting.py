@@ -29,7 +29,7 @@ from ._units import Units
 _SOME = 1000  # windows that tell how far one typically spreads
 
 # What `update` multiplies learning_rate_init by: fitting ended at a rate near zero.
-_UPDATE_RATE = 0.1
+_UPDATE_RATE = 0.05
 
 
 class _WindowTraining(TrainingParameters):

@@ -1,6 +1,6 @@
 """A series with its time index: checked, continued, and looked ahead of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..storage.index import index_state, read_index
 from ..storage.state import State
+from ._times import check_kind, check_steps, following, step_name, steps_between
 
 
 @dataclass(frozen=True)
@@ -129,87 +130,6 @@ def _span(index: pd.Index) -> str:
     return f"covers {index[0]} to {index[-1]}" if len(index) else "is empty"
 
 
-def step_of(index: pd.Index) -> Any:
-    """Give the step between the times of `index`: an offset, or 1 for integers.
-
-    Raises
-    ------
-    ValueError
-        If times are doubled or not in order, integers or periods leave some out, or no
-        frequency can be inferred from dates.
-    """
-    if not index.is_unique:
-        doubled = index[index.duplicated()][0]
-        raise ValueError(f"The index of y must be unique, but {doubled} occurs more than once.")
-    if not index.is_monotonic_increasing:
-        place = int(np.argmax(index[1:] < index[:-1]))
-        raise ValueError(
-            f"The index of y must be in order of time, but {index[place + 1]} comes after "
-            f"{index[place]}."
-        )
-    if isinstance(index, pd.DatetimeIndex):
-        step = index.freq
-        if step is None and len(index) > 2:
-            step = pd.infer_freq(index)
-        if step is None:
-            raise ValueError(
-                "A frequency is needed to know the times that follow, and none can be inferred "
-                f"from the DatetimeIndex of y: {_irregularity(index)}. Set index.freq, fill the "
-                "gaps (y.asfreq(...) and an imputer), or use a PeriodIndex or RangeIndex."
-            )
-        return pd.tseries.frequencies.to_offset(step)
-    step = index.freq if isinstance(index, pd.PeriodIndex) else 1
-    check_steps(index, step)
-    return step
-
-
-def check_steps(index: pd.Index, step: Any) -> None:
-    """Raise a ValueError unless each time follows the one before by `step`."""
-    expected = _from(index[0], len(index), step)
-    wrong = np.asarray(expected != index)
-    if wrong.any():
-        place = int(np.argmax(wrong))
-        raise ValueError(
-            "The index of y must have no gaps: after "
-            f"{index[max(0, place - 1)]} comes {index[place]}, expected {expected[place]}."
-        )
-
-
-def _irregularity(index: pd.DatetimeIndex) -> str:
-    if len(index) < 3:
-        return f"it holds {len(index)} times, and at least 3 are needed"
-    gaps = pd.Series(index[1:] - index[:-1])
-    usual = gaps.mode()[0]
-    if (gaps == usual).all():
-        return f"its times lie {usual} apart"
-    place = int(np.argmax(gaps != usual))
-    return f"most times lie {usual} apart, but {index[place]} and {index[place + 1]} do not"
-
-
-def _from(first: Any, n: int, step: Any) -> pd.Index:
-    if isinstance(first, pd.Period):
-        return pd.period_range(first, periods=n, freq=step)
-    if isinstance(first, pd.Timestamp):
-        return pd.date_range(first, periods=n, freq=step)
-    return pd.RangeIndex(first, first + n)
-
-
-def following(last: Any, n: int, step: Any) -> pd.Index:
-    """Give the `n` times after `last`."""
-    return _from(last, n + 1, step)[1:]
-
-
-def steps_between(start: Any, end: Any, step: Any) -> int:
-    """Count the steps from `start` to `end`, negative where `end` comes first."""
-    if end < start:
-        return -steps_between(end, start, step)
-    if isinstance(start, pd.Period):
-        return (end.ordinal - start.ordinal) // step.n
-    if isinstance(start, pd.Timestamp):
-        return len(pd.date_range(start, end, freq=step)) - 1
-    return int(end - start)
-
-
 def continued(history: History, new: History, step: Any, needed: int) -> tuple[History, int]:
     """Continue `history` with `new`, which may repeat or revise its end.
 
@@ -232,11 +152,14 @@ def continued(history: History, new: History, step: Any, needed: int) -> tuple[H
         If `new` has gaps; if there are times missing between the two, or before a `new`
         that goes back, and `new` alone is too short.
     """
+    check_kind(new.index, history.index, "y")
+    if isinstance(new.index, pd.DatetimeIndex):  # in the same time zone
+        new = replace(new, index=new.index.astype(history.index.dtype))
     check_steps(new.index, step)
     first = steps_between(history.index[-1], new.index[0], step)
     end = steps_between(history.index[-1], new.index[-1], step)
     kept = len(history) + first - 1  # of the history, before `new`
-    if 0 <= kept <= len(history):
+    if 0 <= kept <= len(history) and _goes_on(history.index, new.index[0], first, step):
         merged = history[:kept].then(new)
         if len(merged) >= needed:
             return merged, max(0, end)
@@ -244,5 +167,13 @@ def continued(history: History, new: History, step: Any, needed: int) -> tuple[H
         return new, 0
     raise ValueError(
         f"update needs values that follow those up to {history.index[-1]}, or at least {needed} "
-        f"of them to start anew; got {len(new)}, from {new.index[0]} to {new.index[-1]}."
+        f"of them to start anew, by steps of {step_name(step)}; got {len(new)}, from "
+        f"{new.index[0]} to {new.index[-1]}."
     )
+
+
+def _goes_on(index: pd.Index, time: Any, n_steps: int, step: Any) -> bool:
+    """Tell whether so many steps from the end of `index` lead to `time`, and not just near it."""
+    if n_steps > 0:
+        return bool(following(index[-1], n_steps, step)[-1] == time)
+    return time in index

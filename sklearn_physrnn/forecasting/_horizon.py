@@ -6,23 +6,45 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sktime.forecasting.base import ForecastingHorizon
+from sktime.utils.validation.forecasting import check_fh
 
 from ..storage.state import State
-from ._history import steps_between
+from ._times import steps_to
 
 # A context (window_length, n_channels), with the features of its times and the horizon's,
 # to (horizon, n_channels, n_quantiles).
 Forecast = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 
-def steps_ahead(fh: Any, cutoff: pd.Index, step: Any) -> np.ndarray:
-    """Count the steps from `cutoff` to each time of the forecasting horizon `fh`."""
-    relative = fh.to_relative(cutoff).to_pandas()
-    if not isinstance(relative, pd.TimedeltaIndex):
-        return np.asarray(relative, dtype=int)
-    return np.array(
-        [steps_between(cutoff[-1], t, step) for t in fh.to_absolute_index(cutoff)], dtype=int
-    )
+def steps_asked_for(fh: Any, index: pd.Index, step: Any) -> np.ndarray:
+    """Count the steps from the end of `index` to each time of the forecasting horizon `fh`.
+
+    Raises
+    ------
+    ValueError
+        If no number of steps leads to a time, or it is before all of `index`.
+    """
+    times = fh.to_pandas()
+    if fh.is_relative:
+        if not isinstance(times, pd.TimedeltaIndex):
+            return np.asarray(times, dtype=int)
+        times = index[-1] + times
+    return steps_to(times, index, step)
+
+
+def without_frequency(fh: Any) -> ForecastingHorizon | None:
+    """Give a horizon whose dates may be any of the series', at whatever distance.
+
+    sktime refuses every seventh day of a series of days, as a frequency of its own.
+    """
+    if fh is None:
+        return None
+    fh = check_fh(fh)
+    times = fh.to_pandas()
+    if not isinstance(times, pd.DatetimeIndex):
+        return fh
+    return ForecastingHorizon(pd.DatetimeIndex(times, freq=None), is_relative=False)
 
 
 def blocks(n_steps: int, horizon: int) -> int:

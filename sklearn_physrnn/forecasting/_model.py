@@ -14,10 +14,11 @@ from ..storage.state import State
 from ..training._device import inference_device
 from ..training._inference import BATCH_VALUES, module_outputs
 from ._features import Features
-from ._history import History, exogenous_at, following
+from ._history import History, exogenous_at
 from ._horizon import blocks, roll_out
 from ._intervals import Spreads
 from ._sizes import Sizes
+from ._times import following, preceding
 from ._units import Units
 
 
@@ -222,6 +223,46 @@ class WindowModel:
             self._table(context, ahead, exogenous),
             n_steps,
             horizon,
+        )
+
+    def one_step_ahead(self, history: History, steps: np.ndarray) -> np.ndarray:
+        """Forecast known times of a history, each from the window that ends before it.
+
+        Parameters
+        ----------
+        history : History
+        steps : ndarray of int
+            From its last time to those that are forecast, zero or negative.
+
+        Returns
+        -------
+        ndarray of shape (n_steps, n_channels, n_quantiles)
+            Where less than a window comes before, the mean of the first window stands for the
+            rest of it.
+        """
+        n_steps = self.sizes.window_length
+        rows = len(history) - 1 + steps
+        first, last = int(rows.min()), int(rows.max())
+        start = first - n_steps
+        stretch = history[max(0, start) : last + self.sizes.horizon]
+        if start < 0:
+            stretch = self._before(history, -start).then(stretch)
+        missing = last - start + self.sizes.horizon - len(stretch)
+        ahead = following(stretch.index[-1], missing, self.step)
+        contexts = _cut(
+            self.scaler.transform(stretch.values[: last - start]), self.sizes.window_length
+        )
+        outputs = self._run(contexts, self._table(stretch, ahead, None))
+        return outputs[rows - first, 0]
+
+    def _before(self, history: History, n_times: int) -> History:
+        """Make up what came before a history: its first level, and its first X."""
+        level = history.values[: self.sizes.window_length].mean(axis=0, keepdims=True)
+        first = None if history.exogenous is None else history.exogenous[:1]
+        return History(
+            np.repeat(level, n_times, axis=0),
+            preceding(history.index[0], n_times, self.step),
+            None if first is None else np.repeat(first, n_times, axis=0),
         )
 
     def _table(

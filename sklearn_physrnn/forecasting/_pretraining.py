@@ -1,7 +1,7 @@
 """Pretraining on a panel: weights that a later fit to one series keeps."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from .._warnings import warn
 from ..storage.state import State
 from ..training._random import later_seed
 from ..training.parameters import ready_to_train
@@ -16,8 +17,10 @@ from ._calendar import resolve_calendar
 from ._checkpointing import open_checkpoint
 from ._features import Features
 from ._fitting import _WindowTraining
-from ._history import History, read, step_of
+from ._history import History, read
+from ._panel import raise_together
 from ._sizes import Sizes, split_in_time
+from ._times import TIMES_THAT_TELL, step_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Pretrained:
     n_channels: int
     n_quantiles: int
     record: Any  # of the last training
+    names: tuple[Hashable, ...] | None = None  # of y's columns
 
     @property
     def loss_curve(self) -> list[float]:
@@ -44,6 +48,7 @@ class Pretrained:
             "sizes": self.sizes.to_state(),
             "features": self.features.to_state(),
             "record": self.record.to_state(),
+            "names": None if self.names is None else list(self.names),
         }
 
     @classmethod
@@ -70,7 +75,20 @@ class Pretrained:
         record = state.part("record").read(
             lambda state: TrainingRecord.from_state(state, optimizer)
         )
-        return cls(module, sizes, features, n_channels, n_quantiles, record)
+        return cls(
+            module, sizes, features, n_channels, n_quantiles, record, _names(state, n_channels)
+        )
+
+
+def _names(state: State, n_channels: int) -> tuple[Hashable, ...] | None:
+    if not state.has("names"):  # files of version 0.1
+        return None
+    names = state.plain("names", list, type(None))
+    if names is None:
+        return None
+    if len(names) != n_channels or not all(isinstance(name, Hashable) for name in names):
+        raise ValueError("it must name each channel.")
+    return tuple(names)
 
 
 class _Pretraining(_WindowTraining):
@@ -87,9 +105,9 @@ class _Pretraining(_WindowTraining):
         if before is not None:
             columns = before.features.columns
             self._check_against(before, y.shape[1])
-        histories = _series(y, X, columns)
-        sizes = self._panel_sizes(histories) if before is None else before.sizes
-        histories = _long_enough(histories, sizes)
+        series = _series(y, X, columns)
+        sizes = self._panel_sizes(list(series.values())) if before is None else before.sizes
+        histories = _long_enough(series, sizes)
         lengths = [len(history) for history in histories]
         fraction = self.validation_fraction if self.early_stopping else 0.0
         training, validation, _ = split_in_time(lengths, sizes, fraction)
@@ -140,12 +158,14 @@ class _Pretraining(_WindowTraining):
             n_channels=y.shape[1],
             n_quantiles=self._n_quantiles(),
             record=record,
+            names=tuple(y.columns),
         )
         return self
 
     def _panel_sizes(self, histories: list[History]) -> Sizes:
         typical = int(np.median([len(history) for history in histories]))
-        return self._choose_sizes(typical, histories[0].index)
+        longest = max(histories, key=len)
+        return self._choose_sizes(typical, longest.index)
 
     def _check_against(self, pretrained: Pretrained, n_channels: int) -> None:
         """Raise a ValueError where data or parameters do not fit the pretrained weights."""
@@ -166,24 +186,58 @@ class _Pretraining(_WindowTraining):
             )
 
 
-def _series(y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None) -> list[History]:
-    """Take the series of a panel or hierarchy apart."""
+def _series(
+    y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None
+) -> dict[Hashable, History]:
+    """Take the series of a panel or hierarchy apart.
+
+    Raises
+    ------
+    ValueError
+        With the names of all series that something is wrong with. One of which no frequency
+        can be told, as it is too short, is just that.
+    """
     levels = list(range(y.index.nlevels - 1))
-    histories = []
-    for key, part in y.groupby(level=levels, sort=False):
-        rows = None if X is None else X.xs(key if isinstance(key, tuple) else (key,), level=levels)
-        history = read(part.droplevel(levels), rows, columns)
-        step_of(history.index)
-        histories.append(history)
+    histories: dict[Hashable, History] = {}
+    errors: dict[Hashable, Exception] = {}
+    groups = y.groupby(level=levels if levels[1:] else 0, sort=False)
+    for key, part in groups:
+        try:
+            history = read(part.droplevel(levels), _rows(X, key, levels), columns)
+            if len(history) >= TIMES_THAT_TELL:
+                step_of(history.index)
+            histories[key] = history
+        except ValueError as error:
+            errors[key] = error
+    raise_together(errors, len(groups))
     return histories
 
 
-def _long_enough(histories: list[History], sizes: Sizes) -> list[History]:
-    kept = [history for history in histories if len(history) >= sizes.length]
+def _rows(X: pd.DataFrame | None, key: Any, levels: list[int]) -> pd.DataFrame | None:
+    if X is None:
+        return None
+    try:
+        return X.xs(key if isinstance(key, tuple) else (key,), level=levels)
+    except KeyError:
+        raise ValueError("X has no rows of this series.") from None
+
+
+def _long_enough(histories: dict[Hashable, History], sizes: Sizes) -> list[History]:
+    """Leave out, with a warning, the series that no window fits in."""
+    kept = {key: history for key, history in histories.items() if len(history) >= sizes.length}
+    needed = (
+        f"window_length={sizes.window_length} and horizon={sizes.horizon} need at least "
+        f"{sizes.length} time steps"
+    )
     if not kept:
         raise ValueError(
-            f"No series of y is long enough: window_length={sizes.window_length} and "
-            f"horizon={sizes.horizon} need at least {sizes.length} time steps, the longest has "
-            f"{max(len(history) for history in histories)}."
+            f"No series of y is long enough: {needed}, the longest has "
+            f"{max(len(history) for history in histories.values())}."
         )
-    return kept
+    short = [key for key in histories if key not in kept]
+    if short:
+        warn(
+            f"{len(short)} of {len(histories)} series of y are too short and not learned from, "
+            f"as {needed}: {', '.join(map(repr, short))}."
+        )
+    return list(kept.values())

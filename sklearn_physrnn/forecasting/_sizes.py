@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..storage.state import State
+from ._times import mean_gap
 
 _LEAST_WINDOW, _LEAST_HORIZON = 12, 6
 _SEGMENTS = 4  # of a window without two seasons, each a step of the network
@@ -61,8 +62,7 @@ def season(index: pd.Index) -> int:
     """
     if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or len(index) < 2:
         return 1
-    dates = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
-    gap = (dates[-1] - dates[0]) / (len(dates) - 1)
+    gap = mean_gap(index)
     cycle = next(cycle for least, cycle in _CYCLES if gap >= least)
     return max(1, round(cycle / gap))
 

@@ -1,20 +1,14 @@
 """The border to sktime, whose panels are (instance, channel, time): turned here, nowhere else."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from .._warnings import warn
+from ..preparation.names import in_order, warn_where_one_has_names
 from ..storage.state import State
-
-
-def _numbered(names: Sequence[Hashable]) -> bool:
-    """Tell what pandas or sktime call channels that nobody has named."""
-    n = len(names)
-    return list(names) in (list(range(n)), [f"var_{i}" for i in range(n)])
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,9 @@ class Channels:
             If the DataFrames of a list differ in their columns, or their columns from these.
         """
         if isinstance(X, np.ndarray):
-            self._warn_where_one_has_names(None, model)
+            warn_where_one_has_names(
+                None, self.names or (), data="X", parts="channels", model=model
+            )
             return X.transpose(0, 2, 1)
         names = X[0].columns
         for i, frame in enumerate(X):
@@ -86,40 +82,5 @@ class Channels:
                 raise ValueError(
                     f"X[{i}] has the columns {list(frame.columns)}, but X[0] has {list(names)}."
                 )
-        order = self._in_order(list(names), model)
+        order = in_order(names, self.names or (), data="X", parts="channels", model=model)
         return [frame[order].to_numpy() for frame in X]
-
-    def _in_order(self, names: list[Hashable], model: str) -> list[Hashable]:
-        """Give `names` in the order of these, or as they are where one side has none."""
-        fitted = list(self.names or ())
-        given, known = set(names), set(fitted)
-        lacking = [name for name in fitted if name not in given]
-        besides = [name for name in names if name not in known]
-        if not lacking and not besides:
-            return fitted
-        if lacking == fitted and (_numbered(fitted) or _numbered(names)):
-            self._warn_where_one_has_names(names, model)
-            return names
-        found = []
-        if lacking:
-            found.append(f"lacks {lacking}")
-        if besides:
-            found.append(f"has {besides} besides")
-        raise ValueError(
-            f"X must have the channels that {model} was fitted to, in any order; it "
-            f"{' and '.join(found)}."
-        )
-
-    def _warn_where_one_has_names(self, names: list[Hashable] | None, model: str) -> None:
-        """Warn where only one of the panels has names, as scikit-learn does for tables."""
-        fitted = self.names or ()
-        if not _numbered(fitted) and (names is None or _numbered(names)):
-            warn(
-                f"The channels of X have no names, but {model} was fitted to "
-                f"{list(fitted)}: they are taken in that order."
-            )
-        elif names is not None and not _numbered(names):
-            warn(
-                f"The channels of X are called {names}, but {model} was fitted to channels "
-                "without names: they are taken in the order of X."
-            )

@@ -17,11 +17,12 @@ from ..estimators._reading import CURVES, untrained
 from ..estimators._writing import parameters_to_json, versions
 from ..forecasting._calendar import resolve_calendar
 from ..forecasting._features import Features
-from ..forecasting._history import History, check_steps, following
+from ..forecasting._history import History
 from ..forecasting._intervals import Scores
 from ..forecasting._model import WindowModel
 from ..forecasting._pretraining import Pretrained
 from ..forecasting._sizes import Sizes
+from ..forecasting._times import check_steps, following
 from ..storage import modules
 from ..storage.format import Spec, spec_of
 from ..storage.index import index_state, read_index

@@ -99,15 +99,44 @@ def test_doubled_times():
 
 def test_unsorted_times():
     y = make_series()
-    with pytest.raises((TypeError, ValueError), match="sorted"):
+    with pytest.raises(ValueError, match=r"must be sorted, .*: 2000-03-01 .* after 2000-03-02"):
         PETNNForecaster(**SMALL).fit(y.iloc[::-1])
+    panel = pd.concat({"a": y, "b": y[::-1], "c": y}).to_frame()
+    for method in ("fit", "pretrain"):
+        with pytest.raises(ValueError, match=r"in the series 'b' 2000-03-01 .* after 2000-03-02"):
+            getattr(PETNNForecaster(**SMALL), method)(panel)
+
+
+def test_columns_and_times_of_other_types_are_named():
+    y = make_series().to_frame("v").assign(kind="a", day=pd.Timestamp("2000-01-01"))
+    message = "'kind' is of dtype .* holds 'a'; column 'day' is of dtype datetime64"
+    for data in (y, pd.concat({"shop": y})):
+        with pytest.raises(TypeError, match=f"numbers in y.*{message}"):
+            PETNNForecaster(**SMALL).fit(data)
+    with pytest.raises(TypeError, match=f"numbers in X.*{message}"):
+        PETNNForecaster(**SMALL).fit(y[["v"]], y)
+    for index, expected in (
+        (y.index.astype(str), "got string such as '2000-01-03.*pd.to_datetime"),
+        (np.arange(60) / 2, r"got floating such as .*0\.0.*whole numbers"),
+    ):
+        for data in (y[["v"]].set_axis(index), pd.concat({"a": y[["v"]].set_axis(index)})):
+            with pytest.raises(TypeError, match=expected):
+                PETNNForecaster(**SMALL).fit(data)
+
+
+def test_a_gap_in_another_frequency_than_days_is_named():
+    for freq, missing in (("B", "2000-01-31"), ("MS", "2001-10-01"), ("W-SUN", "2000-05-28")):
+        y = make_series(freq=freq)
+        y = y.drop(y.index[20])
+        with pytest.raises(ValueError, match=f"frequency '{freq}', but {missing} .*is missing"):
+            PETNNForecaster(**SMALL).fit(y.set_axis(pd.DatetimeIndex(y.index.to_numpy())))
 
 
 def test_gaps():
     y = make_series()
     with pytest.raises(
         ValueError,
-        match=r"none can be inferred .* but 2000-01-22 00:00:00 and 2000-01-24 00:00:00",
+        match=r"none can be inferred .* frequency 'D', but 2000-01-23 00:00:00 is missing",
     ):
         PETNNForecaster(**SMALL).fit(y.drop(y.index[20]))
     for index, expected in (
@@ -183,7 +212,7 @@ def test_predict_windows():
     model.fit(make_series())
     with pytest.raises(ValueError, match=r"17 time steps; .* at least 18"):
         model.predict_windows(make_series(17))
-    with pytest.raises(ValueError, match="must have 1 columns as in fit, got 2"):
+    with pytest.raises(ValueError, match=r"must have the 1 column that .* got 2"):
         model.predict_windows(make_exogenous())
     with pytest.raises(ValueError, match="finite"):
         model.predict_windows(make_series() / 0)

@@ -159,11 +159,6 @@ def test_fh_may_come_early_or_late():
     pd.testing.assert_series_equal(early, late)
 
 
-def test_in_sample_forecasts_are_refused(fitted):
-    with pytest.raises(NotImplementedError, match="in-sample"):
-        copy.deepcopy(fitted[0]).predict(fh=[-1, 1])
-
-
 def test_predict_windows_agrees_with_predict(fitted):
     model, _ = fitted
     y = make_series(40, seed=3)
@@ -315,7 +310,7 @@ def test_clone_and_set_params_forget(fitted):
     assert not changed.is_fitted
 
 
-def test_nothing_of_the_data_but_the_context_is_kept():
+def test_the_data_are_kept_once():
     y = make_series(5000)
     model = PETNNForecaster(**(SMALL | {"max_iter": 1}), batch_size=256).fit(y)
     assert len(pickle.dumps(model)) < 200_000

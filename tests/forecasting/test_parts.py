@@ -9,10 +9,11 @@ from scipy.special import ndtri
 
 from sklearn_physrnn.forecasting._calendar import FEATURES, calendar_features, resolve_calendar
 from sklearn_physrnn.forecasting._calibration import carry_of
-from sklearn_physrnn.forecasting._history import History, continued, following, step_of
+from sklearn_physrnn.forecasting._history import History, continued
 from sklearn_physrnn.forecasting._horizon import Carry, accumulate, roll_out
 from sklearn_physrnn.forecasting._intervals import QUANTILES, Scores, quantiles_around
 from sklearn_physrnn.forecasting._sizes import Sizes, choose_sizes, season, split_in_time
+from sklearn_physrnn.forecasting._times import following, step_of
 
 
 def make_history(index):
@@ -267,3 +268,11 @@ def test_learned_quantiles_are_read_where_past_values_lay(rng):
     alphas = np.array([0.05, 0.3, 0.5, 0.9])
     read = quantiles_around(learned[0], spreads[0], scores, alphas)
     np.testing.assert_allclose(read[0, 0], ndtri(alphas), atol=0.06)
+
+
+@pytest.mark.parametrize("start", ["2024-01-01", "2024-08-01"])
+def test_days_of_a_time_zone_have_weeks_whenever_clocks_change(start):
+    index = pd.date_range(start, periods=150, freq="D", tz="Europe/Berlin")
+    assert season(index) == 7
+    assert resolve_calendar("auto", index) == ("day_of_week", "day_of_year")
+    assert season(pd.date_range(start, periods=150 * 24, freq="h", tz="Europe/Berlin")) == 24

@@ -66,6 +66,23 @@ def test_one_by_one_or_at_once(fitted):
     pd.testing.assert_frame_equal(one.predict_interval([1, 9]), many.predict_interval([1, 9]))
 
 
+def test_an_array_follows_what_is_known():
+    """It has no times; where the others have some, they are the next ones."""
+    y = make_series()
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 2)), y.index)
+    told, model = (PETNNForecaster(**SMALL).fit(y[:100], X[:100]) for _ in range(2))
+    bare = PETNNForecaster(**SMALL).fit(y.to_numpy()[:100], X.to_numpy()[:100])
+    for start in (100, 105):
+        new = slice(start, start + 5)
+        told.update(y[new], X[new])
+        for one in (model, bare):
+            one.update(y.to_numpy()[new], X.to_numpy()[new])
+    assert model._history.index[-1] == y.index[109]
+    expected = told.predict([1, 3], X[110:])
+    for one in (model, bare):
+        np.testing.assert_array_equal(np.ravel(one.predict([1, 3], X.to_numpy()[110:])), expected)
+
+
 def test_revised_values_replace_known_ones(fitted):
     y = make_series()
     straight = copy.deepcopy(fitted).update(y[100:110], update_params=False)

@@ -1,0 +1,204 @@
+"""Forecasts of what comes, of what is known, and of every window of a series."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sktime.datatypes import convert_to
+from sktime.forecasting.base import ForecastingHorizon
+
+from .._warnings import warn
+from ._cautions import warn_of_certainty
+from ._history import History, read
+from ._horizon import steps_asked_for, without_frequency
+from ._intervals import Scores, quantiles_around
+from ._model import WindowModel
+from ._panel import _OfPanels
+from ._times import check_kind, step_of, times_at
+
+
+class _Prediction(_OfPanels):
+    """Whatever asks a fitted model for forecasts."""
+
+    interval: str | None
+    _model: WindowModel
+    _history: History
+    _scores: Scores | None
+    _n_calibrated: int
+
+    def _check_fh(self, fh, pred_int=False):
+        fh = without_frequency(fh)
+        if fh is not None and not fh.is_relative and hasattr(self, "_history"):
+            check_kind(fh.to_pandas(), self._history.index, "fh")
+        # Which times are known is looked at where steps are counted, for each series by itself.
+        return super()._check_fh(fh, pred_int=False)
+
+    def _steps(self, fh: Any) -> np.ndarray:
+        return steps_asked_for(fh, self._history.index, self._model.step)
+
+    def _times(self, fh: Any, steps: np.ndarray) -> pd.Index:
+        return times_at(steps, self._history.index, self._model.step)
+
+    def _forecasts(self, steps: np.ndarray, X: pd.DataFrame | None) -> np.ndarray:
+        """Forecast, in the module's units, the times that are so many `steps` ahead."""
+        known = steps <= 0
+        last = int(steps.max())
+        parts = []
+        if last > 0:
+            ahead = self._model.ahead(self._history, X, last)
+            parts.append((~known, ahead[steps[~known] - 1]))
+        if known.any():
+            parts.append((known, self._model.one_step_ahead(self._history, steps[known])))
+        forecasts = np.empty((len(steps), *parts[0][1].shape[1:]))
+        for where, values in parts:
+            forecasts[where] = values
+        return forecasts
+
+    def _predict(self, fh, X: pd.DataFrame | None) -> pd.DataFrame:
+        steps = self._steps(fh)
+        values = self._forecasts(steps, X)
+        point = self._model.scaler.inverse(values[..., values.shape[2] // 2])
+        return pd.DataFrame(point, index=self._times(fh, steps), columns=self._get_varnames())
+
+    def _predict_quantiles(self, fh, X: pd.DataFrame | None, alpha: list[float]) -> pd.DataFrame:
+        steps = self._steps(fh)
+        if steps.min() <= 0:
+            raise NotImplementedError(
+                f"{type(self).__name__} can not perform in-sample prediction of intervals and "
+                f"quantiles, only of points: fh asks for {self._times(fh, steps)[steps <= 0][0]}, "
+                f"and values are known up to {self._history.index[-1]}."
+            )
+        values = self._model.ahead(self._history, X, int(steps.max()))
+        quantiles = self._quantiles(values, np.asarray(alpha, dtype=float))[steps - 1]
+        by_channel = self._model.scaler.inverse(quantiles.transpose(0, 2, 1))
+        warn_of_certainty(by_channel.transpose(0, 2, 1), alpha, self._get_varnames())
+        return pd.DataFrame(
+            by_channel.transpose(0, 2, 1).reshape(len(steps), -1),
+            index=self._times(fh, steps),
+            columns=self._get_columns(method="predict_quantiles", alpha=alpha),
+        )
+
+    def _quantiles(self, forecasts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+        assert self._scores is not None
+        sizes = self._model.sizes
+        if not self._scores.cover() and self.interval == "conformal":
+            raise ValueError(
+                "Intervals need errors of past forecasts, and there are none yet: fit to at "
+                f"least {sizes.window_length + 1} time steps, or update."
+            )
+        if not self._n_calibrated:
+            warn(
+                "The series is too short to hold out a part for calibration: intervals rest on "
+                "errors in training and will be too narrow. window_length="
+                f"{sizes.window_length} and horizon={sizes.horizon} need at least "
+                f"{sizes.length + sizes.horizon} time steps."
+            )
+        spread = self._model.spread_of(self._history)
+        return quantiles_around(forecasts, spread, self._scores, alphas)
+
+    def predict_residuals(self, y=None, X=None):
+        """Give the values less their forecasts.
+
+        Parameters
+        ----------
+        y : time series in a type of sktime, default=None
+            Values at times that are known or come; by default all that ``fit`` and ``update``
+            have seen. Those that are known are forecast one step ahead, from the window of
+            values before each, as by ``predict`` with a horizon of 0 and less.
+        X : time series in a type of sktime, default=None
+            At the times of y that come; where fitted with one.
+
+        Returns
+        -------
+        residuals : of the type of y, or that of the y seen last
+            In-sample ones are of weights that were trained on these very values, and smaller
+            than the errors to expect; for those see `predict_windows` and sktime's
+            ``evaluate``.
+        """
+        self.check_is_fitted()
+        if self._is_vectorized:
+            return self._residuals_of_each(y, X)
+        if not isinstance(y, pd.DataFrame | pd.Series | None):
+            return super().predict_residuals(y=y, X=X)
+        known = self._history
+        frame = pd.DataFrame(known.values, known.index, self._get_varnames())
+        if y is not None:
+            frame = self._frame(y)
+        fh = ForecastingHorizon(frame.index, is_relative=False)
+        residuals = frame - self._predict(fh, self._check_X(X)).to_numpy()
+        if isinstance(y, pd.DataFrame):
+            return residuals
+        if isinstance(y, pd.Series):
+            return residuals.iloc[:, 0].rename(y.name)
+        mtype, store = self._y_metadata["mtype"], self._converter_store_y
+        return convert_to(residuals, mtype, store=store, store_behaviour="freeze")
+
+    def _frame(self, y: Any) -> pd.DataFrame:
+        """Give a series in any of pandas' or NumPy's types as a frame, its columns in order."""
+        known = list(self._get_varnames())
+        frame = y if isinstance(y, pd.DataFrame) else pd.DataFrame(y)
+        return frame[self.columns_in_order(frame.columns, known)].set_axis(known, axis=1)
+
+    def predict_windows(self, y, X=None, *, as_frame: bool = False) -> np.ndarray | pd.DataFrame:
+        """Forecast every window of a series at once, for a backtest of fixed weights.
+
+        Parameters
+        ----------
+        y : Series, DataFrame or ndarray of shape (n_times,) or (n_times, n_channels)
+            Consecutive values. They need not follow those of fit, and nothing is learned
+            from them. Columns that have names go by them, as in ``update``.
+        X : DataFrame, default=None
+            At the times of y; where fitted with one.
+        as_frame : bool, default=False
+            Give a frame with the times of windows and forecasts.
+
+        Returns
+        -------
+        forecasts : ndarray of shape (n_windows, horizon_, n_channels)
+            There are ``n_times - window_length_ - horizon_ + 1`` windows. Entry i is the
+            forecast of ``y[i + window_length_ : i + window_length_ + horizon_]`` from the
+            `window_length_` values before. With `as_frame` a DataFrame of as many rows as
+            windows times steps of the horizon, whose index has the last time of the window
+            ("cutoff") and the time that is forecast ("time"), and whose columns are those of
+            fit.
+
+        Raises
+        ------
+        NotFittedError
+            Before fit.
+        NotImplementedError
+            If fitted to a panel: each series has a forecaster of its own, in
+            ``forecasters_``.
+        ValueError
+            If y is too short, has other columns than in fit or holds NaN, or X does not
+            cover it.
+        """
+        self.check_is_fitted()
+        if self._is_vectorized:
+            raise NotImplementedError(
+                "predict_windows takes a forecaster of one series; after fit to a panel, call "
+                "it on the entries of forecasters_."
+            )
+        frame = self._frame(y)
+        history = read(frame, X, self._model.features.columns)
+        sizes = self._model.sizes
+        if len(history) < sizes.length:
+            raise ValueError(sizes.too_short_for(len(history)))
+        if self._model.features.calendar:
+            check_kind(history.index, self._history.index, "y")
+        step_of(history.index)
+        model = self._model.following(history, robust=self._is_robust())
+        forecasts = model.of_windows(history)
+        return self._dated(forecasts, history.index) if as_frame else forecasts
+
+    def _dated(self, forecasts: np.ndarray, index: pd.Index) -> pd.DataFrame:
+        n_windows, horizon, n_channels = forecasts.shape
+        cutoffs = np.arange(n_windows) + self._model.sizes.window_length - 1
+        targets = cutoffs[:, None] + np.arange(1, horizon + 1)
+        return pd.DataFrame(
+            forecasts.reshape(-1, n_channels),
+            index=pd.MultiIndex.from_arrays(
+                [index[cutoffs.repeat(horizon)], index[targets.ravel()]], names=["cutoff", "time"]
+            ),
+            columns=self._get_varnames(),
+        )
