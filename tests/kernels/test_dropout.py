@@ -5,6 +5,7 @@ import torch
 
 from sklearn_physrnn.kernels.dropout import dropout
 from sklearn_physrnn.kernels.dropout.reference import dropped, row_bits
+from tests.helpers.backends import CPU, CUDA
 
 KEY = torch.tensor(123456789012345678)
 
@@ -15,9 +16,11 @@ def places(n_rows, n_steps):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 70, 5), (2, 1000, 130)])
-def test_the_compiled_masks_are_those_of_the_reference(shape, dtype):
+@pytest.mark.parametrize("place", [CPU, CUDA])
+def test_the_compiled_masks_are_those_of_the_reference(place, shape, dtype):
     x, where = torch.randn(shape, dtype=dtype), places(*shape[:2])
-    found = dropout(x, where, KEY, 0.3)
+    there = (t.to(place.device) for t in (x, where, KEY))
+    found = dropout(*there, 0.3, place.backend).cpu()
     expected = dropped(x, row_bits(where, KEY), int(0.7 * 2**32), 1 / 0.7)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
     assert torch.equal(found == 0, expected == 0)

@@ -72,7 +72,7 @@ def hssm_layer(bench: Bench, table: Table) -> None:
     def step() -> None:
         layer.zero_grad()
         x.grad = None
-        layer(x).sum().backward()
+        layer(x)[0].sum().backward()
 
     (ours,) = bench.medians(bench.replayed(step))
     public = 2.95e-3
@@ -99,7 +99,7 @@ def scans(bench: Bench, table: Table) -> None:
                 scan(drive, *constants)
 
         def backward(gradient, scan=scan, drive=drive, constants=constants, grad=grad) -> Call:
-            y = scan(drive, *constants, gradient=gradient)
+            y, _ = scan(drive, *constants, gradient=gradient)
             inputs = [drive, *constants]
             return lambda: torch.autograd.grad(y, inputs, grad, retain_graph=True)
 
@@ -196,7 +196,7 @@ def _recurrences(bench: Bench) -> dict[str, tuple[Callable, list[torch.Tensor]]]
             found[f"{name}, {gradient}"] = (
                 lambda *x, backend, scan=scan, gradient=gradient: scan(
                     *x, gradient=gradient, backend=backend
-                ),
+                )[0],
                 [drive, *(constant(H) for _ in range(n_constants))],
             )
     switches = Switches(release="soft")

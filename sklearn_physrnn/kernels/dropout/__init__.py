@@ -9,28 +9,31 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from .._dispatch import choose_backend, triton_works
 from .reference import SCALE_BITS, row_bits
 from .reference import dropped as _reference
-
-_COMPILED = (torch.float32, torch.float64)
 
 
 class _Drop(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, bits, p):
+    def forward(ctx, x, bits, p, backend):
         ctx.save_for_backward(bits)
-        ctx.p = p
-        return _dropped(x, bits, p)
+        ctx.options = p, backend
+        return _dropped(x, bits, p, backend)
 
     @staticmethod
     def backward(ctx, grad):
-        return _Drop.apply(grad, *ctx.saved_tensors, ctx.p), None, None
+        return _Drop.apply(grad, *ctx.saved_tensors, *ctx.options), None, None, None
 
 
-def _dropped(x: torch.Tensor, bits: torch.Tensor, p: float) -> torch.Tensor:
+def _dropped(x: torch.Tensor, bits: torch.Tensor, p: float, backend: str) -> torch.Tensor:
     limit = min(int((1 - p) * 2**SCALE_BITS), 2**SCALE_BITS - 1)
-    if not x.is_cpu or x.dtype not in _COMPILED:
+    if backend == "reference":
         return _reference(x, bits, limit, 1 / (1 - p))
+    if backend == "cuda":
+        from . import cuda
+
+        return cuda.dropped(x, bits, limit, 1 / (1 - p))
     from . import cpu  # compiled code, only when it is first needed
 
     rows = x.detach().contiguous().view(-1, x.shape[-1]).numpy()
@@ -38,7 +41,9 @@ def _dropped(x: torch.Tensor, bits: torch.Tensor, p: float) -> torch.Tensor:
     return torch.from_numpy(out).view_as(x)
 
 
-def dropout(x: torch.Tensor, places: torch.Tensor, key: torch.Tensor, p: float) -> torch.Tensor:
+def dropout(
+    x: torch.Tensor, places: torch.Tensor, key: torch.Tensor, p: float, backend: str | None = None
+) -> torch.Tensor:
     """Set a share `p` of the elements to zero, and divide the others by 1 - p.
 
     Differentiable in `x`. Nothing here waits for a device.
@@ -51,6 +56,8 @@ def dropout(x: torch.Tensor, places: torch.Tensor, key: torch.Tensor, p: float) 
     key : int64 Tensor of shape ()
     p : float
         0 to 1, without 1.
+    backend : {"cpu", "cuda", "reference"} or None
+        For tests and benchmarks; by default the tensors' device decides.
 
     Returns
     -------
@@ -60,4 +67,7 @@ def dropout(x: torch.Tensor, places: torch.Tensor, key: torch.Tensor, p: float) 
         raise ValueError(
             f"places must be of shape {tuple(x.shape[:-1])}, got {tuple(places.shape)}."
         )
-    return cast(Any, _Drop.apply(x, row_bits(places, key), p))
+    if backend is None and x.is_cuda and triton_works():
+        backend = "cuda"  # in half precision, too, since there is nothing to add up
+    chosen = choose_backend(x, backend)
+    return cast(Any, _Drop.apply(x, row_bits(places, key), p, chosen))
