@@ -61,6 +61,7 @@ class TrainingOptions:
     callbacks: Sequence[Any] = ()
     verbose: int = 0
     chunk_size: int | str | None = None
+    undo: bool = False  # time, to find the states before pieces, instead of keeping them
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
 
 
@@ -79,6 +80,7 @@ class TrainingRecord:
     diverged_at: int | None
     interrupted: bool
     optimizer_state: dict[str, Any]
+    return_error: float | None = None  # the largest, where time was undone
 
     def to_state(self) -> dict[str, Any]:
         """Give what it is kept as, but for the optimizer's state."""
@@ -223,6 +225,7 @@ def train(
         records_batches=wants_batches(guests),
         stream_to=None if resident else device,
         piece_size=size,
+        undo=options.undo,
         repeated=repeated,
     )
     parts = module.modules() if device.type == "cpu" else ()
@@ -260,4 +263,5 @@ def train(
         diverged_at=keeper.diverged_at_,
         interrupted=net.interrupted_,
         optimizer_state={"optimizer": options.optimizer, "state": _on_cpu(net.optimizer_)},
+        return_error=float(net.return_error_) if options.undo else None,
     )
