@@ -263,5 +263,5 @@ def train(
         diverged_at=keeper.diverged_at_,
         interrupted=net.interrupted_,
         optimizer_state={"optimizer": options.optimizer, "state": _on_cpu(net.optimizer_)},
-        return_error=float(net.return_error_) if options.undo else None,
+        return_error=max(curve("return_error"), default=0.0) if options.undo else None,
     )

@@ -179,6 +179,7 @@ class Net(NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
+        self.return_error_ = torch.zeros((), dtype=torch.float64, device=self.device)
         keep_outputs = not training and self.scorer is not None
         with looking_later():
             found = self._replayed(iterator, training)
@@ -189,6 +190,8 @@ class Net(NeuralNet):
         best = all(loss < epoch[key] for epoch in self.history[:-1])
         self.history.record(key, loss)
         self.history.record(f"{key}_best", best)
+        if training and self.undo:
+            self.history.record("return_error", float(self.return_error_))
         if keep_outputs:
             self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))
 
