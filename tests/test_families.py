@@ -22,8 +22,12 @@ SMALL = {"hidden_size": 4, "max_iter": 1, "random_state": 0}
 
 
 class _GRU(nn.GRU):
+    def rest(self, n_samples):
+        return (self.weight_hh_l0.new_zeros(self.num_layers, n_samples, self.hidden_size),)
+
     def forward(self, x, state=None, *, dt=None, lengths=None):
-        return super().forward(x, state)
+        heard, last = super().forward(x, None if state is None else state[0])
+        return heard, (last,)
 
 
 class _WithGRU(PETNNFamily):

@@ -44,8 +44,7 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
 
         Parameters
         ----------
-        X : as in ``fit``
-        y : array-like of shape (n_samples,)
+        X, y : as in ``fit``
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; needed in the first call.
         sample_weight : array-like of shape (n_samples,), default=None

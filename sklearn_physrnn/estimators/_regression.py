@@ -39,8 +39,7 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
 
         Parameters
         ----------
-        X : as in ``fit``
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        X, y : as in ``fit``
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -84,8 +83,7 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
 
         Parameters
         ----------
-        X : as in ``fit``
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        X, y : as in ``fit``
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns

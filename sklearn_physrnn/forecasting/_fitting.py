@@ -157,7 +157,7 @@ class _WindowTraining(TrainingParameters):
             module,
             PerWindow(regression_loss(loss, QUANTILES)),
             windows,
-            replace(options, max_epochs=max_epochs or options.max_epochs, **changes),
+            replace(options, max_epochs=max_epochs or options.max_epochs, refits=True, **changes),
             validation=validation,
             optimizer_state=optimizer_state,
             checkpoint=checkpoint,

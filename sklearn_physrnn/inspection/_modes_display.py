@@ -7,7 +7,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from ..nn.linear_hru import LinearHRU
 from ._models import check_indices, one_sequence
 from ._oscillators import frequency_unit, mode_frequencies, network, oscillators
 from ._plotting import (
@@ -213,7 +212,7 @@ class ModesDisplay:
 @torch.no_grad()
 def _positions(system, hru) -> np.ndarray:
     positions = system.run()[1].numpy()
-    if isinstance(hru, LinearHRU) and hru.complex:
+    if hru.n_oscillators > hru.state_size:
         real, imaginary = np.split(positions, 2, axis=1)
         return real + 1j * imaginary
     return positions

@@ -1,6 +1,5 @@
 """What the displays of HSSM compute: free runs, echoes, energies and frequencies."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,10 +8,10 @@ import pandas as pd
 import torch
 
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
-from ..kernels.oscillators.nonlinear.reference import log_cosh
+from ..kernels.oscillators.engine import Reference
+from ..kernels.oscillators.reference import leapfrog
+from ..nn._hru import HRU
 from ..nn.hssm import HSSM
-from ..nn.linear_hru import LinearHRU
-from ..nn.nonlinear_hru import NonlinearHRU
 from ..preparation.sequences import SequenceInputs
 from ..preparation.series import Series
 from ._models import check_family, checked, exact_copy, exact_inputs, prepared, time_channel
@@ -40,33 +39,36 @@ class Oscillators:
 
     Attributes
     ----------
+    kind : Reference
+        Their force and their potential.
+    parameters : tuple of Tensor
+        As `kind` takes them, and the step size last.
     drive : Tensor of shape (n_timesteps, n_oscillators)
         Bu, or Bu + b for nonlinear ones. Complex modes are two oscillators, the real
         parts of all before the imaginary ones.
-    step : Tensor of shape (n_timesteps, n_oscillators)
-        Size of every leapfrog step.
-    force, potential : callable
-        Of position and drive: -dV/dy and V.
+    dt : Tensor of shape (n_timesteps,)
+        Factor of the step size.
     quiet : Tensor of shape (n_oscillators,)
         The drive without input.
     """
 
+    kind: Reference
+    parameters: tuple[Array, ...]
     drive: Array
-    step: Array
-    force: Callable[[Array, Array], Array]
-    potential: Callable[[Array, Array], Array]
+    dt: Array
     quiet: Array
 
     def energy(self, momenta: Array, positions: Array) -> Array:
         """The Hamiltonian without input, which is what is stored, above that at rest."""
-        rest = self.potential(torch.zeros_like(self.quiet), self.quiet)
-        return momenta**2 / 2 + self.potential(positions, self.quiet) - rest
+        *shape, _ = self.parameters
+        rest = self.kind.potential(torch.zeros_like(self.quiet), self.quiet, *shape)[0]
+        return momenta**2 / 2 + self.kind.potential(positions, self.quiet, *shape)[0] - rest
 
     def _move(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
-        half = self.step[t] / 2
-        y = y + half * z
-        z = z + self.step[t] * self.force(y, self.drive[t])
-        return z, y + half * z
+        drive, dt = self.drive[None, t, None], self.dt[None, t, None]
+        start = z[None], y[None]
+        _, z, y = leapfrog(self.kind, drive, self.parameters, dt, None, start)
+        return z[0], y[0]
 
     def run(self) -> tuple[Array, Array]:
         """Momenta and positions (n_timesteps, n_oscillators) after each step from rest."""
@@ -97,39 +99,17 @@ def oscillators(
     x, dt = module.encoder(inputs["x"]), inputs.get("dt")
     blocks = cast(Any, module.blocks)
     for below in blocks[:block]:
-        x = below(x, dt, None)
-    unit = blocks[block].hru
-    u = blocks[block].norm(x, None)[0]
-    scale = torch.ones(len(u), dtype=u.dtype) if dt is None else dt[0]
-    make = _linear if isinstance(unit, LinearHRU) else _nonlinear
-    return make(unit, u, scale, dtype)
-
-
-def _linear(unit: LinearHRU, u: Array, scale: Array, dtype: torch.dtype) -> Oscillators:
-    stiffness, step = unit.dynamics()
-    matrix: Array = unit.B
-    if unit.complex:
-        stiffness, step = stiffness.repeat(2), step.repeat(2)
-        matrix = torch.cat([unit.B[..., 0], unit.B[..., 1]])
-    a = stiffness.to(dtype)
+        x, _ = below(x, dt=dt)
+    unit: HRU = blocks[block].hru
+    u = blocks[block].norm(x)[0]
+    drive, parameters = unit.driven(u)
+    quiet, _ = unit.driven(torch.zeros_like(u[0]))
     return Oscillators(
-        drive=(u @ matrix.T).to(dtype),
-        step=(scale[:, None] * step).to(dtype),
-        force=lambda y, drive: drive - a * y,
-        potential=lambda y, drive: a * y**2 / 2 - drive * y,
-        quiet=torch.zeros_like(a),
-    )
-
-
-def _nonlinear(unit: NonlinearHRU, u: Array, scale: Array, dtype: torch.dtype) -> Oscillators:
-    *constants, step = unit.dynamics()
-    w, c, alpha = (value.to(dtype) for value in constants)
-    return Oscillators(
-        drive=(u @ unit.B.T + unit.b).to(dtype),
-        step=(scale[:, None] * step).to(dtype),
-        force=lambda y, drive: -alpha * y - c * torch.tanh(w * y + drive),
-        potential=lambda y, drive: alpha * y**2 / 2 + c / w * log_cosh(w * y + drive),
-        quiet=unit.b.to(dtype),
+        unit.kind,
+        tuple(value.to(dtype) for value in parameters),
+        drive.to(dtype),
+        torch.ones(len(u), dtype=dtype) if dt is None else dt[0].to(dtype),
+        quiet.to(dtype),
     )
 
 
@@ -192,15 +172,12 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
         unit_time = cast(SequenceInputs, prepared(estimator).inputs).time_unit
     tables = []
     for index, block in enumerate(cast(Any, module.blocks)):
-        unit = block.hru
+        unit: HRU = block.hru
         columns: dict[str, Any] = {"block": index, "mode": np.arange(unit.state_size)}
-        if isinstance(unit, LinearHRU):
-            columns["frequency"] = _cycles(*unit.dynamics()) / unit_time
-        else:
-            w, c, alpha, step = unit.dynamics()
-            rest = alpha + c * w / torch.cosh(unit.b) ** 2
-            columns["frequency"] = _cycles(rest, step) / unit_time
-            columns["lowest_frequency"] = _cycles(alpha, step) / unit_time
+        step = unit.dynamics()[-1]
+        names = ("frequency", "lowest_frequency")
+        for name, stiffness in zip(names, unit.stiffnesses(), strict=False):
+            columns[name] = _cycles(stiffness, step) / unit_time
         columns["coupling"] = _coupling(unit)
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)

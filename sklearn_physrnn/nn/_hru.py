@@ -8,6 +8,7 @@ from torch import nn
 
 from ..kernels._check import check_values
 from ..kernels.oscillators import check_epsilon, check_sequence
+from ..kernels.oscillators.engine import Reference
 from ._check import check_names, check_sizes
 
 # d^2 a < 4 is the edge of stability. At 3.96 leapfrog magnifies an oscillation ten
@@ -82,6 +83,9 @@ class HRU(nn.Module):
 
     _unit: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     _undo: Callable[..., torch.Tensor]
+    kind: Reference  # its oscillators in plain torch
+    # Second derivatives of the potential of each mode: about rest, and far out if it differs.
+    stiffnesses: Callable[[], tuple[torch.Tensor, ...]]
     # Of `dynamics`, the potential's largest second derivative of each mode.
     _curvature: Callable[..., torch.Tensor]
     dynamics: Callable[[], tuple[torch.Tensor, ...]]
@@ -110,6 +114,14 @@ class HRU(nn.Module):
             f"{self.input_size}, {self.state_size}, gradient={self.gradient!r}, "
             f"epsilon={self.epsilon!r}"
         )
+
+    def driven(self, u: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Give the drive (..., n_oscillators) of an input u, and the oscillators' parameters.
+
+        As the functions of `kind` take them, and :func:`leapfrog`.
+        """
+        into, _, parameters = self._arguments(*self.dynamics())
+        return u @ into["b_matrix"].T + into.get("bias", 0.0), tuple(parameters.values())
 
     @property
     def n_oscillators(self) -> int:

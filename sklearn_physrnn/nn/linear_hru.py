@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ..kernels.oscillators import oscillator_unit, undo_oscillator_unit
+from ..kernels.oscillators.linear import reference
 from ._check import check_flags
 from ._hru import HRU, STABLE, bounded, unbounded, uniform
 
@@ -77,6 +78,7 @@ class LinearHRU(HRU):
     """
 
     _unit = staticmethod(oscillator_unit)
+    kind = reference
     _undo = staticmethod(undo_oscillator_unit)
 
     def __init__(
@@ -112,6 +114,10 @@ class LinearHRU(HRU):
         A rounding error of theirs would grow with time, so they are never float32.
         """
         return bounded(self.stiffness_raw, *_STIFFNESS), bounded(self.step_raw, *_STEP)
+
+    def stiffnesses(self) -> tuple[torch.Tensor]:
+        """Second derivative of the potential of each mode, which is one everywhere."""
+        return self.dynamics()[:1]
 
     def _curvature(self, stiffness, step):
         return stiffness

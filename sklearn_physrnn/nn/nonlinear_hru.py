@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from ..kernels.oscillators import nonlinear_oscillator_unit, undo_nonlinear_oscillator_unit
+from ..kernels.oscillators.nonlinear import reference
 from ._check import check_numbers
 from ._hru import HRU, STABLE, bounded, unbounded, uniform
 
@@ -93,6 +94,7 @@ class NonlinearHRU(HRU):
     """
 
     _unit = staticmethod(nonlinear_oscillator_unit)
+    kind = reference
     _undo = staticmethod(undo_nonlinear_oscillator_unit)
 
     def __init__(
@@ -131,6 +133,11 @@ class NonlinearHRU(HRU):
         alpha = (_MIN_ALPHA + softplus(self.alpha_raw.double())).expand_as(w)
         step = bounded(self.step_raw, *_STEP)
         return w, c, alpha, step / torch.sqrt(1 + step**2 * (alpha + c * w) / STABLE)
+
+    def stiffnesses(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Second derivative of the potential of each mode, about rest and far out."""
+        w, c, alpha, _ = self.dynamics()
+        return alpha + c * w / torch.cosh(self.b) ** 2, alpha
 
     def _curvature(self, w, c, alpha, step):
         return alpha + c * w

@@ -18,6 +18,18 @@ from .stored_scalers import Arrays
 from .targets import Targets
 
 
+def one_label_each(y: np.ndarray) -> np.ndarray:
+    """Check that y holds labels, in one column; give it 1-D."""
+    y = unboxed(y)
+    check_classification_targets(y)
+    if type_of_target(y).startswith("multilabel"):
+        one_hot = " Of one-hot rows give y.argmax(axis=1)." * bool((y.sum(1) == 1).all())
+        raise ValueError(
+            "y must hold one label a sample; multilabel targets are not supported." + one_hot
+        )
+    return column_or_1d(y, warn=True)
+
+
 @dataclass(frozen=True, eq=False)
 class ClassTargets(Targets):
     """One label a sample, of two classes or more; encoded as indices of the classes.
@@ -49,28 +61,19 @@ class ClassTargets(Targets):
             )
         return replace(self, classes=classes)
 
+    def checked(self, y: Any, X: Any, caller: Any) -> np.ndarray:
+        """Check y, its length, and that it holds one label a sample."""
+        return one_label_each(super().checked(y, X, caller))
+
     def learned(self, y: np.ndarray, caller: Any) -> Self:
         """Learn the classes, unless they are known."""
         if len(self.classes):
             return self
-        return self.of_classes(ordered_labels(self._column(y), "y"), caller)
-
-    @staticmethod
-    def _column(y: np.ndarray) -> np.ndarray:
-        with naming("y"):
-            y = unboxed(y)
-            check_classification_targets(y)
-            if type_of_target(y).startswith("multilabel"):
-                one_hot = " Of one-hot rows give y.argmax(axis=1)." * bool((y.sum(1) == 1).all())
-                raise ValueError(
-                    "y must hold one label a sample; multilabel targets are not supported."
-                    + one_hot
-                )
-            return column_or_1d(y, warn=True)
+        return self.of_classes(ordered_labels(y, "y"), caller)
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Turn labels into indices of the classes."""
-        y, classes = self._column(y), np.asarray(self.classes)
+        classes = np.asarray(self.classes)
         given = ordered_labels(y, "y")
         with naming("y must hold labels like the classes"):
             unknown = np.setdiff1d(given, classes)

@@ -95,7 +95,7 @@ class Prepared:
                 + (
                     " One long record is learned from with readout='sequence', its y at every "
                     "step, or cut in windows."
-                    if isinstance(X, Series)
+                    if isinstance(X, Series | Recordings)
                     else ""
                 )
             )

@@ -55,6 +55,24 @@ class Slices:
         return values
 
 
+@dataclass(frozen=True)
+class Later:
+    """What a sequence has from a step on.
+
+    Attributes
+    ----------
+    source : Source
+    first : int
+    """
+
+    source: Source
+    first: int
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Read steps `start` to `stop`, counted from the first."""
+        return self.source.read(self.first + start, self.first + stop)
+
+
 @dataclass(frozen=True, eq=False)
 class Recordings:
     """Checked sequences that are read a stretch at a time; they stand where `Series` do.
@@ -165,6 +183,21 @@ class Recordings:
             found.append(elapsed[(-start) % every :: every].copy())
         elapsed = np.concatenate(found)
         return elapsed[~np.isnan(elapsed)]
+
+    def cut(self, steps: np.ndarray) -> tuple["Recordings", "Recordings"]:
+        """Cut each after so many `steps`, of which every one must have more."""
+        return self._part(np.zeros_like(steps), steps), self._part(steps, self.lengths - steps)
+
+    def _part(self, firsts: np.ndarray, lengths: np.ndarray) -> "Recordings":
+        sources = [
+            Later(source, int(first)) for source, first in zip(self.sources, firsts, strict=True)
+        ]
+        part = replace(self, sources=tuple(sources), lengths=lengths, room=0)
+        found: list[list[Moments]] = [[] for _ in sources]
+        for row, _, steps in part.stretches():
+            found[row].append(Moments.of(steps))
+        moments = [Moments.stacked(own).joined() for own in found]
+        return replace(part, moments=Moments.stacked(moments))
 
     def digested(self) -> Iterator[np.ndarray]:
         """Give all that a checkpoint is to know again."""

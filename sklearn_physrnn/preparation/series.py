@@ -111,16 +111,7 @@ def _joined(X: Sequence[Any], n_dims: int, what: str) -> Series:
     """
     arrays: list[np.ndarray] = []
     for i, x in enumerate(X):
-        x = check_array(
-            real_numbers(as_array(x), f"X[{i}]"),
-            dtype=DTYPES,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_all_finite="allow-nan",
-            ensure_min_samples=0,
-            ensure_min_features=0,
-            input_name=f"X[{i}]",
-        )
+        x = _item(x, f"X[{i}]")
         if i == 0 and x.ndim == 1:
             n_dims = 1  # and so one channel
         if x.ndim != n_dims:
@@ -137,6 +128,26 @@ def _joined(X: Sequence[Any], n_dims: int, what: str) -> Series:
     # In C's order whatever theirs: sums of columns depend on it in their last bits.
     values = np.ascontiguousarray(np.concatenate(arrays))
     return Series(values, np.array([len(x) for x in arrays]))
+
+
+def _item(x: Any, name: str) -> np.ndarray:
+    """Check what a list has in one place, which messages name."""
+    try:
+        return check_array(
+            real_numbers(as_array(x), name),
+            dtype=DTYPES,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=0,
+            ensure_min_features=0,
+            input_name=name,
+        )
+    except (RuntimeError, TypeError, ValueError) as error:  # the first are torch's
+        if name in str(error):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from error
 
 
 def _without_padding(x: np.ndarray, i: int) -> np.ndarray:

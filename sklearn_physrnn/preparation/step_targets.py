@@ -11,8 +11,10 @@ from torch import nn
 from ..storage.format import Spec
 from ..storage.plain import Fields
 from ..training._losses import PerStep
-from .class_targets import ClassTargets, unboxed
+from .arrays import naming
+from .class_targets import ClassTargets, one_label_each
 from .number_targets import NumberTargets
+from .recordings import Recordings
 from .series import Series
 from .step_values import values_at_steps
 from .stored_scalers import Arrays
@@ -56,13 +58,13 @@ class StepTargets(Targets, Generic[_One]):
     def _present(self, y: np.ndarray) -> np.ndarray:
         """Tell where (n_samples, n_steps) encoded targets are."""
 
-    def first(self, y: Any, X: Series, caller: Any) -> tuple[Self, np.ndarray]:
+    def first(self, y: Any, X: Series | Recordings, caller: Any) -> tuple[Self, np.ndarray]:
         """Check and encode the y that is to be learned from; return targets of its kind too."""
         y = self.checked(y, X, caller)
         known = self.learned(y, caller)
         return known, known._laid_out(known.encode(y), X)
 
-    def read(self, y: Any, X: Series, caller: Any) -> np.ndarray:
+    def read(self, y: Any, X: Series | Recordings, caller: Any) -> np.ndarray:
         """Check that y is like the y that was learned from, and encode it."""
         return self._laid_out(self.encode(self.checked(y, X, caller)), X)
 
@@ -74,11 +76,11 @@ class StepTargets(Targets, Generic[_One]):
         """Turn the checked targets of steps into what the other methods take."""
         return self.step.encode(y)
 
-    def _inside(self, X: Series, n_steps: int) -> np.ndarray:
+    def _inside(self, X: Series | Recordings, n_steps: int) -> np.ndarray:
         """Tell the steps (n_samples, n_steps) that belong to their samples."""
         return np.arange(n_steps) < (X.lengths // self.every)[:, None]
 
-    def _laid_out(self, values: np.ndarray, X: Series) -> np.ndarray:
+    def _laid_out(self, values: np.ndarray, X: Series | Recordings) -> np.ndarray:
         """Give encoded targets of steps the axes (n_samples, n_steps, n_values)."""
         values = values.reshape(len(values), -1)
         n_steps = X.longest // self.every
@@ -87,8 +89,8 @@ class StepTargets(Targets, Generic[_One]):
         return y
 
     def cut(
-        self, X: Series, y: np.ndarray, fraction: float
-    ) -> tuple[tuple[Series, np.ndarray], tuple[Series, np.ndarray]]:
+        self, X: Series | Recordings, y: np.ndarray, fraction: float
+    ) -> tuple[tuple[Any, np.ndarray], tuple[Any, np.ndarray]]:
         """Cut every series in two, with its targets: what is earlier, and a `fraction` after it.
 
         Raises
@@ -138,7 +140,12 @@ class StepTargets(Targets, Generic[_One]):
         return y[present], None if weights is None else np.repeat(weights, present.sum(axis=1))
 
     def score_given(
-        self, y: Any, predictions: np.ndarray, X: Series, weights: np.ndarray | None, caller: Any
+        self,
+        y: Any,
+        predictions: np.ndarray,
+        X: Series | Recordings,
+        weights: np.ndarray | None,
+        caller: Any,
     ) -> float:
         """Score predictions over all steps that have targets."""
         y = self.checked(y, X, caller)
@@ -196,7 +203,7 @@ class StepNumbers(StepTargets[NumberTargets]):
     def _present(self, y: np.ndarray) -> np.ndarray:
         return ~np.isnan(y).any(axis=2)
 
-    def checked(self, y: Any, X: Series, caller: Any) -> np.ndarray:
+    def checked(self, y: Any, X: Series | Recordings, caller: Any) -> np.ndarray:
         """Check y, and that it is finite where the series have steps."""
         y = values_at_steps(y, X, self.every, caller, real=True, depth=(2, 3))
         bad = ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
@@ -221,7 +228,7 @@ class StepNumbers(StepTargets[NumberTargets]):
         """Build the loss, a mean over a sample's steps."""
         return PerStep(self.step.criterion())
 
-    def decode(self, outputs: np.ndarray, X: Series) -> np.ndarray:
+    def decode(self, outputs: np.ndarray, X: Series | Recordings) -> np.ndarray:
         """Turn outputs (n, n_steps, n_outputs) into predictions, NaN past a sample's end."""
         decoded = self.step.decode(outputs[self._inside(X, outputs.shape[1])])
         shape = (len(X), X.width // self.every, *decoded.shape[1:])
@@ -255,9 +262,11 @@ class StepClasses(StepTargets[ClassTargets]):
     def _of_steps(self, values: np.ndarray) -> np.ndarray:
         return values[:, 0]
 
-    def checked(self, y: Any, X: Series, caller: Any) -> np.ndarray:
+    def checked(self, y: Any, X: Series | Recordings, caller: Any) -> np.ndarray:
         """Check y, and that the series have a label at every step."""
-        return unboxed(values_at_steps(y, X, self.every, caller, real=False, depth=(2,)))
+        labels = values_at_steps(y, X, self.every, caller, real=False, depth=(2,))
+        with naming("y"):
+            return one_label_each(labels)
 
     def balanced(self, y: np.ndarray) -> Self:
         """Learn from encoded training targets what each class weighs."""
@@ -291,7 +300,7 @@ class StepClasses(StepTargets[ClassTargets]):
         """Build the cross-entropy, a mean over a sample's steps by the weights of classes."""
         return PerStep(self.step.criterion(), self.step.weights)
 
-    def decode(self, outputs: np.ndarray, X: Series) -> np.ndarray:
+    def decode(self, outputs: np.ndarray, X: Series | Recordings) -> np.ndarray:
         """Give the most probable class of each step.
 
         Past a sample's end there is NaN, -1 or an empty text, as suits the labels; None where
@@ -310,7 +319,7 @@ class StepClasses(StepTargets[ClassTargets]):
         values[inside] = labels
         return values
 
-    def probabilities(self, probabilities: np.ndarray, X: Series) -> np.ndarray:
+    def probabilities(self, probabilities: np.ndarray, X: Series | Recordings) -> np.ndarray:
         """Put NaN past a sample's end (n_samples, n_steps, n_classes)."""
         shape = (len(X), X.width // self.every, probabilities.shape[2])
         values = np.full(shape, np.nan, probabilities.dtype)

@@ -8,11 +8,12 @@ from sklearn.utils import check_array, check_consistent_length
 
 from .arrays import naming, real_numbers, unmasked
 from .containers import as_array, held_sequences
+from .recordings import Recordings
 from .series import Series
 
 
 def values_at_steps(
-    y: Any, X: Series, every: int, caller: Any, *, real: bool, depth: tuple[int, ...]
+    y: Any, X: Series | Recordings, every: int, caller: Any, *, real: bool, depth: tuple[int, ...]
 ) -> np.ndarray:
     """Give what y has at the steps of X, one sample after another.
 
@@ -22,7 +23,7 @@ def values_at_steps(
     Parameters
     ----------
     y : array-like of shape (n_samples, n_steps, ...), or a container of (n_steps, ...)
-    X : Series
+    X : Series or Recordings
     every : int
         Which steps have values: counting from one, steps `every`, 2 `every` and so on.
     caller : estimator
@@ -92,7 +93,9 @@ def _read(y: Any, name: str, real: bool) -> np.ndarray:
     )
 
 
-def _of_array(y: np.ndarray, X: Series, every: int, depth: tuple[int, ...]) -> np.ndarray:
+def _of_array(
+    y: np.ndarray, X: Series | Recordings, every: int, depth: tuple[int, ...]
+) -> np.ndarray:
     counts, width = X.lengths // every, X.width // every
     fits = y.ndim in depth and y.shape[1] >= counts.max() > 0
     if not fits or not _is_padding(y[:, width:]):

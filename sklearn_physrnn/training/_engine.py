@@ -63,6 +63,7 @@ class TrainingOptions:
     chunk_size: int | str | None = None
     undo: bool = False  # time, to find the states before pieces, instead of keeping them
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
+    refits: bool = False  # a last training has no validation data, whatever this one has
 
 
 _CURVES = ("loss_curve", "validation_loss_curve", "validation_scores", "learning_rate_curve")
@@ -176,7 +177,10 @@ def train(
     patience = options.patience if validation is not None else None
     keeper = KeepWeights(patience, options.tol, schedule)
     guests = invited(
-        options.callbacks, schedule=options.schedule, validated=validation is not None
+        options.callbacks,
+        schedule=options.schedule,
+        validated=validation is not None,
+        refits=options.refits,
     )
     callbacks = [schedule, *guests, keeper]
     if options.max_grad_norm is not None:

@@ -7,9 +7,12 @@ from skorch import callbacks as skorch
 
 # Those that ask skorch's datasets or its own losses for what there is not, and what does
 # their work here.
+_SCORES = (
+    "give fit X_val and y_val, or set early_stopping=True, and read validation_scores_ and "
+    "validation_loss_curve_ afterwards"
+)
 _OTHERWISE = {
-    "EpochScoring": "give fit X_val and y_val, or set early_stopping=True, and read "
-    "validation_scores_ and validation_loss_curve_ afterwards",
+    "EpochScoring": _SCORES,
     "BatchScoring": "loss_curve_ and validation_loss_curve_ have the mean over an epoch's batches",
     "PassthroughScoring": "loss_curve_ and validation_loss_curve_ have the mean over an epoch's "
     "batches",
@@ -17,7 +20,9 @@ _OTHERWISE = {
 }
 
 
-def invited(callbacks: Sequence[Any], *, schedule: str, validated: bool) -> list[Any]:
+def invited(
+    callbacks: Sequence[Any], *, schedule: str, validated: bool, refits: bool = False
+) -> list[Any]:
     """Check the callbacks that a user gave, as skorch takes them.
 
     Parameters
@@ -28,6 +33,8 @@ def invited(callbacks: Sequence[Any], *, schedule: str, validated: bool) -> list
         Of the learning rate.
     validated : bool
         Whether there are validation data.
+    refits : bool
+        Whether a last training, on all data, has none whatever the user does.
 
     Raises
     ------
@@ -40,6 +47,8 @@ def invited(callbacks: Sequence[Any], *, schedule: str, validated: bool) -> list
         name = type(callback).__name__
         for base, otherwise in _OTHERWISE.items():
             if isinstance(callback, getattr(skorch, base)):
+                if refits and otherwise is _SCORES:
+                    otherwise = "score forecasts afterwards, as sktime's evaluate does"
                 raise ValueError(f"callbacks: {name} does not work here: {otherwise}.")
         if isinstance(callback, skorch.LRScheduler) and schedule != "constant":
             raise ValueError(
@@ -48,12 +57,17 @@ def invited(callbacks: Sequence[Any], *, schedule: str, validated: bool) -> list
                 "out."
             )
         watched = _watched(callback)
-        if watched.startswith("valid_") and not validated:
+        if watched.startswith("valid_") and (refits or not validated):
+            way = (
+                "a forecaster's last training, on all windows, has none. Set early_stopping=True, "
+                "which finds out how long to train"
+                if refits
+                else "give fit X_val and y_val, or set early_stopping=True, which also stops in "
+                "time and restores the best weights"
+            )
             raise ValueError(
                 f"callbacks: {name} watches {watched!r}, which is known with validation data "
-                "alone: give fit X_val and y_val, or set early_stopping=True, which also stops "
-                f"in time and restores the best weights. {name} may watch 'train_loss' or "
-                "'train_loss_best' without."
+                f"alone: {way}. {name} may watch 'train_loss' or 'train_loss_best' without."
             )
     return list(callbacks)
 

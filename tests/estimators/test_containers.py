@@ -141,3 +141,22 @@ def test_a_missing_value_is_named_in_every_container(place, X):
     for form in ("frames", "nested lists", "columns of channels", "tensors"):
         with pytest.raises(ValueError, match=message):
             PETNNClassifier(**SMALL).fit(TWO_CHANNELS[form](X), LABELS)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda x: pd.DataFrame(x).assign(b=pd.Categorical(["x"] * len(x))),
+        lambda x: pd.DataFrame(x).assign(b=pd.Period("2020")),
+        lambda x: torch.tensor(x, requires_grad=True),
+        lambda x: torch.tensor(x).to_sparse(),
+        lambda x: np.ma.masked_array(x, x > 0),
+        lambda x: [[1, 2], [3]],
+        lambda x: 1.0,
+        lambda x: None,
+    ],
+)
+def test_the_one_that_is_no_sequence_is_named(spoil, X):
+    X[2] = spoil(X[2])
+    with pytest.raises((TypeError, ValueError), match=r"X\[2\]"):
+        PETNNClassifier(**SMALL).fit(X, LABELS)

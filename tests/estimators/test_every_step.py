@@ -9,10 +9,11 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
 import sklearn_physrnn
 from sklearn_physrnn import HSSMClassifier, HSSMRegressor, PETNNClassifier, PETNNRegressor
+from sklearn_physrnn.preparation import recordings
 
 LENGTHS = [10, 12, 11, 15, 12, 10, 11, 12, 10]  # one longest series
 SMALL = {"hidden_size": 4, "max_iter": 2, "random_state": 0, "device": "cpu"}
-SIZES = {"hssm": {"state_size": 4, "num_blocks": 1}, "petnn": {}}
+SIZES = {"hssm": {"state_size": 4, "num_blocks": 1, "norm": "layer"}, "petnn": {}}
 CLASSES = {
     ("hssm", "numbers"): HSSMRegressor,
     ("hssm", "labels"): HSSMClassifier,
@@ -32,10 +33,7 @@ def kind(request):
 
 
 def make(family, kind, **options):
-    every_step = {"readout": "sequence", "norm": "layer"} if family == "hssm" else {}
-    return CLASSES[family, kind](
-        **{**SMALL, **SIZES[family], **every_step, "readout": "sequence", **options}
-    )
+    return CLASSES[family, kind](**{**SMALL, **SIZES[family], "readout": "sequence", **options})
 
 
 @pytest.fixture(name="X")
@@ -231,9 +229,9 @@ def record(kind, rng, n_steps=400):
 
 def test_one_long_record_is_learned_from(family, kind, rng):
     X, y = record(kind, rng)
-    options = {"hidden_size": 16, "max_iter": 60, "learning_rate_init": 0.03, "norm": "layer"}
-    if family == "petnn":
-        del options["norm"]
+    options = {"hidden_size": 16, "max_iter": 60, "learning_rate_init": 0.03}
+    if family == "hssm":
+        options["state_size"] = 16
     model = make(family, kind, **options).fit(X[None], y[None])
     assert model.predict(X[None]).shape == (1, 400)
     dummy = (DummyRegressor() if kind == "numbers" else DummyClassifier()).fit(X, y)
@@ -256,6 +254,21 @@ def test_early_stopping_holds_out_what_is_later_in_few_records(n_records, family
     )
     assert cut.validation_loss_curve_ == given.validation_loss_curve_
     np.testing.assert_array_equal(outputs(cut, X), outputs(given, X))
+
+
+def test_a_record_in_a_file_is_cut_there(family, kind, rng, tmp_path, monkeypatch):
+    monkeypatch.setattr(recordings, "_WORTH_LEAVING", 0)
+    X, y = record(kind, rng)
+    np.save(tmp_path / "X.npy", X[None])
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    options = {"early_stopping": True, "scale_inputs": "standard", "dtype": "float64"}
+    inside = make(family, kind, **options).fit(X[None], y[None])
+    outside = make(family, kind, **options).fit(mapped, y[None])
+    assert outside.validation_loss_curve_ == pytest.approx(inside.validation_loss_curve_)
+    np.testing.assert_allclose(outputs(outside, mapped), outputs(inside, X[None]), rtol=1e-6)
+    assert outside.score(mapped, y[None]) == pytest.approx(inside.score(X[None], y[None]))
+    with pytest.raises(ValueError, match="with readout='sequence'"):
+        make(family, kind, readout="mean").fit(mapped, y[:1])
 
 
 def test_a_record_too_short_to_be_cut_is_refused(family, rng):

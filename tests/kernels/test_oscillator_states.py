@@ -5,7 +5,7 @@ import torch
 from torch.autograd import gradcheck
 
 from sklearn_physrnn.kernels.oscillators import unit
-from tests.helpers.backends import CPU, INTERPRETER, REFERENCE
+from tests.helpers.backends import CPU, INTERPRETER, REFERENCE, on_the_gpu
 from tests.helpers.oscillators import CASES, F64, KINDS, LINEAR, NONLINEAR, assert_close
 
 both_kinds = pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -60,6 +60,12 @@ def _run(function, inputs, state, piece, **options):
     return [output.detach(), last.detach(), *torch.autograd.grad(loss, wanted)]
 
 
+def _inner(kind, inputs):
+    """What undoing a unit takes of `inputs`: the maps into its oscillators, and parameters."""
+    n_maps = 2 if kind.has_bias else 1
+    return [*inputs[1 : 1 + n_maps], *inputs[3 + n_maps :]]
+
+
 def _tolerance(kind, place, gradient):
     # The reference's nonlinear echoes run apart, and bend or cancel.
     rough = kind is NONLINEAR and place.name == "reference" and gradient == "rhel"
@@ -96,6 +102,22 @@ def test_a_sequence_in_pieces_gives_what_it_gives_whole(
             options = {"backend": place.backend, "gradient": gradient, **steps}
             result = _run(function, inputs, state, piece, **options)
             assert_close(result, truth, _tolerance(kind, place, gradient))
+
+
+@on_the_gpu
+@both_gradients
+@both_kinds
+def test_pieces_on_the_gpu_and_back(kind, gradient):
+    n_steps = 300 if kind is LINEAR else 60
+    inputs, steps = kind.unit_problem(4, n_steps, 33, 16), _steps(CASES[3], n_steps)
+    state = _state(4, 33)
+    truth = _run(kind.oscillator_unit, inputs, state, n_steps, backend="cpu", **steps)
+    inputs, state = [x.cuda() for x in inputs], state.cuda()
+    steps = {name: x.cuda() for name, x in steps.items()}
+    result = _run(kind.oscillator_unit, inputs, state, 50, gradient=gradient, **steps)
+    assert_close([x.cpu() for x in result], truth, 1e-10 if kind is LINEAR else 1e-8)
+    first = kind.undo(inputs[0], *_inner(kind, inputs), result[1], **steps)
+    assert_close([first.cpu()], [state.cpu()], 1e-10)
 
 
 @both_gradients
@@ -175,15 +197,13 @@ def test_the_state_is_displacement_a_step_and_position(place, kind, small):
 def test_time_run_backwards_returns_to_the_first_state(place, kind, case, small, monkeypatch):
     monkeypatch.setattr(unit, "_CHUNK", 100)
     n_steps = 11 if place.name == "interpreted" else 37
-    u, *rest = kind.unit_problem(4, n_steps)
+    u, *rest = inputs = kind.unit_problem(4, n_steps)
     steps = {"backend": place.backend, **_steps(case, n_steps)}
     if "lengths" in case:
         u[1, PIECE:] = torch.nan  # not read
     state = _state(4, 5)
     _, last = kind.oscillator_unit(u, *rest, state, **steps)
-    n_maps = 2 if kind.has_bias else 1
-    inner = [*rest[:n_maps], *rest[n_maps + 2 :]]
-    first = kind.undo(u, *inner, last, **steps)
+    first = kind.undo(u, *_inner(kind, inputs), last, **steps)
     assert_close([first], [state], 1e-12)
     if "lengths" in case:
         assert torch.equal(first[:, 3], state[:, 3])
@@ -196,13 +216,12 @@ def test_time_run_backwards_returns_to_the_first_state(place, kind, case, small,
 )
 def test_a_long_way_back(kind, dtype, tolerance):
     # 20,000 steps: float32's rounding adds up as a random walk does.
-    u, *rest = (x.to(dtype) for x in kind.unit_problem(2, 20_000, 8, 4))
+    inputs = [x.to(dtype) for x in kind.unit_problem(2, 20_000, 8, 4)]
     if kind is NONLINEAR:
-        rest[-1] = rest[-1] * 0.05
+        inputs[-1] *= 0.05
     state = _state(2, 8).to(dtype)
-    _, last = kind.oscillator_unit(u, *rest, state)
-    n_maps = 2 if kind.has_bias else 1
-    first = kind.undo(u, *rest[:n_maps], *rest[n_maps + 2 :], last)
+    _, last = kind.oscillator_unit(*inputs, state)
+    first = kind.undo(inputs[0], *_inner(kind, inputs), last)
     assert first.dtype == dtype
     assert float((first - state).norm() / last.norm()) < tolerance
 
@@ -216,9 +235,8 @@ def test_what_undoing_allocates_does_not_grow_with_time(kind, monkeypatch):
     monkeypatch.setattr(
         unit._Chunks, "buffer", lambda *a: shapes.append(original(*a).numel()) or original(*a)
     )
-    u, *rest = kind.unit_problem(2, 4_000)
-    n_maps = 2 if kind.has_bias else 1
-    inner = [*rest[:n_maps], *rest[n_maps + 2 :]]
+    u, *_ = inputs = kind.unit_problem(2, 4_000)
+    inner = _inner(kind, inputs)
     kind.undo(u[:, :1_000].contiguous(), *inner, _state(2, 5))
     kind.undo(u, *inner, _state(2, 5))
     assert len(shapes) == 6
@@ -257,7 +275,13 @@ def test_what_is_no_state_is_refused(kind, state, error, message):
         kind.oscillator(*kind.problem(3, 4), state)
     with pytest.raises(error, match=message):
         kind.oscillator_unit(*kind.unit_problem(3, 4), state)
-    u, *rest = kind.unit_problem(3, 4)
-    n_maps = 2 if kind.has_bias else 1
+    inputs = kind.unit_problem(3, 4)
     with pytest.raises(error, match=message):
-        kind.undo(u, *rest[:n_maps], *rest[n_maps + 2 :], state)
+        kind.undo(inputs[0], *_inner(kind, inputs), state)
+
+
+@both_kinds
+def test_nothing_can_be_undone_without_a_last_state(kind):
+    inputs = kind.unit_problem(3, 4)
+    with pytest.raises(TypeError, match="the last state, got None"):
+        kind.undo(inputs[0], *_inner(kind, inputs), None)

@@ -4,7 +4,6 @@ Not part of the default suite:
 
     python tests/performance/pieces.py cost       # time and memory, whole and in pieces
     python tests/performance/pieces.py gradients  # float32 against float64, 200,000 steps
-    python tests/performance/pieces.py long       # ten million steps, and a hundredth of them
 
 Memory is anonymous memory above what the process held before, at its highest; time is the
 process's own, on one thread, so that other work on the machine does not count. Every
@@ -12,14 +11,11 @@ configuration has a process to itself.
 """
 
 import gc
-import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-import numpy as np
 import torch
 
 from sklearn_physrnn.nn import HSSM, PETNN
@@ -129,34 +125,6 @@ def gradients(name, readout):
         )
 
 
-class FromFile:
-    """Steps of one sequence in a file, mapped anew for each piece."""
-
-    def __init__(self, path, n_steps):
-        self.path, self.longest = path, n_steps
-
-    def __len__(self):
-        return 1
-
-    def take(self, start, stop):
-        x = np.memmap(self.path, np.float32, "r", 4 * start, (1, stop - start, 1))
-        return {"x": torch.from_numpy(np.array(x))}
-
-
-def long(name, n_steps, path, size, undo):
-    model = make(name)
-    steps = FromFile(path, n_steps)
-    Pieces(model, FromFile(path, 3 * size), size, undo=undo).backward(lambda o, a, b: o.sum())
-    start = time.process_time()
-    with Highest() as highest:
-        pieces = Pieces(model, steps, size, undo=undo)
-        pieces.backward(lambda outputs, start, stop: (outputs - 1).square().sum())
-    spent = time.process_time() - start
-    error = pieces.return_error
-    back = "" if error is None else f", return error {float(error):.1e}"
-    print(f"{name:9} {n_steps:9d} steps: {spent:6.1f} s {highest.mb:6.1f} MB{back}", flush=True)
-
-
 def main(what):
     def apart(*arguments):
         subprocess.run([sys.executable, __file__, what, *map(str, arguments)], check=True)
@@ -168,22 +136,10 @@ def main(what):
                     apart(name, n_steps, n_rows, size, False)
                 if name == "hssm-rhel":
                     apart(name, n_steps, n_rows, 2048, True)
-    elif what == "gradients":
+    else:
         for name in MODELS:
             for readout in ("mean", "last"):
                 apart(name, readout)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "steps")
-            noise = np.random.default_rng(0)
-            with open(path, "wb") as file:
-                for _ in range(100):
-                    noise.standard_normal(100_000, dtype=np.float32).tofile(file)
-            for name in MODELS:
-                for n_steps in (100_000, 10_000_000):
-                    apart(name, n_steps, path, 8192, False)
-                if name == "hssm-rhel":
-                    apart(name, 10_000_000, path, 8192, True)
 
 
 if __name__ == "__main__":
@@ -192,5 +148,5 @@ if __name__ == "__main__":
     if not arguments:
         main(what)
     else:
-        values = [a if a[0] in "phml/" else eval(a) for a in arguments]
-        {"cost": cost, "gradients": gradients, "long": long}[what](*values)
+        values = [a if a[0] in "phml" else eval(a) for a in arguments]
+        {"cost": cost, "gradients": gradients}[what](*values)

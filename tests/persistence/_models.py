@@ -91,6 +91,17 @@ CASES = {
     "hssm, every step": (
         small(HSSMRegressor, readout="sequence", every=2), SERIES, SERIES.sum(2)[:, 1::2]
     ),
+    "hssm, labels of every step": (
+        small(HSSMClassifier, readout="sequence", every=2, class_weight="balanced"),
+        SERIES, np.where(SERIES.sum(2)[:, 1::2] > 0, "up", "down"),
+    ),
+    "petnn, every step": (
+        small(PETNNRegressor, readout="sequence", loss="quantile", quantile=[0.2, 0.8]),
+        SERIES, SERIES[:, :, :2],
+    ),
+    "petnn, labels of every step": (
+        small(PETNNClassifier, readout="sequence", num_layers=2), SERIES, SERIES[:, :, 0] > 0
+    ),
     "hssm, time": (small(HSSMClassifier, time_channel=-3), STAMPED, TEXT),
     "hssm, ragged": (small(HSSMClassifier, dtype="float64"), RAGGED, np.arange(24) % 3),
 }  # fmt: skip

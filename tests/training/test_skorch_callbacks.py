@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import skorch.callbacks
 import torch
@@ -33,6 +34,7 @@ from skorch.callbacks import (
 )
 
 from sklearn_physrnn import DynPMNNClassifier, HSSMRegressor
+from sklearn_physrnn.forecasting import PETNNForecaster
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 3))
@@ -160,6 +162,27 @@ WATCHING = [EarlyStopping(), Checkpoint(), LRScheduler("ReduceLROnPlateau", moni
 def test_what_watches_validation_is_refused_without(callback):
     with pytest.raises(ValueError, match=rf"{type(callback).__name__} watches 'valid_loss"):
         fitted(callback, validated=False)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_forecaster_refuses_at_once_what_its_last_training_lacks(early_stopping):
+    trained = []
+
+    class Look(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            trained.append(net)
+
+    options = {"max_iter": 2, "window_length": 6, "horizon": 2, "early_stopping": early_stopping}
+    y = pd.Series(RNG.normal(size=60))
+    for callback, way in (
+        (EarlyStopping(), "Set early_stopping"),
+        (EpochScoring("r2"), "evaluate"),
+    ):
+        with pytest.raises(ValueError, match=way):
+            PETNNForecaster(4, **options, callbacks=[Look(), callback]).fit(y)
+    assert not trained
+    PETNNForecaster(4, **options, callbacks=[Look(), EarlyStopping("train_loss")]).fit(y)
+    assert trained
 
 
 def test_early_stopping_works_with_validation_and_on_the_training_loss():

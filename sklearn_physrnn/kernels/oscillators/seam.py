@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TypedDict
 
 import torch
 from torch.nn.functional import linear
@@ -21,17 +21,42 @@ from .reference import leapfrog
 from .scan import ReferenceEcho, Scan, as_arrays
 from .unit import Unit, backwards, turned_round, undo
 
-Tensors = dict[str, torch.Tensor]
+Tensor = torch.Tensor
+Tensors = dict[str, Tensor]
 
 
-class Options(NamedTuple):
-    """What every function of oscillators takes besides tensors with gradients."""
+class Way(TypedDict, total=False):
+    """How to run oscillators: keywords of every function.
 
-    dt: torch.Tensor | None
-    lengths: torch.Tensor | None
+    Attributes
+    ----------
+    dt : Tensor of shape (batch, time), optional
+        Factor of the step size at every step; data, so it gets no gradient.
+    lengths : Tensor of shape (batch,), optional
+        Number of steps of each sample, which may be none. Later steps are neither read nor
+        written: the result is zero there, and so is the gradient of what drives them.
+    backend : {"cpu", "cuda", "reference"} or None
+        For tests and benchmarks; by default the tensors' device decides.
+    """
+
+    dt: Tensor | None
+    lengths: Tensor | None
+    backend: str | None
+
+
+class Options(Way, total=False):
+    """The same of what has a gradient.
+
+    Attributes
+    ----------
+    gradient : {"bptt", "rhel"}, default="bptt"
+        How the gradient is computed.
+    epsilon : float or "auto", default="auto"
+        Size of the nudge under "rhel"; what "auto" is depends on the oscillators.
+    """
+
     gradient: str
     epsilon: float | str
-    backend: str | None
 
 
 @dataclass(frozen=True)
@@ -49,77 +74,81 @@ class Oscillators:
     engine: Callable[[str], Engine]
 
     def positions(
-        self, drive: torch.Tensor, parameters: Tensors, state: torch.Tensor | None,
-        options: Options,
-    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        self, drive: Tensor, parameters: Tensors, state: Tensor | None, *,
+        dt: Tensor | None = None, lengths: Tensor | None = None, backend: str | None = None,
+        gradient: str = "bptt", epsilon: float | str = "auto",
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Positions (B, T, P) under `drive` (B, T, P), which this checks, and the last state."""
-        check_gradient(options.gradient)
-        check_sequence("drive", drive, options.dt, options.lengths)
+        check_gradient(gradient)
+        check_sequence("drive", drive, dt, lengths)
         check_parameters(drive, parameters)
         check_state(state, drive, drive.shape[2])
-        check_epsilon(options.epsilon)
+        check_epsilon(epsilon)
         (wide,) = _widened(drive)
         state = None if state is None else state.to(wide.dtype)
-        backend = choose_backend(wide, options.backend)
+        backend = choose_backend(wide, backend)
+        rest = state, dt, lengths
         if backend == "reference":
-            y, state = self._plain(wide, parameters, state, options)
+            y, state = self._plain(wide, parameters, *rest, gradient, epsilon)
         else:
-            y, state = Scan.apply(
-                self.engine(backend), _wanted(options.gradient), options.epsilon, wide, state,
-                options.dt, options.lengths, *parameters.values(),
-            )  # fmt: skip
+            way = self.engine(backend), _wanted(gradient), epsilon
+            y, state = Scan.apply(*way, wide, *rest, *parameters.values())
         return y.to(drive.dtype), state
 
     def outputs(
-        self, u: torch.Tensor, maps: Tensors, parameters: Tensors, state: torch.Tensor | None,
-        options: Options, checked: bool,
-    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        self, u: Tensor, maps: Tensors, parameters: Tensors, state: Tensor | None, *,
+        checked: bool, dt: Tensor | None = None, lengths: Tensor | None = None,
+        backend: str | None = None, gradient: str = "bptt", epsilon: float | str = "auto",
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Readout (B, T, H) of oscillators driven through `maps` by `u` (B, T, H).
 
         `maps` are b_matrix, c_matrix, skip and, if there is one, bias. `checked`: the caller
         has called :func:`.checks.check_sequence` for u, dt and lengths. The last state is the
         second result.
         """
-        check_gradient(options.gradient)
+        check_gradient(gradient)
         if not checked:
-            check_sequence("u", u, options.dt, options.lengths)
+            check_sequence("u", u, dt, lengths)
         check_unit(u, maps, parameters)
         check_state(state, u, len(maps["b_matrix"]))
-        check_epsilon(options.epsilon)
+        check_epsilon(epsilon)
         wide, *values = _widened(u, *maps.values())
         state = None if state is None else state.to(wide.dtype)
         maps = dict(zip(maps, values, strict=True))
         b_matrix, bias = maps["b_matrix"], maps.get("bias")
         c_matrix, skip = maps["c_matrix"], maps["skip"]
-        backend = choose_backend(wide, options.backend)
+        backend = choose_backend(wide, backend)
+        rest = state, dt, lengths
         if backend == "reference":
-            y, state = self._plain(linear(wide, b_matrix, bias), parameters, state, options)
+            drive = linear(wide, b_matrix, bias)
+            y, state = self._plain(drive, parameters, *rest, gradient, epsilon)
             o = torch.addcmul(y @ c_matrix.T, wide, skip)
         else:
-            o, state = Unit.apply(
-                self.engine(backend), _wanted(options.gradient), options.epsilon, wide, b_matrix,
-                bias, c_matrix, skip, state, options.dt, options.lengths, *parameters.values(),
-            )  # fmt: skip
+            way = self.engine(backend), _wanted(gradient), epsilon
+            maps_in_order = b_matrix, bias, c_matrix, skip
+            o, state = Unit.apply(*way, wide, *maps_in_order, *rest, *parameters.values())
         return o.to(u.dtype), state
 
     @torch.no_grad()
     def undone(
-        self, u: torch.Tensor, maps: Tensors, parameters: Tensors, state: torch.Tensor,
-        options: Options, checked: bool,
-    ) -> torch.Tensor:  # fmt: skip
+        self, u: Tensor, maps: Tensors, parameters: Tensors, state: Tensor, *,
+        checked: bool, dt: Tensor | None = None, lengths: Tensor | None = None,
+        backend: str | None = None,
+    ) -> Tensor:  # fmt: skip
         """The state from which inputs `u` (B, T, H) lead to `state`, both (2, B, P).
 
         `maps` are b_matrix and, if there is one, bias.
         """
         if not checked:
-            check_sequence("u", u, options.dt, options.lengths)
+            check_sequence("u", u, dt, lengths)
         check_unit(u, maps, parameters)
+        if state is None:
+            raise TypeError("state must be a torch.Tensor, the last state, got None.")
         check_state(state, u, len(maps["b_matrix"]))
         wide, state, *values = _widened(u, state, *maps.values())
         maps = dict(zip(maps, values, strict=True))
         b_matrix, bias = maps["b_matrix"], maps.get("bias")
-        dt, lengths = options.dt, options.lengths
-        backend = choose_backend(wide, options.backend)
+        backend = choose_backend(wide, backend)
         if backend != "reference":
             engine, rest = self.engine(backend), [*parameters.values()]
             return undo(engine, wide, b_matrix, bias, dt, lengths, rest, state)
@@ -128,27 +157,25 @@ class Oscillators:
         if dt is not None:
             dt = dt.flatten()[order].view_as(dt)
         drive, state = linear(wide, b_matrix, bias), turned_round(state)
-        _, state = self._plain(drive, parameters, state, options._replace(dt=dt))
+        _, state = self._plain(drive, parameters, state, dt, lengths, "bptt", "auto")
         return turned_round(state)
 
     def _plain(
-        self, drive: torch.Tensor, parameters: Tensors, state: torch.Tensor | None,
-        options: Options,
-    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        self, drive: Tensor, parameters: Tensors, state: Tensor | None, dt: Tensor | None,
+        lengths: Tensor | None, gradient: str, epsilon: float | str,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         values = [x.to(drive.dtype) for x in parameters.values()]
         step = values[-1]
         start = None if state is None else (state[0] / step, state[1])
-        dt, lengths = options.dt, options.lengths
         if lengths is not None:  # what is past them, NaN perhaps, is not read
             lengths = lengths.to(drive.device)
             past = torch.arange(drive.shape[1], device=drive.device) >= lengths[:, None]
             drive = drive.masked_fill(past[:, :, None], 0.0)
             dt = None if dt is None else dt.masked_fill(past, 1.0)
-        if options.gradient == "rhel":
+        if gradient == "rhel":
             y, *end = ReferenceEcho.apply(
-                self.reference, options.epsilon, drive, *(start or (None, None)), dt, lengths,
-                *values,
-            )  # fmt: skip
+                self.reference, epsilon, drive, *(start or (None, None)), dt, lengths, *values
+            )
         else:
             y, *end = leapfrog(self.reference, drive, values, dt, lengths, start)
         state = torch.stack([step * end[0], end[1]])
@@ -163,7 +190,7 @@ def _wanted(gradient: str) -> str | None:
     return gradient if torch.is_grad_enabled() else None
 
 
-def _widened(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def _widened(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The first tensor in float32 at least, the others in its dtype.
 
     Rounding errors grow with time; half precision would not last a hundred steps.

@@ -1,9 +1,11 @@
 """Driven linear oscillators, as callers see them."""
 
+from typing import Unpack
+
 import torch
 
 from ..engine import Engine
-from ..seam import Options, Oscillators
+from ..seam import Options, Oscillators, Way
 from . import reference
 
 
@@ -25,12 +27,7 @@ def oscillator(
     stiffness: torch.Tensor,
     step: torch.Tensor,
     state: torch.Tensor | None = None,
-    *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    gradient: str = "bptt",
-    epsilon: float | str = "auto",
-    backend: str | None = None,
+    **options: Unpack[Options],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     r"""Positions of driven harmonic oscillators, by leapfrog steps.
 
@@ -68,20 +65,11 @@ def oscillator(
     state : Tensor of shape (2, batch, modes), optional
         Where the oscillators are at first, as an earlier call returned it; at rest in the
         origin by default. Differentiable like `drive`.
-    dt : Tensor of shape (batch, time), optional
-        Factor of the step size at every step; data, so it gets no gradient.
-    lengths : Tensor of shape (batch,), optional
-        Number of steps of each sample, which may be none. Later steps are neither read nor
-        written: the result is zero there, and so is the gradient of `drive`.
-    gradient : {"bptt", "rhel"}, default="bptt"
-        How the gradient is computed.
-    epsilon : float or "auto", default="auto"
-        Size of the nudge. Any size is exact but for rounding, and compiled, where the
-        echoes run as their mean and half difference, it cancels; the reference's
-        "auto" gives each sample and mode the root mean square of its positions over the
-        norm of its loss gradient.
-    backend : {"cpu", "cuda", "reference"} or None
-        For tests and benchmarks; by default the tensors' device decides.
+    **options
+        dt, lengths, gradient, epsilon, backend: see :class:`..seam.Options`. Any `epsilon` is
+        exact but for rounding, and compiled, where the echoes run as their mean and half
+        difference, it cancels; the reference's "auto" gives each sample and mode the root mean
+        square of its positions over the norm of its loss gradient.
 
     Returns
     -------
@@ -111,8 +99,7 @@ def oscillator(
     >>> y, state = oscillator(drive, torch.ones(1), torch.ones(1), state)
     """
     parameters = {"stiffness": stiffness, "step": step}
-    options = Options(dt, lengths, gradient, epsilon, backend)
-    return _KIND.positions(drive, parameters, state, options)
+    return _KIND.positions(drive, parameters, state, **options)
 
 
 def oscillator_unit(
@@ -124,12 +111,8 @@ def oscillator_unit(
     step: torch.Tensor,
     state: torch.Tensor | None = None,
     *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    gradient: str = "bptt",
-    epsilon: float | str = "auto",
-    backend: str | None = None,
     checked: bool = False,
+    **options: Unpack[Options],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """``C y + D u`` where ``y = oscillator(B u)``, with neither drive nor y kept whole.
 
@@ -147,7 +130,7 @@ def oscillator_unit(
         C.
     skip : Tensor of shape (inputs,)
         The diagonal D.
-    stiffness, step, state, dt, lengths, gradient, epsilon, backend
+    stiffness, step, state, **options
         As in :func:`oscillator`.
     checked : bool, default=False
         The caller has passed `u`, `dt` and `lengths` to
@@ -161,8 +144,7 @@ def oscillator_unit(
     """
     maps = {"b_matrix": b_matrix, "c_matrix": c_matrix, "skip": skip}
     parameters = {"stiffness": stiffness, "step": step}
-    options = Options(dt, lengths, gradient, epsilon, backend)
-    return _KIND.outputs(u, maps, parameters, state, options, checked)
+    return _KIND.outputs(u, maps, parameters, state, checked=checked, **options)
 
 
 def undo_oscillator_unit(
@@ -172,10 +154,8 @@ def undo_oscillator_unit(
     step: torch.Tensor,
     state: torch.Tensor,
     *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    backend: str | None = None,
     checked: bool = False,
+    **way: Unpack[Way],
 ) -> torch.Tensor:
     """The state from which :func:`oscillator_unit` comes to `state` through the inputs `u`.
 
@@ -189,12 +169,14 @@ def undo_oscillator_unit(
         Input.
     b_matrix : Tensor of shape (modes, inputs)
         B.
-    stiffness, step, dt, lengths, backend
+    stiffness, step
         As in :func:`oscillator`.
     state : Tensor of shape (2, batch, modes)
         After each sample's last step.
     checked : bool, default=False
         As in :func:`oscillator_unit`.
+    **way
+        dt, lengths, backend: see :class:`..seam.Way`.
 
     Returns
     -------
@@ -202,5 +184,4 @@ def undo_oscillator_unit(
         Before each sample's first step.
     """
     parameters = {"stiffness": stiffness, "step": step}
-    options = Options(dt, lengths, "bptt", "auto", backend)
-    return _KIND.undone(u, {"b_matrix": b_matrix}, parameters, state, options, checked)
+    return _KIND.undone(u, {"b_matrix": b_matrix}, parameters, state, checked=checked, **way)

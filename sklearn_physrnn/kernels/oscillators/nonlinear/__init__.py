@@ -1,9 +1,11 @@
 """Driven nonlinear oscillators, as callers see them."""
 
+from typing import Unpack
+
 import torch
 
 from ..engine import Engine
-from ..seam import Options, Oscillators
+from ..seam import Options, Oscillators, Way
 from . import reference
 
 
@@ -27,12 +29,7 @@ def nonlinear_oscillator(
     alpha: torch.Tensor,
     step: torch.Tensor,
     state: torch.Tensor | None = None,
-    *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    gradient: str = "bptt",
-    epsilon: float | str = "auto",
-    backend: str | None = None,
+    **options: Unpack[Options],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     r"""Positions of driven nonlinear oscillators, by leapfrog steps.
 
@@ -63,14 +60,13 @@ def nonlinear_oscillator(
     step : Tensor of shape (modes,)
         Step size d, in units of time. Parameters in float64 are not rounded with a
         float32 `drive`.
-    state, dt, lengths, gradient
+    state : Tensor of shape (2, batch, modes), optional
         As in :func:`sklearn_physrnn.kernels.oscillators.oscillator`.
-    epsilon : float or "auto", default="auto"
-        Size of the nudge. "auto" gives each sample and mode 1e-8 (1e-3 in the
-        reference, whose echoes run apart and then cancel) times the root mean square
-        of its positions over the norm of its loss gradient.
-    backend : {"cpu", "cuda", "reference"} or None
-        For tests and benchmarks; by default the tensors' device decides.
+    **options
+        dt, lengths, gradient, epsilon, backend: see :class:`..seam.Options`. An `epsilon` of
+        "auto" gives each sample and mode 1e-8 (1e-3 in the reference, whose echoes run apart
+        and then cancel) times the root mean square of its positions over the norm of its loss
+        gradient.
 
     Returns
     -------
@@ -96,8 +92,7 @@ def nonlinear_oscillator(
     True
     """
     parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
-    options = Options(dt, lengths, gradient, epsilon, backend)
-    return _KIND.positions(drive, parameters, state, options)
+    return _KIND.positions(drive, parameters, state, **options)
 
 
 def nonlinear_oscillator_unit(
@@ -112,12 +107,8 @@ def nonlinear_oscillator_unit(
     step: torch.Tensor,
     state: torch.Tensor | None = None,
     *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    gradient: str = "bptt",
-    epsilon: float | str = "auto",
-    backend: str | None = None,
     checked: bool = False,
+    **options: Unpack[Options],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """``C y + D u``, ``y = nonlinear_oscillator(B u + b)``, with neither drive nor y whole.
 
@@ -137,11 +128,10 @@ def nonlinear_oscillator_unit(
         C.
     skip : Tensor of shape (inputs,)
         The diagonal D.
-    w, c, alpha, step, state, dt, lengths, gradient, epsilon, backend
+    w, c, alpha, step, state, **options
         As in :func:`nonlinear_oscillator`.
     checked : bool, default=False
-        The caller has passed `u`, `dt` and `lengths` to
-        :func:`~sklearn_physrnn.kernels.oscillators.check_sequence`: do not check them again.
+        As in :func:`sklearn_physrnn.kernels.oscillators.oscillator_unit`.
 
     Returns
     -------
@@ -151,8 +141,7 @@ def nonlinear_oscillator_unit(
     """
     maps = {"b_matrix": b_matrix, "bias": bias, "c_matrix": c_matrix, "skip": skip}
     parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
-    options = Options(dt, lengths, gradient, epsilon, backend)
-    return _KIND.outputs(u, maps, parameters, state, options, checked)
+    return _KIND.outputs(u, maps, parameters, state, checked=checked, **options)
 
 
 def undo_nonlinear_oscillator_unit(
@@ -165,10 +154,8 @@ def undo_nonlinear_oscillator_unit(
     step: torch.Tensor,
     state: torch.Tensor,
     *,
-    dt: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-    backend: str | None = None,
     checked: bool = False,
+    **way: Unpack[Way],
 ) -> torch.Tensor:
     """The state from which :func:`nonlinear_oscillator_unit` comes to `state` through `u`.
 
@@ -183,12 +170,14 @@ def undo_nonlinear_oscillator_unit(
         B.
     bias : Tensor of shape (modes,)
         b.
-    w, c, alpha, step, dt, lengths, backend
+    w, c, alpha, step
         As in :func:`nonlinear_oscillator`.
     state : Tensor of shape (2, batch, modes)
         After each sample's last step.
     checked : bool, default=False
         As in :func:`nonlinear_oscillator_unit`.
+    **way
+        dt, lengths, backend: see :class:`..seam.Way`.
 
     Returns
     -------
@@ -197,5 +186,4 @@ def undo_nonlinear_oscillator_unit(
     """
     maps = {"b_matrix": b_matrix, "bias": bias}
     parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
-    options = Options(dt, lengths, "bptt", "auto", backend)
-    return _KIND.undone(u, maps, parameters, state, options, checked)
+    return _KIND.undone(u, maps, parameters, state, checked=checked, **way)

@@ -1,0 +1,271 @@
+"""Training over records of any length in the memory of a piece: what it takes, and what it gives.
+
+memory: one epoch of an estimator's ``fit`` (one step, of one sequence) from a memory-mapped file
+of 3 channels, in pieces, whole, and whole with ``torch.utils.checkpoint`` by hand, by length;
+every row is a process of its own of one thread, its memory the largest anonymous one above that
+of the imports and of a first short fit. gradient: how far a step's gradient is from that of the
+whole sequence by back-propagation in float64 (1 - cosine). cue: noise of unit variance with a
+level of plus or minus 3 in its first percent, which a model that reads the last step must tell;
+trained by whole gradients, and by truncated ones: those of the last piece alone.
+"""
+
+import argparse
+import itertools
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from _report import Report, parser, read
+
+from sklearn_physrnn import HSSMRegressor, PETNNRegressor
+from sklearn_physrnn.nn import HSSM, PETNN
+from sklearn_physrnn.nn._recurrent import RecurrentModel
+from sklearn_physrnn.training._pieces import Pieces, StepsInMemory
+
+LENGTHS = (10**5, 10**6, 10**7)
+WHOLE = 10**6  # the longest that is walked whole
+PIECE = 4096
+MODELS = {
+    "PETNN": lambda **options: PETNNRegressor(64, **options),
+    "HSSM, rhel": lambda **options: HSSMRegressor(64, 64, 2, norm="layer", **options),
+    "HSSM, bptt": lambda **options: HSSMRegressor(
+        64, 64, 2, norm="layer", fitter="bptt", **options
+    ),
+}
+WAYS = {"pieces": PIECE, "whole": None, "checkpoint": None}
+
+
+# -- memory ----------------------------------------------------------------------------
+
+
+def anonymous():
+    """Anonymous memory of this process, in MB."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("RssAnon:")[1].split()[0]) / 1e3
+
+
+class Peak:
+    """The largest anonymous memory while the context is open."""
+
+    def __enter__(self):
+        self.before = self.most = anonymous()
+        self.open = True
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+        return self
+
+    def _watch(self):
+        while self.open:
+            self.most = max(self.most, anonymous())
+            time.sleep(0.002)
+
+    def __exit__(self, *_):
+        self.open = False
+        self.thread.join()
+
+    @property
+    def used(self):
+        """MB above what was taken before."""
+        return self.most - self.before
+
+
+def write_record(path, length):
+    """Write noise in 3 channels, a million steps at a time."""
+    rng = np.random.default_rng(0)
+    record = np.lib.format.open_memmap(path, "w+", np.float32, (1, length, 3))
+    for start in range(0, length, 10**6):
+        stop = min(start + 10**6, length)
+        record[0, start:stop] = rng.normal(size=(stop - start, 3))
+    record.flush()
+
+
+def checkpointed(module, x):
+    """Walk pieces under torch.utils.checkpoint, as one would by hand."""
+    from torch.utils.checkpoint import checkpoint
+
+    state = module.begin(len(x))
+
+    def walk(piece, position, *tensors):
+        before = state.with_tensors(tensors)._replace(position=position)
+        return module.walk(piece, before)[1].tensors
+
+    tensors = state.tensors
+    for start in range(0, x.shape[1], PIECE):
+        piece = x[:, start : start + PIECE]
+        tensors = checkpoint(walk, piece, start, *tensors, use_reentrant=False)
+    return module.conclude(state.with_tensors(tensors)._replace(position=x.shape[1]))
+
+
+def measure(name, way, length):
+    """Print this process's MB, and the seconds of one step."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        path = Path(folder) / "record.npy"
+        write_record(path, length)
+        record, y = np.load(path, mmap_mode="r"), np.array([1.0])
+        options = {"max_iter": 1, "random_state": 0, "device": "cpu", "alpha": 0.0}
+        short = np.random.default_rng(0).normal(size=(2, 600, 3)).astype(np.float32)
+        model = MODELS[name](chunk_size=300, **options).fit(short, np.arange(2.0))
+        with Peak() as peak:
+            start = time.perf_counter()
+            if way == "checkpoint":
+                x = torch.from_numpy(np.array(record))
+                checkpointed(model.module_.train(), x).sum().backward()
+            else:
+                model.set_params(chunk_size=WAYS[way], scale_inputs=way == "pieces" and "standard")
+                model.fit(record if way == "pieces" else np.array(record), y)
+            seconds = time.perf_counter() - start
+    print(peak.used, seconds)
+
+
+def memory(report, options):
+    """Report memory and time, by length, model and way."""
+    for length, name, way in itertools.product(options.lengths, MODELS, WAYS):
+        if way != "pieces" and length > WHOLE:
+            continue
+        child = [sys.executable, __file__, "--measure", name, way, str(length)]
+        answer = subprocess.run(child, check=True, capture_output=True, text=True).stdout
+        used, seconds = map(float, answer.split())
+        for metric, value in (("MB", used), ("s a step", seconds)):
+            report.add(data=f"{length:,} steps", model=f"{name}, {way}", seed=0, metric=metric,
+                       value=value, seconds=seconds)  # fmt: skip
+
+
+# -- gradient --------------------------------------------------------------------------
+
+
+def network(name):
+    """Draw a network of one output."""
+    torch.manual_seed(0)
+    if name == "PETNN":
+        return RecurrentModel(PETNN(3, 64, release="soft"), 64, 1, readout="mean")
+    gradient = name.removeprefix("HSSM, ")
+    return HSSM(3, 1, hidden_size=64, state_size=64, num_blocks=2, norm="layer", gradient=gradient)
+
+
+def flat_gradient(name, x, size):
+    """Give the gradient of an error of about one, in pieces of `size` or whole."""
+    model = network(name).to(x.dtype)
+
+    def loss(outputs, *_):
+        return (outputs - 1).square().mean()
+
+    if size is None:
+        loss(model(x)).backward()
+    else:
+        Pieces(model, StepsInMemory({"x": x}), size).backward(loss)
+    return torch.cat([p.grad.double().flatten() for p in model.parameters()])
+
+
+def gradient(report, options):
+    """Report 1 - cosine to back-propagation of the whole in float64."""
+    length = 500 if options.quick else 200_000
+    x = torch.randn(1, length, 3, dtype=torch.float64, generator=torch.manual_seed(1))
+    for name in MODELS:
+        whole = "HSSM, bptt" if name.startswith("HSSM") else name
+        truth = flat_gradient(whole, x, None)
+        size = 100 if options.quick else PIECE
+        for dtype, way in itertools.product((torch.float64, torch.float32), (None, size)):
+            start = time.perf_counter()
+            found = flat_gradient(name, x.to(dtype), way)
+            apart = 1 - torch.cosine_similarity(found, truth, dim=0)
+            how = f"{'whole' if way is None else 'pieces'}, {str(dtype).removeprefix('torch.')}"
+            report.add(data=f"{length:,} steps", model=f"{name}, {how}", seed=0,
+                       metric="1 - cosine", value=float(apart),
+                       seconds=time.perf_counter() - start)  # fmt: skip
+
+
+# -- cue -------------------------------------------------------------------------------
+
+
+def reader(name):
+    """Draw a network that reads the last step, of two outputs."""
+    torch.manual_seed(0)
+    if name == "PETNN":
+        return RecurrentModel(PETNN(1, 32, release="soft"), 32, 2, readout="last")
+    return HSSM(1, 2, hidden_size=32, state_size=32, num_blocks=2, norm="layer", readout="last")
+
+
+def cues(n, length, seed):
+    """Give noise with a level in its first percent, and the level's sign."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, length, 1)).astype(np.float32)
+    y = rng.integers(0, 2, n)
+    X[:, : length // 100] += (6 * y[:, None, None] - 3).astype(np.float32)
+    return torch.from_numpy(X), torch.from_numpy(y)
+
+
+def back_propagate(model, x, y, size, truncated):
+    """Add the gradient of a batch: the whole one, or that of the last piece alone."""
+
+    def loss(outputs, *_):
+        return torch.nn.functional.cross_entropy(outputs, y)
+
+    if not truncated:
+        Pieces(model, StepsInMemory({"x": x}), size).backward(loss)
+        return
+    state = model.begin(len(x))
+    with torch.no_grad():
+        for start in range(0, x.shape[1] - size, size):
+            _, state = model.walk(x[:, start : start + size], state)
+    _, state = model.walk(x[:, state.position :], state)
+    loss(model.conclude(state)).backward()
+
+
+def cue(report, options):
+    """Report the accuracy that whole and truncated gradients come to."""
+    n_steps, n = (3, 16) if options.quick else (options.steps, 200)
+    for length, name, truncated in itertools.product(options.cue, options.readers, (False, True)):
+        model, size = reader(name), min(PIECE, -(-length // 8))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=n_steps)
+        start = time.perf_counter()
+        for step in range(n_steps):  # new noise in every batch
+            optimizer.zero_grad()
+            back_propagate(model.train(), *cues(16, length, step), size, truncated)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+        seconds = time.perf_counter() - start
+        x, y = cues(n, length, 10**6)
+        with torch.no_grad():
+            outputs = [
+                Pieces(model.eval(), StepsInMemory({"x": part}), size).outputs()
+                for part in x.split(16)
+            ]
+        accuracy = (torch.cat(outputs).argmax(1) == y).double().mean()
+        report.add(data=f"cue, {length:,} steps", seed=0, metric="accuracy",
+                   model=f"{name}, {'truncated' if truncated else 'whole'}",
+                   value=float(accuracy), seconds=seconds)  # fmt: skip
+
+
+PARTS = {"memory": memory, "gradient": gradient, "cue": cue}
+
+
+def main(arguments=None):
+    options = parser(__doc__, seeds=1)
+    options.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
+    options.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
+    options.add_argument("--cue", type=int, nargs="*", default=(2000, 20_000))
+    options.add_argument("--readers", nargs="*", default=("PETNN", "HSSM"))
+    options.add_argument("--steps", type=int, default=300, help="of training, for the cue")
+    options.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    options = read(options, arguments)
+    if options.measure:
+        name, way, length = options.measure
+        measure(name, way, int(length))
+        return
+    if options.quick:
+        options.lengths, options.cue = (3000,), (100,)
+    report = Report("long records", options, 0)
+    for part in options.parts:
+        PARTS[part](report, options)
+
+
+if __name__ == "__main__":
+    main()
