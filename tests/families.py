@@ -111,6 +111,7 @@ FAMILIES = (
             Setting("regressor", {"vocabulary_size": 4, "embedding_dim": 2}),
             Setting("regressor", {"release": "soft"}),
             Setting("regressor", {"readout": "mean"}),
+            Setting("regressor", {"chunk_size": 2}),
             Setting("regressor", {"readout": "sequence", "every": 2}),
             Setting("classifier", {"vocabulary_size": 4, "embedding_dim": 2}),
             Setting("classifier", {"release": "hard"}),
@@ -143,6 +144,8 @@ FAMILIES = (
         own=(
             Setting("regressor", {"readout": "sequence"}),
             Setting("regressor", {"readout": "sequence", "every": 2}),
+            Setting("regressor", {"norm": "layer", "chunk_size": 2}),
+            Setting("regressor", {"norm": "layer", "chunk_size": 2, "way_back": "undone"}),
             Setting("regressor", {"dynamics": "nonlinear"}),
             Setting("classifier", {"norm": "layer"}),
             Setting("classifier", {"norm": None}),

@@ -21,6 +21,10 @@ class HSSMRegressor(_BaseRegressor):
 
     Attributes
     ----------
+    return_error_ : float
+        With `way_back` "undone", how far from rest the oscillators came back to, by the size
+        of their motion: the largest of all steps of training, zero where nothing was cut.
+        A gradient is off by about as much.
     {attributes}
 
     Examples
@@ -64,6 +68,7 @@ class HSSMRegressor(_BaseRegressor):
         alpha: float = 8.0,
         batch_size: int | str = 32,
         chunk_size: int | str | None = "auto",
+        way_back: str = "kept",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
@@ -92,6 +97,10 @@ class HSSMClassifier(_BaseClassifier):
 
     Attributes
     ----------
+    return_error_ : float
+        With `way_back` "undone", how far from rest the oscillators came back to, by the size
+        of their motion: the largest of all steps of training, zero where nothing was cut.
+        A gradient is off by about as much.
     {attributes}
 
     Examples
@@ -133,6 +142,7 @@ class HSSMClassifier(_BaseClassifier):
         alpha: float = 8.0,
         batch_size: int | str = 32,
         chunk_size: int | str | None = "auto",
+        way_back: str = "kept",
         max_iter: int = 60,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,

@@ -9,6 +9,7 @@ from ..nn import hssm
 from ..nn._segments import OscillatorCore
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
+from ..storage.format import Spec
 from .base import AT_LEAST_ONE, POSITIVE, SHARE, WALKING, Constraints, CoreSizes, Family
 
 
@@ -28,6 +29,8 @@ class HSSMFamily(Family):
         "dropout": SHARE,
         "readout": [StrOptions({"mean", "last"})],
         "time_channel": [Integral, None],
+        # Not the network's, but what is known of a fitted one follows from it.
+        "way_back": [StrOptions({"kept", "undone"})],
     }
     training = WALKING
     per_step: ClassVar[Constraints] = {
@@ -64,6 +67,10 @@ norm : {"batch", "layer"} or None
     Normalisation before each block; its statistics never see padding.
 dropout : float
     Share of activations dropped in training.
+way_back : {"kept", "undone"}
+    Where the way back through pieces of time starts each from, if `chunk_size` cuts: from
+    a state that was kept; or, with nothing kept but the last, from one that is found by
+    letting the oscillators run backwards. ``return_error_`` tells how exactly that worked.
 readout : {"mean", "last"}
     What the head sees: the mean over steps, or the last step.
 time_channel : int or None
@@ -115,6 +122,9 @@ readout : {"mean", "last", "sequence"}
             dropout=params.dropout,
             **sizes.of_data(),
         )
+
+    def attributes(self, params: Any, dtype: str) -> dict[str, Spec]:
+        return {"return_error_": ("F64", ())} if params.way_back == "undone" else {}
 
 
 def _initial_step(dynamics: str, inputs: Inputs) -> float | None:

@@ -168,6 +168,23 @@ class Walker(Protocol):
         """Give the outputs (batch, output_size) of the steps so far; not for "sequence"."""
 
 
+class WalksBack(Walker, Protocol):
+    """One whose time can be undone."""
+
+    def walk_back(
+        self,
+        x: torch.Tensor,
+        state: State,
+        *,
+        dt: torch.Tensor | None = None,
+        lengths: torch.Tensor | Packing | None = None,
+    ) -> tuple[torch.Tensor | None, State, State]:
+        """Undo a piece from the state after it, and walk through it again.
+
+        The outputs of :meth:`walk`, the state before, and again that after.
+        """
+
+
 def along_time(
     layers: Callable[..., tuple[torch.Tensor, Tensors]],
     sequences: Iterable[Sequences],

@@ -62,6 +62,7 @@ class TrainingOptions:
     callbacks: Sequence[Any] = ()
     verbose: int = 0
     chunk_size: int | str | None = None
+    undo: bool = False  # time, to find the states before pieces, instead of keeping them
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
     refits: bool = False  # a last training has no validation data, whatever this one has
 
@@ -81,6 +82,7 @@ class TrainingRecord:
     diverged_at: int | None
     interrupted: bool
     optimizer_state: dict[str, Any]
+    return_error: float | None = None  # the largest, where time was undone
 
     def to_state(self) -> dict[str, Any]:
         """Give what it is kept as, but for the optimizer's state."""
@@ -228,6 +230,7 @@ def train(
         records_batches=wants_batches(guests),
         stream_to=None if resident else device,
         piece_size=size,
+        undo=options.undo,
         repeated=repeated,
     )
     parts = module.modules() if device.type == "cpu" else ()
@@ -265,4 +268,5 @@ def train(
         diverged_at=keeper.diverged_at_,
         interrupted=net.interrupted_,
         optimizer_state={"optimizer": options.optimizer, "state": _on_cpu(net.optimizer_)},
+        return_error=max(curve("return_error"), default=0.0) if options.undo else None,
     )

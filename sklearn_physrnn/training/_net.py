@@ -34,9 +34,13 @@ class Net(NeuralNet):
         Where to copy batch after batch; None where the data are there already.
     piece_size : int or None
         Walk longer sequences in pieces of so many steps.
+    undo : bool
+        Undo time to find the states before pieces, instead of keeping them.
     repeated : Repeated or None
         Replays steps, where they can be.
     """
+
+    return_error_: torch.Tensor
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class Net(NeuralNet):
         records_batches=False,
         stream_to=None,
         piece_size=None,
+        undo=False,
         repeated=None,
         **kwargs,
     ):
@@ -59,6 +64,7 @@ class Net(NeuralNet):
         self.records_batches = records_batches
         self.stream_to = stream_to
         self.piece_size = piece_size
+        self.undo = undo
         self.repeated = repeated
 
     def get_split_datasets(self, X: Batches, y=None, **fit_params):
@@ -89,7 +95,7 @@ class Net(NeuralNet):
         steps = steps_of(inputs)
         if steps.longest <= self.piece_size:
             return None
-        return Pieces(self.module_, steps, self.piece_size, self._autocast)
+        return Pieces(self.module_, steps, self.piece_size, self._autocast, undo=self.undo)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = y_true
@@ -144,6 +150,8 @@ class Net(NeuralNet):
             inputs = {**inputs, "weights": target[1]}
         if (pieces := self._pieces(inputs)) is not None:
             loss, y_pred = pieces.backward(self._loss_of_pieces(target))
+            if pieces.return_error is not None:
+                self.return_error_ = pieces.return_error.maximum(self.return_error_)
             return {"loss": loss, "y_pred": y_pred}
         y_pred = self.infer(inputs)
         loss = self.get_loss(y_pred, target, training=True)
@@ -171,6 +179,7 @@ class Net(NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
+        self.return_error_ = torch.zeros((), dtype=torch.float64, device=self.device)
         keep_outputs = not training and self.scorer is not None
         with looking_later():
             found = self._replayed(iterator, training)
@@ -181,6 +190,8 @@ class Net(NeuralNet):
         best = all(loss < epoch[key] for epoch in self.history[:-1])
         self.history.record(key, loss)
         self.history.record(f"{key}_best", best)
+        if training and self.undo:
+            self.history.record("return_error", float(self.return_error_))
         if keep_outputs:
             self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))
 
@@ -213,6 +224,7 @@ class Net(NeuralNet):
         if not self.initialized_:
             self.initialize()
         self.interrupted_ = False
+        self.return_error_: torch.Tensor = torch.zeros((), dtype=torch.float64, device=self.device)
         self._hooks: dict[str, list[Callable[..., None]]] = {}
         self.notify("on_train_begin", X=X, y=y)
         try:

@@ -4,17 +4,21 @@ A step walks forward without autograd and keeps the state before each piece, a f
 From the last piece to the first it then walks each again, with autograd, and hands the
 gradient with respect to the state on to the piece before. What it costs is a second walk
 forward; what it gains besides memory is that a piece stays in the processor's caches.
+
+Where time can be undone, nothing need be kept but the last state: the state before a piece
+comes of the one after it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, cast
 
 import torch
 from torch import nn
 
+from ..nn._hru import return_error
 from ..nn._packing import Packing, sent
-from ..nn._walk import State, Walker
+from ..nn._walk import State, Walker, WalksBack
 
 # "auto": what a step holds of a batch, in numbers of the network's width, above which it is
 # walked in pieces, and what it then holds of a piece.
@@ -184,6 +188,14 @@ class Pieces:
         Steps of a piece.
     autocast : callable or None
         Makes the context to compute in.
+    undo : bool
+        Undo time to find the states before pieces, instead of keeping them.
+
+    Attributes
+    ----------
+    return_error : Tensor of shape () or None
+        Of the last :meth:`backward` that undid time, how far from the first state it came
+        out, by the size of the motion; of the sample and layer with the largest.
     """
 
     def __init__(
@@ -192,11 +204,16 @@ class Pieces:
         steps: Steps,
         size: int,
         autocast: Callable[[], AbstractContextManager[Any]] | None = None,
+        *,
+        undo: bool = False,
     ) -> None:
         self._walker = cast(Walker, module)
         self._steps = steps
         self._starts = range(0, steps.longest, size)
         self._autocast = autocast or nullcontext
+        self._undo = undo
+        self._zero = torch.zeros((), device=next(module.parameters()).device)
+        self.return_error: torch.Tensor | None = None
 
     def _stop(self, start: int) -> int:
         return min(start + self._starts.step, self._steps.longest)
@@ -235,50 +252,73 @@ class Pieces:
         loss : Tensor of shape ()
         outputs : Tensor of shape (n_samples, output_size), or None with readout "sequence"
         """
-        *earlier, _ = self._starts
-        state = self._walker.begin(len(self._steps))
-        boundaries = _Boundaries(len(self._starts), state)
+        *earlier, start = self._starts
+        first = state = self._walker.begin(len(self._steps))
+        kept = None if self._undo else _Boundaries(len(earlier), first)
         with torch.no_grad():
-            for number, start in enumerate(earlier):
-                boundaries.keep(number, state)
-                _, state = self._walk(start, state)
-        total = outputs = None
-        gradients: list[torch.Tensor | None] = []  # of the state after a piece
-        for number, start in reversed(list(enumerate(self._starts))):
-            if start + self._starts.step < self._steps.longest:
-                state = boundaries.before(number, start)
-            state = _leaf(state, start > 0)
-            found, after = self._walk(start, state)
-            roots: list[tuple[torch.Tensor, torch.Tensor | None]] = [
-                (x, gradient)
-                for x, gradient in zip(after.tensors, gradients, strict=False)
-                if gradient is not None
-            ]
-            if found is None and not gradients:
-                found = outputs = self._conclude(after)
-            if found is not None:
-                part = self._part(found, start, loss)
-                total = part.detach() if total is None else total + part.detach()
-                roots.append((part, None))
-            _back_propagate(roots)
+            for number, begin in enumerate(earlier):
+                if kept is not None:
+                    kept.keep(number, state)
+                _, state = self._walk(begin, state)
+        last = state
+        state = _leaf(last, differentiable=bool(earlier))
+        outputs, after = self._walk(start, state)
+        per_step = outputs is not None
+        found = self._conclude(after) if outputs is None else outputs
+        total = self._propagate(found, start, loss)
+        for number, start in reversed(list(enumerate(earlier))):
             gradients = [x.grad for x in state.tensors]
-        assert total is not None
-        return total, None if outputs is None else outputs.detach()
+            if kept is None:
+                outputs, state, after = self._walk_back(start, _leaf(state))
+            else:
+                state = _leaf(kept.before(number, start), differentiable=start > 0)
+                outputs, after = self._walk(start, state)
+            total = total + self._propagate(outputs, start, loss, after.tensors, gradients)
+        if kept is None:
+            self.return_error = _largest_return_error(state, first, last)
+        return total, None if per_step else found.detach()
 
-    def _part(self, outputs: torch.Tensor, start: int, loss: Loss) -> torch.Tensor:
-        every = self._walker.every
-        return loss(_float(outputs), start // every, self._stop(start) // every)
+    def _walk_back(self, start: int, state: State) -> tuple[torch.Tensor | None, State, State]:
+        inputs = self._steps.take(start, self._stop(start))
+        x = inputs.pop("x")
+        with self._autocast():
+            return cast(WalksBack, self._walker).walk_back(x, state, **inputs)
+
+    def _propagate(
+        self,
+        outputs: torch.Tensor | None,
+        start: int,
+        loss: Loss,
+        after: Sequence[torch.Tensor] = (),
+        gradients: Sequence[torch.Tensor | None] = (),
+    ) -> torch.Tensor:
+        """Back-propagate through a piece; give what its outputs add to the loss."""
+        roots = [
+            (x, gradient)
+            for x, gradient in zip(after, gradients, strict=True)
+            if gradient is not None and x.requires_grad
+        ]
+        tensors: list[torch.Tensor] = [x for x, _ in roots]
+        seeds: list[torch.Tensor | None] = [gradient for _, gradient in roots]
+        part = self._zero
+        if outputs is not None:
+            every = self._walker.every
+            part = loss(_float(outputs), start // every, self._stop(start) // every)
+            tensors.append(part)
+            seeds.append(None)
+        if tensors:
+            torch.autograd.backward(tensors, seeds)
+        return part.detach()
 
 
-def _leaf(state: State, differentiable: bool) -> State:
+def _leaf(state: State, differentiable: bool = True) -> State:
     return state.with_tensors([x.detach().requires_grad_(differentiable) for x in state.tensors])
 
 
-def _back_propagate(roots: list[tuple[torch.Tensor, torch.Tensor | None]]) -> None:
-    tensors = [x for x, _ in roots if x.requires_grad]
-    gradients = [gradient for x, gradient in roots if x.requires_grad]
-    if tensors:
-        torch.autograd.backward(tensors, gradients)
+def _largest_return_error(state: State, first: State, last: State) -> torch.Tensor:
+    ways = zip(state.recurrent, first.recurrent, last.recurrent, strict=True)
+    with torch.no_grad():
+        return torch.stack([return_error(*way).max() for way in ways]).max()
 
 
 def _float(x: torch.Tensor) -> torch.Tensor:

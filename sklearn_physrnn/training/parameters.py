@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -173,6 +174,7 @@ class TrainingParameters:
             callbacks=self.callbacks or (),
             verbose=int(self.verbose),
             chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
+            undo=getattr(self, "way_back", "kept") == "undone",
             cpu_if_small=self.device == "auto",
         )
 
@@ -208,3 +210,7 @@ class TrainingParameters:
             earlier = (getattr(self, name) or []) if resume else []
             setattr(self, name, None if curve is None else earlier + curve)
         self.best_loss_ = record.best_loss
+        if record.return_error is not None:
+            self.return_error_ = np.array(record.return_error)
+        elif hasattr(self, "return_error_"):
+            del self.return_error_  # of an earlier fit

@@ -37,12 +37,13 @@ class _Projections(torch.nn.Module):
     def __init__(self, unit):
         super().__init__()
         self.unit = unit
+        self.n_oscillators = unit.n_oscillators
 
     def forward(self, u, state=None, *, dt=None, lengths=None):
         unit = self.unit
         b_matrix = torch.cat([unit.B[..., 0], unit.B[..., 1]])
         c_matrix = torch.cat([unit.C[..., 0], -unit.C[..., 1]], 1)
-        return torch.addcmul(u @ b_matrix.T @ c_matrix.T, u, unit.D), None
+        return torch.addcmul(u @ b_matrix.T @ c_matrix.T, u, unit.D), state
 
 
 def make_step(configuration, variant, dynamics="linear"):

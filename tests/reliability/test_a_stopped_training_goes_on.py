@@ -9,6 +9,7 @@ from skorch.callbacks import Callback
 from sklearn_physrnn import (
     DynPMNNClassifier,
     HSSMClassifier,
+    HSSMRegressor,
     PETNNRegressor,
 )
 from tests.helpers.backends import on_the_gpu
@@ -98,6 +99,8 @@ def test_a_power_cut_in_the_write(case, stage, tmp_path, monkeypatch):
         (PETNNRegressor, {"dtype": "float64", "loss": "huber"}),
         (PETNNRegressor, {"dtype": "bfloat16", "learning_rate": "constant"}),
         (HSSMClassifier, {"class_weight": "balanced", "dynamics": "nonlinear"}),
+        (PETNNRegressor, {"chunk_size": 3, "num_layers": 2}),
+        (HSSMRegressor, {"chunk_size": 3, "norm": "layer", "way_back": "undone"}),
     ],
 )
 def test_an_interrupted_training_goes_on(cls, parameters, tmp_path):
@@ -114,7 +117,9 @@ def test_an_interrupted_training_goes_on(cls, parameters, tmp_path):
     half = stopped(estimator, fit)
     assert half.n_iter_ == 4 < whole.n_iter_
     assert len(list(tmp_path.iterdir())) == 1
-    assert_same(estimator.fit(**fit), whole, fit["X"])
+    resumed = estimator.fit(**fit)
+    assert_same(resumed, whole, fit["X"])
+    assert getattr(resumed, "return_error_", None) == getattr(whole, "return_error_", None)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_physrnn.nn import PETNN
+from sklearn_physrnn.nn import HSSM, PETNN
 from sklearn_physrnn.nn._packing import Packing
 from sklearn_physrnn.nn._recurrent import RecurrentModel
 from sklearn_physrnn.training._pieces import Pieces, StepsInMemory, piece_size
@@ -21,6 +21,12 @@ def petnn(readout="mean", dropout=0.0, num_layers=2, every=3, embedding=None):
     recurrent = PETNN(3, 8, num_layers, dropout=dropout, release="soft")
     options = {"readout": readout, "every": every, "dropout": dropout}
     return RecurrentModel(recurrent, 8, 2, embedding=embedding, **options).double()
+
+
+def hssm(**options):
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 6, "state_size": 5, "num_blocks": 2, "norm": "layer", "every": 3}
+    return HSSM(3, 2, **sizes, **options).double()
 
 
 def sequences(lengths, *, timed=False):
@@ -45,14 +51,14 @@ def weigh(outputs):
     return torch.linspace(0.3, 1, outputs.numel(), dtype=outputs.dtype).view_as(outputs)
 
 
-def in_pieces(model, inputs, size, outputs):
+def in_pieces(model, inputs, size, outputs, **options):
     torch.manual_seed(3)
     weights, per_step = weigh(outputs), model.readout == "sequence"
 
     def loss(found, start, stop):
         return (found * (weights[:, start:stop] if per_step else weights)).sum()
 
-    loss, _ = Pieces(model, StepsInMemory(inputs), size).backward(loss)
+    loss, _ = Pieces(model, StepsInMemory(inputs), size, **options).backward(loss)
     return loss, gradients(model)
 
 
@@ -83,6 +89,34 @@ def test_pieces_give_the_gradient_of_the_whole(readout, dropout, lengths):
         with torch.no_grad():
             again = Pieces(model, StepsInMemory(inputs), size).outputs()
         torch.testing.assert_close(again, outputs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("undo", [False, True], ids=["kept", "undone"])
+@pytest.mark.parametrize("fitter", ["bptt", "rhel"])
+@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+def test_pieces_of_oscillators_give_the_gradient_of_the_whole(dynamics, fitter, undo):
+    for readout, lengths, timed in (
+        ("mean", EQUAL, True),
+        ("last", UNEQUAL, False),
+        ("sequence", UNEQUAL, True),
+    ):
+        options = {"dynamics": dynamics, "readout": readout, "dropout": 0.3}
+        inputs = sequences(lengths, timed=timed)
+        outputs, loss, expected = whole(hssm(gradient="bptt", **options), inputs)
+        model = hssm(gradient=fitter, **options)
+        found_loss, found = in_pieces(model, inputs, 7, outputs, undo=undo)
+        torch.testing.assert_close(found_loss, loss, rtol=1e-12, atol=1e-12)
+        assert_same(found, expected)
+
+
+def test_the_return_error_tells_how_exactly_time_was_undone():
+    # Of one block, and whole: the units' own, of all steps but the last piece's.
+    model = HSSM(3, 2, hidden_size=6, state_size=5, num_blocks=1, norm=None)
+    inputs = {"x": torch.randn(4, 1001, 3)}
+    pieces = Pieces(model, StepsInMemory(inputs), 100, undo=True)
+    pieces.backward(lambda outputs, start, stop: outputs.sum())
+    expected = model.blocks[0].hru.return_error(model.encoder(inputs["x"][:, :1000])).max()
+    assert expected / 3 < pieces.return_error < 3 * expected
 
 
 def test_tokens_in_pieces_give_the_gradient_of_the_whole():
