@@ -174,10 +174,10 @@ def test_a_step_is_one_launch():
 def test_of_fits_in_several_threads():
     expected = _train()[1].loss_curve
     curves = []
+    networks = [_net() for _ in range(4)]  # drawn by torch's generator, which all threads share
     threads = [
-        # The networks are drawn here: torch's generator belongs to all threads.
-        threading.Thread(target=lambda net=_net(): curves.append(_train(net)[1].loss_curve))
-        for _ in range(4)
+        threading.Thread(target=lambda net=net: curves.append(_train(net)[1].loss_curve))
+        for net in networks
     ]
     for thread in threads:
         thread.start()
