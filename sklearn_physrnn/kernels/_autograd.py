@@ -27,7 +27,7 @@ def compiled_forward(function: _Function) -> _Function:
 
     @wraps(function)
     def forward(ctx, *args):
-        kind = _device_type(args)
+        ctx.device_type = kind = _device_type(args)
         if not torch.is_autocast_enabled(kind):
             return function(ctx, *args)
         with torch.autocast(kind, enabled=False):
@@ -41,7 +41,8 @@ def compiled_backward(function: _Function) -> _Function:
 
     @wraps(function)
     def backward(ctx, *grads):
-        kind = _device_type(ctx.saved_tensors)
+        # Not asked of the saved tensors: under torch.utils.checkpoint they can be had once.
+        kind = ctx.device_type
         if not torch.is_autocast_enabled(kind):
             return function(ctx, *grads)
         with torch.autocast(kind, enabled=False):
