@@ -11,7 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.sparse import issparse
 
-from .files import FilePart, part_of_file
+from .arrays import naming, real_numbers
+from .containers import as_array
+from .files import File, part_of_file
 from .moments import Moments
 from .series import DTYPES, Series
 
@@ -38,19 +40,36 @@ class Slices:
     array : object with `shape`, `dtype` and slices
     row : int or None
         Which one along the first axis; None where all of it is one sequence.
+    file : File or None
+        What it is mapped from.
     """
 
     array: Any
     row: int | None = None
+    file: File | None = None
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Read steps `start` to `stop`."""
+        """Read steps `start` to `stop`.
+
+        Raises
+        ------
+        ValueError
+            If they are not there, or are not of the shape and the kind that was announced.
+        """
+        if self.file is not None:
+            self.file.check()
         rows = self.array[start:stop] if self.row is None else self.array[self.row, start:stop]
         values = np.asarray(rows)
-        if len(values) != stop - start:
+        expected = (stop - start, *self.array.shape[1 if self.row is None else 2 :])
+        if values.ndim and len(values) != stop - start:
             raise ValueError(
-                f"X gave {len(values)} time steps where {stop - start} were asked for: it has "
-                "become shorter since it was first looked at."
+                f"An array gave {len(values)} time steps where {stop - start} were asked for: it "
+                "has become shorter since it was first looked at."
+            )
+        if values.shape != expected or values.dtype.kind != np.dtype(self.array.dtype).kind:
+            raise ValueError(
+                f"An array of the dtype {self.array.dtype} was to give steps {start} to {stop} in "
+                f"the shape {expected}, and gave {values.dtype} of shape {values.shape}."
             )
         return values
 
@@ -216,8 +235,16 @@ def left_where_they_are(X: Any) -> bool:
 def in_memory(X: Any) -> Any:
     """Give what is outside, but small, as arrays; anything else as it is."""
     if isinstance(X, list | tuple):
-        return [np.array(x) if _outside(x) else x for x in X] if any(map(_outside, X)) else X
-    return np.array(X) if _outside(X) else X
+        return [_copied(x) for x in X] if any(map(_outside, X)) else X
+    return _copied(X)
+
+
+def _copied(x: Any) -> Any:
+    if not _outside(x):
+        return x
+    if isinstance(x, np.memmap):
+        File.of(x)
+    return np.array(x)
 
 
 def _size(X: Any) -> int:
@@ -261,15 +288,17 @@ def recordings(X: Any) -> Recordings:
     if padded:
         shape = X.shape
         if len(shape) not in (2, 3) or 0 in shape:
+            one = " One record of one channel is X[None, :, None]." * (len(shape) == 1)
             raise ValueError(
                 "X must be of shape (n_samples, n_timesteps, n_channels), or (n_samples, "
                 "n_timesteps) for one channel, or a list of (n_timesteps, n_channels), "
-                f"got shape {tuple(shape)}."
+                f"got shape {tuple(shape)}.{one}"
             )
         n_channels = int(shape[2]) if len(shape) == 3 else 1
         sources = [_source(X, row) for row in range(shape[0])]
         lengths, dtypes = [int(shape[1])] * len(sources), [X.dtype]
     else:
+        X = [x if _outside(x) else _numbers_in_memory(x, f"X[{i}]") for i, x in enumerate(X)]
         n_channels = _channels_of_all(X)
         sources = [_source(x) for x in X]
         lengths, dtypes = [len(x) for x in X], [x.dtype for x in X]
@@ -293,6 +322,14 @@ def _native(dtype: Any) -> np.dtype:
     return np.dtype(dtype).newbyteorder("=")
 
 
+def _numbers_in_memory(x: Any, name: str) -> np.ndarray:
+    x = np.asarray(real_numbers(as_array(x), name))
+    if x.dtype.kind in "fiu":
+        return x
+    with naming(f"{name} must hold real numbers"):
+        return x.astype(np.float64)
+
+
 def _channels_of_all(X: Any) -> int:
     for i, x in enumerate(X):
         shape = np.shape(x)
@@ -303,17 +340,15 @@ def _channels_of_all(X: Any) -> int:
             )
         if shape[1] != np.shape(X[0])[1]:
             raise ValueError(f"X[{i}] has {shape[1]} channels, but X[0] has {np.shape(X[0])[1]}.")
-        if np.dtype(getattr(x, "dtype", object)).kind not in "fiu":
-            raise ValueError(f"X[{i}] must hold real numbers, got {getattr(x, 'dtype', type(x))}.")
     return int(np.shape(X[0])[1])
 
 
 def _source(array: Any, row: int | None = None) -> Source:
-    if isinstance(array, np.memmap):
-        part: FilePart | None = part_of_file(array if row is None else array[row])
-        if part is not None:
-            return part
-    return Slices(array, row)
+    if not isinstance(array, np.memmap):
+        return Slices(array, row)
+    file = File.of(array)
+    part = None if file is None else part_of_file(array if row is None else array[row], file)
+    return part or Slices(array, row, file)
 
 
 def _numbers(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -101,3 +101,28 @@ def test_an_infinity_in_validation_data_is_found_before_training(mapped):
     bad[2, 33, 1] = np.inf
     with pytest.raises(ValueError, match=r"X_val.*sample 2, time step 33, channel 1"):
         PETNNRegressor(**SMALL).fit(mapped(X), y, X_val=mapped(bad), y_val=y)
+
+
+def test_what_is_no_set_of_recordings_is_refused_with_what_would_be_one(mapped):
+    X, y, _ = data("float")
+    model = PETNNRegressor(**SMALL).fit(mapped(X), y)
+    for answer in (lambda bad: PETNNRegressor(**SMALL).fit(bad, y), model.predict):
+        with pytest.raises(ValueError, match=r"One record of one channel is X\[None, :, None\]"):
+            answer(mapped(X[0, :, 0]))
+        with pytest.raises(ValueError, match=r"got shape \(12, 1, 60, 3\)"):
+            answer(mapped(X[:, None]))
+        with pytest.raises(ValueError, match="X is an empty list"):
+            answer([])
+        with pytest.raises(ValueError, match=r"must hold real numbers, got <U9"):
+            answer(mapped(X.astype("U9")))
+        with pytest.raises(ValueError, match=r"X\[1\] must hold real numbers, got complex128"):
+            answer([mapped(X[0]), mapped(X[1] + 1j)])
+    with pytest.raises(ValueError, match=r"shape \(n_timesteps, n_channels\) is X\[None\]"):
+        model.predict(mapped(X[0]))
+
+
+def test_targets_farther_apart_than_series_are_long_are_refused(mapped):
+    X, _, _ = data("float")
+    model = PETNNRegressor(**{**SMALL, "chunk_size": None}, readout="sequence", every=61)
+    with pytest.raises(ValueError, match="every=61 exceeds the 60 steps of the longest series"):
+        model.fit(mapped(X), X[:, :, 0])
