@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from ..preparation.arrays import naming, ordered_labels
 from ..preparation.class_targets import ClassTargets
 from ..preparation.prepared import Prepared
-from ..preparation.step_targets import StepClasses
+from ..preparation.step_classes import StepClasses
 from ._base import _BaseEstimator
 
 

@@ -6,90 +6,25 @@ They are read a stretch of time at a time, and never copied or converted whole.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
 from .arrays import naming, real_numbers
 from .containers import as_array
-from .files import File, part_of_file
+from .files import File
 from .moments import Moments
 from .series import DTYPES, Series
+from .sources import Later, Source, source_of
 
 # Values below which a mapped file is read whole: as an array, it gives what arrays give to
 # the last bit. (joblib maps the arrays that it hands to its workers.)
 _WORTH_LEAVING = 1 << 20
 
+_NUMBERS = "fiub"  # NumPy's kinds of them
+
 _VALUES_AT_A_TIME = 1 << 18  # two megabytes in float64
-
-
-class Source(Protocol):
-    """One sequence, wherever it is."""
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Read steps `start` to `stop`, (steps, channels) or (steps,), as an array."""
-
-
-@dataclass(frozen=True)
-class Slices:
-    """A sequence of what can be sliced.
-
-    Attributes
-    ----------
-    array : object with `shape`, `dtype` and slices
-    row : int or None
-        Which one along the first axis; None where all of it is one sequence.
-    file : File or None
-        What it is mapped from.
-    """
-
-    array: Any
-    row: int | None = None
-    file: File | None = None
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Read steps `start` to `stop`.
-
-        Raises
-        ------
-        ValueError
-            If they are not there, or are not of the shape and the kind that was announced.
-        """
-        if self.file is not None:
-            self.file.check()
-        rows = self.array[start:stop] if self.row is None else self.array[self.row, start:stop]
-        values = np.asarray(rows)
-        expected = (stop - start, *self.array.shape[1 if self.row is None else 2 :])
-        if values.ndim and len(values) != stop - start:
-            raise ValueError(
-                f"An array gave {len(values)} time steps where {stop - start} were asked for: it "
-                "has become shorter since it was first looked at."
-            )
-        if values.shape != expected or values.dtype.kind != np.dtype(self.array.dtype).kind:
-            raise ValueError(
-                f"An array of the dtype {self.array.dtype} was to give steps {start} to {stop} in "
-                f"the shape {expected}, and gave {values.dtype} of shape {values.shape}."
-            )
-        return values
-
-
-@dataclass(frozen=True)
-class Later:
-    """What a sequence has from a step on.
-
-    Attributes
-    ----------
-    source : Source
-    first : int
-    """
-
-    source: Source
-    first: int
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Read steps `start` to `stop`, counted from the first."""
-        return self.source.read(self.first + start, self.first + stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,11 +160,14 @@ class Recordings:
             yield steps
 
 
-def left_where_they_are(X: Any) -> bool:
-    """Tell whether X is better read a stretch at a time than turned into an array."""
+def left_where_they_are(X: Any, kinds: str = _NUMBERS) -> bool:
+    """Tell whether X is better read a stretch at a time than turned into an array.
+
+    `kinds` are those of the dtypes that can be, as NumPy calls them.
+    """
     if isinstance(X, list | tuple):
-        return any(map(_outside, X)) and sum(map(_size, X)) > _WORTH_LEAVING
-    return _outside(X) and _size(X) > _WORTH_LEAVING
+        return any(_outside(x, kinds) for x in X) and sum(map(_size, X)) > _WORTH_LEAVING
+    return _outside(X, kinds) and _size(X) > _WORTH_LEAVING
 
 
 def in_memory(X: Any) -> Any:
@@ -252,10 +190,10 @@ def _size(X: Any) -> int:
     return int(np.prod(shape, dtype=float)) if shape is not None else np.size(X)
 
 
-def _outside(X: Any) -> bool:
+def _outside(X: Any, kinds: str = _NUMBERS) -> bool:
     """Tell a mapped file, or an array of a library that keeps it elsewhere."""
     if isinstance(X, np.ndarray):
-        return isinstance(X, np.memmap) and X.dtype.kind in "fiu"
+        return isinstance(X, np.memmap) and X.dtype.kind in kinds
     names = ("shape", "dtype", "__getitem__")
     if not all(hasattr(X, name) for name in names) or not isinstance(X.shape, tuple):
         return False
@@ -264,7 +202,7 @@ def _outside(X: Any) -> bool:
     if issparse(X) or any(hasattr(X, name) for name in inside) or hasattr(X, "device"):
         return False
     try:
-        return np.dtype(X.dtype).kind in "fiu" and len(X.shape) in (1, 2, 3)
+        return np.dtype(X.dtype).kind in kinds and len(X.shape) in (1, 2, 3)
     except TypeError:
         return False
 
@@ -295,12 +233,12 @@ def recordings(X: Any) -> Recordings:
                 f"got shape {tuple(shape)}.{one}"
             )
         n_channels = int(shape[2]) if len(shape) == 3 else 1
-        sources = [_source(X, row) for row in range(shape[0])]
+        sources = [source_of(X, row) for row in range(shape[0])]
         lengths, dtypes = [int(shape[1])] * len(sources), [X.dtype]
     else:
         X = [x if _outside(x) else _numbers_in_memory(x, f"X[{i}]") for i, x in enumerate(X)]
         n_channels = _channels_of_all(X)
-        sources = [_source(x) for x in X]
+        sources = [source_of(x) for x in X]
         lengths, dtypes = [len(x) for x in X], [x.dtype for x in X]
     dtype = np.result_type(*(t if t in DTYPES else np.float64 for t in map(_native, dtypes)))
     found = [
@@ -341,14 +279,6 @@ def _channels_of_all(X: Any) -> int:
         if shape[1] != np.shape(X[0])[1]:
             raise ValueError(f"X[{i}] has {shape[1]} channels, but X[0] has {np.shape(X[0])[1]}.")
     return int(np.shape(X[0])[1])
-
-
-def _source(array: Any, row: int | None = None) -> Source:
-    if not isinstance(array, np.memmap):
-        return Slices(array, row)
-    file = File.of(array)
-    part = None if file is None else part_of_file(array if row is None else array[row], file)
-    return part or Slices(array, row, file)
 
 
 def _numbers(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -5,6 +5,7 @@ import pytest
 
 from sklearn_physrnn import PETNNClassifier, PETNNRegressor
 from sklearn_physrnn.preparation import recordings
+from sklearn_physrnn.training import _saving
 
 SMALL = {
     "hidden_size": 5, "max_iter": 3, "batch_size": 5, "dtype": "float64", "random_state": 0,
@@ -65,7 +66,9 @@ def test_recordings_may_be_read_a_sample_at_a_time(mapped, chunk_size):
     assert model.score(mapped(X), y > 0) == expected.score(mapped(X), y > 0)
 
 
-def test_a_killed_fit_of_recordings_goes_on_where_it_was(mapped, tmp_path):
+def test_a_killed_fit_of_recordings_goes_on_where_it_was(mapped, tmp_path, monkeypatch):
+    monkeypatch.setattr(_saving, "INTERVAL", 0)
+    monkeypatch.setattr(_saving, "_SHARE", np.inf)
     X, y, _ = data("float")
     X = mapped(X)
     expected = PETNNRegressor(**SMALL).fit(X, y)
@@ -83,6 +86,7 @@ def test_a_killed_fit_of_recordings_goes_on_where_it_was(mapped, tmp_path):
     checkpoint = tmp_path / "training"
     with pytest.raises(StoppedError):
         PETNNRegressor(checkpoint=checkpoint, callbacks=[killer], **SMALL).fit(X, y)
+    assert checkpoint.exists()
     model = PETNNRegressor(checkpoint=checkpoint, **SMALL).fit(X, y)
     for name, x in expected.module_.state_dict().items():
         np.testing.assert_array_equal(model.module_.state_dict()[name], x)

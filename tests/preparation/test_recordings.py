@@ -9,13 +9,13 @@ import pytest
 from sklearn_physrnn.preparation import recordings as module
 from sklearn_physrnn.preparation.files import FilePart
 from sklearn_physrnn.preparation.recordings import (
-    Slices,
     in_memory,
     left_where_they_are,
     recordings,
     whole,
 )
 from sklearn_physrnn.preparation.scaling import Standard
+from sklearn_physrnn.preparation.sources import Slices
 
 
 class Elsewhere:
