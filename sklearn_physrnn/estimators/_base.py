@@ -23,6 +23,7 @@ from ..preparation.arrays import check_finite
 from ..preparation.prepared import Prepared, Rows, check_weights
 from ..preparation.recordings import Recordings
 from ..preparation.scaling import SCALINGS
+from ..preparation.series import Series
 from ..preparation.targets import Targets
 from ..storage.atomic import write_atomically
 from ..storage.format import pack
@@ -347,9 +348,9 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
         )
 
-    def _recorded_outputs(self, X: Recordings) -> np.ndarray:
+    def _recorded_outputs(self, X: Series | Recordings, run=recorded_outputs) -> Any:
         steps = int(X.lengths.sum())
-        return recorded_outputs(
+        return run(
             self.module_,
             partial(self._prepared.inputs.stretch, X),
             X.lengths,

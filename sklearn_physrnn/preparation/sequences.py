@@ -226,7 +226,9 @@ class SequenceInputs(Inputs):
             inputs["dt"] = self._steps_of_time(X)
         return X.laid_out(inputs)
 
-    def stretch(self, X: Recordings, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
+    def stretch(
+        self, X: Series | Recordings, row: int, start: int, stop: int
+    ) -> dict[str, np.ndarray]:
         """Scale steps `start` to `stop` of one sequence."""
         assert self.scaler is not None
         if self.time_channel is None:

@@ -1,5 +1,6 @@
 """Labels at every step of a sequence."""
 
+from collections.abc import Callable
 from typing import Any, Self, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from .class_targets import ClassTargets, one_label_each
 from .recordings import Recordings
 from .series import Series
 from .step_records import LabelRecords, records_of_steps
-from .step_targets import StepTargets
+from .step_targets import StepAnswer, StepTargets
 from .step_values import values_at_steps
 
 
@@ -116,13 +117,25 @@ class StepClasses(StepTargets[ClassTargets]):
         inside = self._inside(X, shape[1])
         if inside.all():
             return labels.reshape(shape)
-        past: Any = {"f": np.nan, "i": -1, "U": ""}.get(labels.dtype.kind)
-        if past is None or (np.asarray(self.classes) == past).any():
-            values = np.full(shape, None, dtype=object)
-        else:
-            values = np.full(shape, past, dtype=labels.dtype)
+        dtype = object if self._past is None else labels.dtype
+        values = np.full(shape, self._past, dtype=dtype)
         values[inside] = labels
         return values
+
+    @property
+    def _past(self) -> Any:
+        classes = np.asarray(self.classes)
+        past: Any = {"f": np.nan, "i": -1, "U": ""}.get(classes.dtype.kind)
+        return None if past is None or (classes == past).any() else past
+
+    def answer(self) -> StepAnswer:
+        """Say how outputs of steps become labels, where those are not had whole."""
+        classes = np.asarray(self.classes)
+        return StepAnswer(self.step.decode, (), False, self._past, classes.tolist())
+
+    def answer_of_probabilities(self, softmax: Callable[[np.ndarray], np.ndarray]) -> StepAnswer:
+        """Say how outputs of steps become probabilities."""
+        return StepAnswer(softmax, (self.step.n_outputs,), True, np.nan)
 
     def probabilities(self, probabilities: np.ndarray, X: Series | Recordings) -> np.ndarray:
         """Put NaN past a sample's end (n_samples, n_steps, n_classes)."""

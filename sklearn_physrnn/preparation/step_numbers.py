@@ -13,7 +13,7 @@ from .recordings import Recordings
 from .scaling import Standard
 from .series import Series
 from .step_records import NumberRecords, records_of_steps
-from .step_targets import StepTargets
+from .step_targets import StepAnswer, StepTargets
 from .step_values import values_at_steps
 
 _SAMPLED = 1 << 20  # targets, evenly spread, that a robust scale is learned from
@@ -102,6 +102,10 @@ class StepNumbers(StepTargets[NumberTargets]):
         values = np.full(shape, np.nan, decoded.dtype)
         values[self._inside(X, shape[1])] = decoded
         return values
+
+    def answer(self) -> StepAnswer:
+        """Say how outputs of steps become predictions, where those are not had whole."""
+        return StepAnswer(self.step.decode, self.step.prediction_shape, True, np.nan)
 
     def decode_tensor(self, outputs: torch.Tensor) -> torch.Tensor:
         """Do what `decode` does, for gradients."""

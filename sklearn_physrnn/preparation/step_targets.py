@@ -1,6 +1,7 @@
 """What targets at every step of a sequence have in common."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
@@ -15,6 +16,32 @@ from .series import Series
 from .step_records import StepRecords
 from .stored_scalers import Arrays
 from .targets import Targets
+
+
+@dataclass(frozen=True)
+class StepAnswer:
+    """What a model says of steps, one after another.
+
+    Attributes
+    ----------
+    decode : callable
+        Turns outputs (n_steps, n_outputs) into (n_steps, *shape).
+    shape : tuple of int
+        Of a step's answer.
+    numbers : bool
+        Whether it is real numbers.
+    past : object
+        What stands past a sample's end.
+    values : sequence
+        All that it can be, unless it is real numbers.
+    """
+
+    decode: Callable[[np.ndarray], np.ndarray]
+    shape: tuple[int, ...]
+    numbers: bool
+    past: Any
+    values: Sequence[Any] = ()
+
 
 _One = TypeVar("_One", NumberTargets, ClassTargets)
 
