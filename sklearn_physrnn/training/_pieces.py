@@ -22,8 +22,8 @@ from ..nn._walk import State, Walker, WalksBack
 
 # "auto": what a step holds of a batch, in numbers of the network's width, above which it is
 # walked in pieces, and what it then holds of a piece.
-_WHOLE = 2**24
-_PIECE = 2**19
+_WHOLE = 2**23
+_PIECE = 2**18
 _SHORTEST = 512  # steps of a piece: every piece has a cost of its own
 _MOST_PIECES = 4096  # each keeps a state
 

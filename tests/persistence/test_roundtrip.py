@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
@@ -52,7 +53,10 @@ def assert_same(a, b):
         assert [p.requires_grad for p in a.parameters()] == [
             p.requires_grad for p in b.parameters()
         ]
-    elif hasattr(a, "__dict__"):  # scalers and the like
+    elif is_dataclass(a):  # what follows from the fields may be worked out already, or not
+        for part in fields(a):
+            assert_same(getattr(a, part.name), getattr(b, part.name))
+    elif hasattr(a, "__dict__"):
         assert_same(vars(a), vars(b))
     else:
         assert a == b or (a != a and b != b)
