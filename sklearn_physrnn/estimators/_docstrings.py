@@ -144,8 +144,9 @@ every : int
     `every`, 2 `every` and so on. y is of shape {shapes},
     or a list of arrays, of as many values as each series has such steps. Past a shorter
     series' end y is not looked at. Where X stays in files, y may, too. One long record
-    (n_samples of 1) will do: it is one batch, and an epoch one step. Of records too few to hold one out, early stopping holds
-    out what is later in each, which then begins anew, without what came before.
+    (n_samples of 1) will do: it is one batch, and an epoch one step. Of records too few
+    to hold one out, early stopping holds out what is later in each, which then begins
+    anew, without what came before.
 """
 
 _TABLES = """
