@@ -1,10 +1,9 @@
 """Training over records of any length in the memory of a piece: what it takes, and what it gives.
 
-memory: one epoch of an estimator's ``fit`` (one step, of one sequence) from a memory-mapped file
+memory: one epoch of an estimator's ``fit`` (one step, of two sequences) from a memory-mapped file
 of 3 channels, in pieces, whole, and whole with ``torch.utils.checkpoint`` by hand, by length;
 every row is a process of its own of one thread, its memory the largest anonymous one above that
-of the imports and of a first short fit. gradient: how far a step's gradient is from that of the
-whole sequence by back-propagation in float64 (1 - cosine). cue: noise of unit variance with a
+of the imports and of a first short fit. cue: noise of unit variance with a
 level of plus or minus 3 in its first percent, which a model that reads the last step must tell;
 trained by whole gradients, and by truncated ones: those of the last piece alone.
 """
@@ -75,12 +74,12 @@ class Peak:
 
 
 def write_record(path, length):
-    """Write noise in 3 channels, a million steps at a time."""
+    """Write two samples of noise in 3 channels, a million steps at a time."""
     rng = np.random.default_rng(0)
-    record = np.lib.format.open_memmap(path, "w+", np.float32, (1, length, 3))
-    for start in range(0, length, 10**6):
-        stop = min(start + 10**6, length)
-        record[0, start:stop] = rng.normal(size=(stop - start, 3))
+    record = np.lib.format.open_memmap(path, "w+", np.float32, (2, length // 2, 3))
+    steps = record.reshape(-1, 3)
+    for start in range(0, len(steps), 10**6):
+        steps[start : start + 10**6] = rng.normal(size=steps[start : start + 10**6].shape)
     record.flush()
 
 
@@ -107,7 +106,7 @@ def measure(name, way, length):
     with tempfile.TemporaryDirectory(dir=".") as folder:
         path = Path(folder) / "record.npy"
         write_record(path, length)
-        record, y = np.load(path, mmap_mode="r"), np.array([1.0])
+        record, y = np.load(path, mmap_mode="r"), np.array([1.0, -1.0])
         options = {"max_iter": 1, "random_state": 0, "device": "cpu", "alpha": 0.0}
         short = np.random.default_rng(0).normal(size=(2, 600, 3)).astype(np.float32)
         model = MODELS[name](chunk_size=300, **options).fit(short, np.arange(2.0))
@@ -134,50 +133,6 @@ def memory(report, options):
         for metric, value in (("MB", used), ("s a step", seconds)):
             report.add(data=f"{length:,} steps", model=f"{name}, {way}", seed=0, metric=metric,
                        value=value, seconds=seconds)  # fmt: skip
-
-
-# -- gradient --------------------------------------------------------------------------
-
-
-def network(name):
-    """Draw a network of one output."""
-    torch.manual_seed(0)
-    if name == "PETNN":
-        return RecurrentModel(PETNN(3, 64, release="soft"), 64, 1, readout="mean")
-    gradient = name.removeprefix("HSSM, ")
-    return HSSM(3, 1, hidden_size=64, state_size=64, num_blocks=2, norm="layer", gradient=gradient)
-
-
-def flat_gradient(name, x, size):
-    """Give the gradient of an error of about one, in pieces of `size` or whole."""
-    model = network(name).to(x.dtype)
-
-    def loss(outputs, *_):
-        return (outputs - 1).square().mean()
-
-    if size is None:
-        loss(model(x)).backward()
-    else:
-        Pieces(model, StepsInMemory({"x": x}), size).backward(loss)
-    return torch.cat([p.grad.double().flatten() for p in model.parameters()])
-
-
-def gradient(report, options):
-    """Report 1 - cosine to back-propagation of the whole in float64."""
-    length = 500 if options.quick else 200_000
-    x = torch.randn(1, length, 3, dtype=torch.float64, generator=torch.manual_seed(1))
-    for name in MODELS:
-        whole = "HSSM, bptt" if name.startswith("HSSM") else name
-        truth = flat_gradient(whole, x, None)
-        size = 100 if options.quick else PIECE
-        for dtype, way in itertools.product((torch.float64, torch.float32), (None, size)):
-            start = time.perf_counter()
-            found = flat_gradient(name, x.to(dtype), way)
-            apart = 1 - torch.cosine_similarity(found, truth, dim=0)
-            how = f"{'whole' if way is None else 'pieces'}, {str(dtype).removeprefix('torch.')}"
-            report.add(data=f"{length:,} steps", model=f"{name}, {how}", seed=0,
-                       metric="1 - cosine", value=float(apart),
-                       seconds=time.perf_counter() - start)  # fmt: skip
 
 
 # -- cue -------------------------------------------------------------------------------
@@ -244,7 +199,7 @@ def cue(report, options):
                    value=float(accuracy), seconds=seconds)  # fmt: skip
 
 
-PARTS = {"memory": memory, "gradient": gradient, "cue": cue}
+PARTS = {"memory": memory, "cue": cue}
 
 
 def main(arguments=None):

@@ -207,6 +207,7 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             validation=None if held_out is None else self._samples(held_out),
             scorer=None if held_out is None else self._scorer(held_out),
             optimizer_state=self._optimizer_state if resume else None,
+            kernels=self.kernels_ if resume else None,
             checkpoint=checkpoint,
         )
         self._split_seed, self._prepared = seeds.split, self._prepared.settled()
@@ -346,17 +347,18 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             device=inference_device(self.device, self.module_, positions),
             batch_size=rows_at_a_time(inputs["x"], self._built_with["hidden_size"]),
             chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
+            kernels=self.kernels_,
         )
 
     def _recorded_outputs(self, X: Series | Recordings, run=recorded_outputs) -> Any:
-        steps = int(X.lengths.sum())
         return run(
             self.module_,
             partial(self._prepared.inputs.stretch, X),
             X.lengths,
             dtype=torch.float64 if X.dtype == np.float64 else torch.float32,
-            device=inference_device(self.device, self.module_, steps),
+            device=inference_device(self.device, self.module_, int(X.lengths.sum())),
             chunk_size=getattr(self, "chunk_size", None),
+            kernels=self.kernels_,
         )
 
     def _read_inputs(self, X):

@@ -121,6 +121,10 @@ validation_loss_curve_, validation_scores_ : list of float or None
     validation data after each epoch; None where nothing was validated.
 best_loss_ : float
     Lowest validation loss, or training loss where nothing was validated.
+kernels_ : dict of str to list
+    In which of several ways kernels were run on a GPU, by kernel, size and card: part of what
+    `random_state` promises, and taken up again where training goes on or the model
+    predicts. Empty on a CPU.
 """
 
 _CLASSES = """

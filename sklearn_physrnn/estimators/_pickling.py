@@ -49,6 +49,8 @@ def with_torch(estimator: Any) -> None:
         if name not in vars(estimator) and parameter.default is not parameter.empty:
             setattr(estimator, name, parameter.default)  # one that is younger than the state
     kept = getattr(estimator, "module_", None)
+    if kept is not None and not hasattr(estimator, "kernels_"):  # of an earlier version
+        estimator.kernels_ = {}
     if kept is None or isinstance(kept, nn.Module):
         return
     # Copies: arrays may be memory-mapped, and read-only.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels._ways import checked
 from ..storage import modules
 from ..storage.format import Spec
 from ..storage.plain import Fields, from_json
@@ -156,6 +157,8 @@ def _set_fitted(estimator: Any, fields: Fields) -> None:
     estimator.best_loss_ = from_json(fields.take("best_loss_", float, dict))
     if type(estimator.best_loss_) is not float:
         raise ValueError("its best loss must be a number.")
+    # Which is younger than the first files, too.
+    estimator.kernels_ = checked(fields.take("kernels", dict)) if "kernels" in fields else {}
     fields.take("curves", list)
     fields.take("optimizer", dict)
     fields.take("input_scaler", dict, type(None))

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
+from ..kernels._ways import checked
 from ..storage import modules
 from ..storage.format import spec_of
 from ..storage.plain import NotPlainError, to_json
@@ -133,6 +134,7 @@ def _fitted(estimator: Any) -> tuple[dict[str, Any], Arrays]:
         "best_loss_": to_json(float(own["best_loss_"])),
         "curves": [None if own[curve] is None else len(own[curve]) for curve in CURVES],
         "optimizer": modules.optimizer_fields(optimizer, order),
+        "kernels": checked(own["kernels_"]),
         **learned,
     }
     curves = {name: own[name] for name in CURVES if own[name] is not None}

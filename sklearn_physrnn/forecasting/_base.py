@@ -223,7 +223,9 @@ class _BaseForecaster(_Pretraining, _Prediction):
             module, windows, held_out, seed, max_epochs=max_epochs, checkpoint=checkpoint
         )
         self._keep(module, record, resume=False)
-        model = WindowModel(module, sizes, scaler, features, step, self.device)
+        model = WindowModel(
+            module, sizes, scaler, features, step, self.device, kernels=self.kernels_
+        )
         return model.measuring(history), record
 
     def _take(
@@ -263,7 +265,9 @@ class _BaseForecaster(_Pretraining, _Prediction):
         self._keep(copy.deepcopy(pretrained.module), pretrained.record, resume=False)
         scaler = self._units(history.values, sizes)
         features = pretrained.features.following(history.exogenous)
-        model = WindowModel(self.module_, sizes, scaler, features, step, self.device)
+        model = WindowModel(
+            self.module_, sizes, scaler, features, step, self.device, kernels=self.kernels_
+        )
         model = model.measuring(history)
         self._take(model, history, sizes.window_length, model)
         self._n_calibrated = len(history) - sizes.window_length
@@ -318,6 +322,6 @@ class _BaseForecaster(_Pretraining, _Prediction):
             values = model.scaler.transform(history.values)
             table = model.features.of_history(history)
             self._train_on(self._windows(values, table, starts, sizes))
-            self._model = replace(model, module=self.module_)
+            self._model = replace(model, module=self.module_, kernels=self.kernels_)
         self._history = known
         return self

@@ -99,6 +99,10 @@ validation_loss_curve_ : list of float or None
     out is trained on too; None where nothing was held out.
 best_loss_ : float
     Lowest validation loss, or training loss where nothing was validated.
+kernels_ : dict of str to list
+    In which of several ways kernels were run on a GPU, by kernel, size and card: part of what
+    `random_state` promises, and taken up again where training goes on or the model
+    forecasts. Empty on a CPU.
 pretrained_ : object
     What ``pretrain`` learned.
 """

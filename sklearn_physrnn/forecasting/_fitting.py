@@ -23,6 +23,7 @@ from ..training._windows import Windows
 from ..training.parameters import DTYPES, TrainingParameters
 from ._features import Features
 from ._intervals import QUANTILES
+from ._model import WindowModel
 from ._sizes import Sizes, choose_sizes
 from ._units import Units
 
@@ -36,6 +37,7 @@ class _WindowTraining(TrainingParameters):
     """Build a family's module and train it on windows of standardised series."""
 
     _family: ClassVar[Family]
+    _model: WindowModel
 
     get_params: Callable[..., dict[str, Any]]
 
@@ -138,6 +140,7 @@ class _WindowTraining(TrainingParameters):
         *,
         max_epochs: int | None = None,
         optimizer_state: dict[str, Any] | None = None,
+        kernels: dict[str, list[Any]] | None = None,
         checkpoint: Stage | None = None,
         **changes: Any,
     ):
@@ -160,6 +163,7 @@ class _WindowTraining(TrainingParameters):
             replace(options, max_epochs=max_epochs or options.max_epochs, refits=True, **changes),
             validation=validation,
             optimizer_state=optimizer_state,
+            kernels=kernels,
             checkpoint=checkpoint,
         )
 
@@ -174,6 +178,7 @@ class _WindowTraining(TrainingParameters):
             later_seed(self._draw_seed(), self.n_iter_),
             max_epochs=self.update_max_iter,
             optimizer_state=self._optimizer_state,
+            kernels=self._model.kernels,
             learning_rate=self.learning_rate_init * _UPDATE_RATE,
             schedule="constant",
         )

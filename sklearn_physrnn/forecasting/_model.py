@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..kernels._ways import checked
 from ..storage.index import offset_state, read_offset
-from ..storage.state import State
+from ..storage.state import Json, State
 from ..training._device import inference_device
 from ..training._inference import BATCH_VALUES, module_outputs
 from ._features import Features
@@ -41,6 +42,8 @@ class WindowModel:
         Where to compute, if it is there.
     spreads : Spreads
         Of the series' windows; see `measuring`.
+    kernels : dict or None
+        Ways to run kernels in.
     """
 
     module: Any
@@ -50,6 +53,7 @@ class WindowModel:
     step: Any
     device: str
     spreads: Spreads | None = None
+    kernels: dict[str, list[Any]] | None = None
 
     def to_state(self) -> dict[str, Any]:
         """Give what it is kept as, but for the module."""
@@ -60,6 +64,7 @@ class WindowModel:
             "scaler": self.scaler.to_state(),
             "spreads": self._spreads.to_state(),
             "step": None if self.step == 1 else offset_state(self.step),
+            "kernels": Json(checked(self.kernels or {})),
         }
 
     @classmethod
@@ -86,6 +91,8 @@ class WindowModel:
             1 if step is None else read_offset(step),
             device,
             state.part("spreads").read(lambda state: Spreads.from_state(state, n_channels)),
+            # Which are younger than the first files.
+            checked(state.take("kernels", dict)) if "kernels" in state else {},
         )
 
     @property
@@ -289,6 +296,7 @@ class WindowModel:
             dtype=torch.float64,
             device=inference_device(self.device, self.module, contexts.size),
             batch_size=max(1, BATCH_VALUES // (16 * self.sizes.length * self.n_channels)),
+            kernels=self.kernels,
         )
         # Quantiles learned one by one may cross; sorted ones are never worse.
         return np.sort(outputs, axis=3)

@@ -145,6 +145,7 @@ class _Pretraining(_WindowTraining):
             self._windows(*panel, validation, sizes) if len(validation) else None,
             seed,
             optimizer_state=None if before is None else before.record.optimizer_state,
+            kernels=None if before is None else before.record.kernels,
             checkpoint=stages["pretraining"],
         )
         if not record.interrupted:

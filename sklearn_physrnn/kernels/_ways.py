@@ -6,9 +6,9 @@ and on the card alone: either by a rule, set from measurements, or, with ``SKLEA
 in the environment, by the clock, once for a size and card. What the clock said is kept on disk,
 in ``SKLEARN_PHYSRNN_CACHE`` or the user's cache folder.
 
-What training used between two calls of :func:`now` and :func:`used` belongs to a checkpoint and
-to the fitted model; :func:`prescribe` takes it up again. All of this is for the whole process:
-back-propagation runs in threads of its own.
+A :class:`Ways` is what a fitted model keeps of this, and takes up where it goes on. Ways are noted
+in the thread that asks, as forward steps do, and taken up in the threads of back-propagation too:
+while several models are at work at once, those threads may take up the ways of any of them.
 """
 
 import json
@@ -16,7 +16,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,36 +25,95 @@ import torch
 # choose, so that the same card chooses the same everywhere.
 _CLEARLY = 0.9
 
+_MOST_NUMBERS = 16  # that name a way
+
 _Way = TypeVar("_Way", bound=NamedTuple)
 _lock = threading.Lock()
-_ticks = count(1)
-_prescribed: dict[str, list[Any]] = {}
+_active: list["Ways"] = []  # those that were entered, the latest last
 _tuned: dict[str, dict[str, list[Any]]] = {}  # by card
-_used: dict[str, tuple[int, list[Any]]] = {}
 
 
-def now() -> int:
-    """A mark in time for :func:`used`."""
-    return next(_ticks)
+def _renew_lock() -> None:
+    # A thread of the parent that held it is not in a forked child.
+    global _lock
+    _lock = threading.Lock()
 
 
-def used(since: int = 0) -> dict[str, list[Any]]:
-    """Ways that kernels were run in since a mark, by kernel, card and size; fit for JSON."""
-    with _lock:
-        return {name: list(way) for name, (tick, way) in sorted(_used.items()) if tick > since}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
-def prescribe(ways: Mapping[str, Sequence[Any]]) -> None:
-    """Run kernels as they were run, whatever rule or clock say: what :func:`used` gave."""
-    with _lock:
-        _prescribed.update({name: list(way) for name, way in ways.items()})
+class Ways:
+    """The ways that a model's kernels were run in, and are run in again while it is entered.
+
+    Parameters
+    ----------
+    known : dict of str to list, default=None
+        Ways by kernel, size and card, as `to_dict` gives them. One that the kernel does not
+        know, as of another version, is passed over.
+    """
+
+    def __init__(self, known: Mapping[str, Sequence[Any]] | None = None) -> None:
+        self._known: dict[str, list[Any]] = {}
+        self.take_up(known or {})
+
+    def take_up(self, known: Mapping[str, Sequence[Any]]) -> None:
+        """Run kernels as they were run, whatever rule or clock say."""
+        with _lock:
+            self._known.update({name: list(way) for name, way in known.items()})
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Give what was taken up or noted, by kernel, size and card; fit for JSON."""
+        with _lock:
+            return {name: list(way) for name, way in sorted(self._known.items())}
+
+    def __enter__(self) -> "Ways":
+        self._thread = threading.get_ident()
+        with _lock:
+            _active.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with _lock:
+            _active.remove(self)
+
+    def mine(self) -> bool:
+        """Tell whether this thread has entered it."""
+        return self._thread == threading.get_ident()
+
+    def get(self, name: str) -> list[Any] | None:
+        """Give the way of this name, if there is one."""
+        return self._known.get(name)
+
+    def note(self, name: str, way: Sequence[Any]) -> None:
+        """Keep a way that a kernel is run in."""
+        self._known[name] = list(way)
+
+
+def checked(ways: Any) -> dict[str, list[Any]]:
+    """Give `ways`, read from a file, if they may be what `to_dict` gave.
+
+    Raises
+    ------
+    ValueError
+        If they are not lists of numbers, texts and truth values by name.
+    """
+    sound = isinstance(ways, dict) and all(
+        type(name) is str
+        and type(way) is list
+        and len(way) <= _MOST_NUMBERS
+        and all(type(part) in (bool, int, float, str) for part in way)
+        for name, way in ways.items()
+    )
+    if not sound:
+        raise ValueError("its ways of kernels must be lists of numbers and texts by name.")
+    return dict(ways)
 
 
 def forget() -> None:
-    """Undo :func:`prescribe`, and read anew what is on disk."""
+    """Read anew what is on disk."""
     with _lock:
-        for table in (_prescribed, _tuned, _used):
-            table.clear()
+        _tuned.clear()
 
 
 def choose(
@@ -84,15 +142,23 @@ def choose(
     Returns
     -------
     NamedTuple
-        The way that was prescribed, or is clearly the fastest, or `usual`.
+        That of the :class:`Ways` which was entered last, or the clearly fastest, or `usual`.
     """
     card = _card(device)
     name = _name(kernel, size, card)
-    kept = _prescribed.get(name)
+    with _lock:
+        mine = [ways for ways in _active if ways.mine()]
+        # Threads of back-propagation have entered none.
+        kept = next(filter(None, (x.get(name) for x in reversed(mine or _active))), None)
     if kept is None and _tuning(device):
         kept = _tune(name, card, usual, others, seconds)
-    way = usual if kept is None else type(usual)(*kept)
-    _used[name] = next(_ticks), list(way)
+    way = usual
+    if kept not in (None, list(usual)):
+        # A file may say anything: what is run is one of ours.
+        way = next((other for other in others() if list(other) == kept), usual)
+    with _lock:
+        for ways in mine:
+            ways.note(name, way)
     return way
 
 

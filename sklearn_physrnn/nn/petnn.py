@@ -1,12 +1,11 @@
 """PETNN, the energy-transition recurrent layer, with nn.LSTM's manners."""
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
 
-from ..kernels._check import check_tensors, check_values
+from ..kernels._check import check_tensors
 from ..kernels.petnn import (
     INCREMENTS,
     RELEASES,
@@ -18,6 +17,7 @@ from ..kernels.petnn import (
 )
 from ._check import check_at_least_one, check_dropout, check_flags, check_names, check_numbers
 from ._dropout import Dropout, Masks
+from ._steps import check_state, checked_dt, checked_lengths
 
 # Initial values; see PETNN.reset_parameters.
 _GATE_GAIN = 0.1
@@ -28,22 +28,6 @@ _INCREMENT_MEANS = {True: (-0.5, 1.7), False: (-1.0, 0.0)}
 _MEMORY = 64.0  # steps, the longest that a hidden state remembers at the start
 _CANDIDATE_GAIN = 0.3
 _DECAY_BIAS = 1.0  # R = 0.73: T decays within a few steps
-
-
-def _check_state(state: Any, shape: tuple[int, ...]) -> None:
-    if not isinstance(state, tuple | list) or len(state) != 3:
-        raise ValueError(f"state must be three tensors of shape {shape}, got {type(state)}.")
-    check_tensors(**{f"state[{k}]": part for k, part in enumerate(state)})
-    if any(part is None or part.shape != shape for part in state):
-        shapes = [tuple(getattr(part, "shape", ())) for part in state]
-        raise ValueError(f"state must be three tensors of shape {shape}, got {shapes}.")
-
-
-def _integers(lengths: Any) -> torch.Tensor:
-    try:
-        return torch.as_tensor(lengths)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"lengths must be a tensor of integers, got {lengths!r}.") from error
 
 
 class PETNN(nn.Module):
@@ -361,42 +345,14 @@ class PETNN(nn.Module):
         if state is None:
             state = self.rest(n_batch)
         else:
-            _check_state(state, shape)
+            check_state(state, shape)
+        over = None
         if lengths is not None:
-            if not isinstance(lengths, torch.Tensor):
-                lengths = _integers(lengths)
-            elif lengths.is_meta or lengths.layout != torch.strided:
-                raise ValueError("lengths must be a dense tensor that holds data.")
-            lengths = lengths.to(x.device)
-            wrong = lengths.is_floating_point() or lengths.is_complex()
-            if lengths.shape != (n_batch,) or wrong or lengths.dtype == torch.bool:
-                raise ValueError(
-                    f"lengths must be integers of shape ({n_batch},), got "
-                    f"{lengths.dtype} of shape {tuple(lengths.shape)}."
-                )
-            lengths = lengths.to(torch.int64)
-            if n_batch:
-                check_values(
-                    ((lengths >= 0) & (lengths <= n_steps)).all(),
-                    lambda: ValueError(
-                        f"lengths must be between 0 and {n_steps}, the number of steps, got "
-                        f"{lengths.min()} to {lengths.max()}."
-                    ),
-                )
+            lengths = checked_lengths(lengths, n_batch, n_steps, x.device)
             over = torch.arange(n_steps, device=x.device) >= lengths[:, None]
             x = x.masked_fill(over[..., None], 0)
         if dt is not None:
-            if dt.shape != (n_batch, n_steps):
-                raise ValueError(
-                    f"dt must have shape {(n_batch, n_steps)}, got {tuple(dt.shape)}."
-                )
-            dt = dt.to(weight.dtype)
-            if lengths is not None:
-                dt = dt.masked_fill(over, 1)
-            check_values(
-                ((dt >= 0) & (dt < math.inf)).all(),
-                lambda: ValueError("dt must not be negative, infinite or NaN."),
-            )
+            dt = checked_dt(dt, (n_batch, n_steps), weight.dtype, over)
         return x, state, dt, lengths
 
     def extra_repr(self) -> str:

@@ -47,7 +47,7 @@ _KNOWN = {
     *("_config_dynamic", "_pretrained_attrs", "pretrained_", "module_", "_optimizer_state"),
     *("_model", "_scores", "_n_calibrated", "_history", "window_length_", "horizon_"),
     *CURVES,
-    *("n_iter_", "best_loss_"),
+    *("n_iter_", "best_loss_", "kernels_"),
 }
 
 
@@ -284,6 +284,7 @@ def _learn(forecaster: Any, state: State) -> bool:
     if len(forecaster._y_metadata.get("feature_names", ())) != n_channels:
         raise ValueError("it must name each channel.")
     forecaster._model, forecaster._history, forecaster.module_ = model, history, model.module
+    forecaster.kernels_ = dict(model.kernels or {})
     forecaster._n_calibrated = state.integer("n_calibrated", 0)
     forecaster.best_loss_ = state.plain("best_loss", float)
     state.part("curves").read(partial(_take_curves, forecaster))

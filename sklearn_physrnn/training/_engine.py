@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..kernels._ways import Ways, checked
 from ..nn._dropout import Dropout
 from ..storage.checkpoint import Checkpoint
 from ..storage.stages import Stage
-from ..storage.state import State
+from ..storage.state import Json, State
 from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
 from ._capture import Repeated
 from ._data import Batches
@@ -83,6 +84,7 @@ class TrainingRecord:
     interrupted: bool
     optimizer_state: dict[str, Any]
     return_error: float | None = None  # the largest, where time was undone
+    kernels: dict[str, list[Any]] | None = None  # ways that they were run in
 
     def to_state(self) -> dict[str, Any]:
         """Give what it is kept as, but for the optimizer's state."""
@@ -92,6 +94,7 @@ class TrainingRecord:
             "best_loss": float(self.best_loss),
             "diverged_at": None if self.diverged_at is None else int(self.diverged_at),
             "interrupted": bool(self.interrupted),
+            "kernels": Json(checked(self.kernels or {})),
         }
 
     @classmethod
@@ -106,6 +109,8 @@ class TrainingRecord:
             diverged_at=state.take("diverged_at", int, type(None)),
             interrupted=state.take("interrupted", bool),
             optimizer_state=optimizer_state,
+            # Which is younger than the first files.
+            kernels=checked(state.take("kernels", dict)) if "kernels" in state else {},
         )
 
 
@@ -126,6 +131,7 @@ def train(
     validation: Batches | None = None,
     scorer: Callable[[torch.Tensor], float] | None = None,
     optimizer_state: dict[str, Any] | None = None,
+    kernels: Mapping[str, Sequence[Any]] | None = None,
     checkpoint: Checkpoint | Stage | None = None,
 ) -> TrainingRecord:
     """Train `module` in place and leave it on the CPU, in evaluation mode.
@@ -146,6 +152,8 @@ def train(
     optimizer_state : dict or None
         ``TrainingRecord.optimizer_state`` of an earlier training of this module, to
         continue from; unused where it is of another optimizer.
+    kernels : dict or None
+        ``TrainingRecord.kernels`` of an earlier training: kernels are run in the same ways.
     checkpoint : Checkpoint, Stage or None
         Where to save the training from time to time, and what it goes on from. The
         caller removes it when all is done.
@@ -195,12 +203,14 @@ def train(
         callbacks.insert(-1, Progress(every=1 if options.verbose > 1 else 10))
     batch_generator = torch.Generator().manual_seed(options.seed)
     dropout_generator = torch.Generator(device).manual_seed(options.seed)
+    ways = Ways(kernels)
     if checkpoint is not None:
         saving = SaveTraining(
             checkpoint,
             schedule=schedule,
             keeper=keeper,
             generators={"batches": batch_generator, "dropout": dropout_generator},
+            ways=ways,
             verbose=options.verbose,
         )
         callbacks.append(saving)
@@ -235,7 +245,7 @@ def train(
     )
     parts = module.modules() if device.type == "cpu" else ()
     to_kernels = any(getattr(part, "kernel_takes_most", False) for part in parts)
-    with preserved_global_state(), sensible_threads(work, to_kernels=to_kernels):
+    with preserved_global_state(), sensible_threads(work, to_kernels=to_kernels), ways:
         for dropout in dropouts:
             dropout.generator = dropout_generator
         try:
@@ -269,4 +279,5 @@ def train(
         interrupted=net.interrupted_,
         optimizer_state={"optimizer": options.optimizer, "state": _on_cpu(net.optimizer_)},
         return_error=max(curve("return_error"), default=0.0) if options.undo else None,
+        kernels=ways.to_dict(),
     )

@@ -4,13 +4,14 @@ import copy
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..kernels._ways import Ways
 from ._data import run_module, steps_per_sample, take_packed
 from ._device import cpu_by_default, with_index
 from ._pieces import A_STEP, BATCH_VALUES, Pieces, StepsInMemory, prediction_size
@@ -100,6 +101,7 @@ def module_outputs(
     device: torch.device,
     batch_size: int,
     chunk_size: int | str | None = None,
+    kernels: Mapping[str, Sequence[Any]] | None = None,
 ) -> np.ndarray:
     """Run `module` over `inputs`, a batch at a time.
 
@@ -118,6 +120,8 @@ def module_outputs(
     chunk_size : int, "auto" or None
         Walk longer sequences in pieces of so many steps; "auto", in as many as also bound
         the memory that a single one takes.
+    kernels : dict or None
+        Ways to run kernels in, as the training's record has them.
 
     Returns
     -------
@@ -125,7 +129,7 @@ def module_outputs(
         In the order of the inputs. Outputs of every step are zero past the last.
     """
     device = with_index(device)  # the copy stays where it is made
-    with one_thread_in_a_fork(), cpu_by_default():
+    with one_thread_in_a_fork(), cpu_by_default(), Ways(kernels):
         tensors = {name: torch.as_tensor(x) for name, x in inputs.items()}
         module = _cast(module, dtype, device)
         with torch.inference_mode():
@@ -160,19 +164,20 @@ def recorded_outputs(
     dtype: torch.dtype,
     device: torch.device,
     chunk_size: int | str | None = None,
+    kernels: Mapping[str, Sequence[Any]] | None = None,
 ) -> np.ndarray:
     """Do what `module_outputs` does, of sequences that are read piece by piece.
 
     Parameters
     ----------
-    module, dtype, device, chunk_size
-        As there; here None, too, walks in pieces where the module can.
+    module, dtype, device, chunk_size, kernels
+        As there; here a `chunk_size` of None, too, walks in pieces where the module can.
     read : callable
         See :class:`~sklearn_physrnn.training._recorded.Recorded`.
     lengths : ndarray of shape (n_samples,)
     """
     device = with_index(device)
-    with one_thread_in_a_fork(), cpu_by_default(), torch.inference_mode():
+    with one_thread_in_a_fork(), cpu_by_default(), Ways(kernels), torch.inference_mode():
         module = _cast(module, dtype, device)
         outputs = None
         for rows, pieces in _walks(module, read, lengths, dtype, device, chunk_size):
@@ -197,6 +202,7 @@ def write_outputs(
     dtype: torch.dtype,
     device: torch.device,
     chunk_size: int | str | None = None,
+    kernels: Mapping[str, Sequence[Any]] | None = None,
 ) -> None:
     """Do what `recorded_outputs` does for outputs of every step, which are not kept.
 
@@ -205,11 +211,11 @@ def write_outputs(
     write : callable
         ``write(rows, start, outputs)`` is given the numbers of some samples, and their
         outputs (n_rows, n_outputs, output_size) from the one with the number `start` on.
-    module, read, lengths, dtype, device, chunk_size
+    module, read, lengths, dtype, device, chunk_size, kernels
         As there.
     """
     device = with_index(device)
-    with one_thread_in_a_fork(), cpu_by_default(), torch.inference_mode():
+    with one_thread_in_a_fork(), cpu_by_default(), Ways(kernels), torch.inference_mode():
         module = _cast(module, dtype, device)
         for rows, pieces in _walks(module, read, lengths, dtype, device, chunk_size):
             start = 0

@@ -7,6 +7,7 @@ import torch
 from skorch.callbacks import Callback
 
 from .._warnings import warn
+from ..kernels._ways import Ways, checked
 from ..storage.checkpoint import Checkpoint
 from ..storage.stages import Stage
 from ._callbacks import KeepWeights, Schedule, fill
@@ -29,6 +30,8 @@ class SaveTraining(Callback):
         Whose states belong to it.
     generators : dict of str to torch.Generator
         All that training draws from.
+    ways : Ways
+        That its kernels are run in.
     verbose : int
         Whether to print from where training goes on.
     """
@@ -40,12 +43,14 @@ class SaveTraining(Callback):
         schedule: Schedule,
         keeper: KeepWeights,
         generators: dict[str, torch.Generator],
+        ways: Ways,
         verbose: int = 0,
     ) -> None:
         self.checkpoint = checkpoint
         self.schedule = schedule
         self.keeper = keeper
         self.generators = generators
+        self.ways = ways
         self.verbose = verbose
 
     def on_train_begin(self, net, **kwargs):
@@ -84,6 +89,7 @@ class SaveTraining(Callback):
             "schedule": self.schedule.state_dict(),
             "keeper": self.keeper.state_dict(),
             "generators": {name: g.get_state() for name, g in self.generators.items()},
+            "kernels": self.ways.to_dict(),
             "history": [
                 {k: _plain(v) for k, v in epoch.items() if isinstance(v, int | float | str)}
                 for epoch in net.history
@@ -97,6 +103,8 @@ class SaveTraining(Callback):
         self.keeper.load_state_dict(state["keeper"])
         for name, generator in self.generators.items():
             generator.set_state(state["generators"][name])
+        # Those of earlier versions do not know.
+        self.ways.take_up(checked(state.get("kernels", {})))
         for epoch in state["history"]:
             net.history.new_epoch()
             for key, value in epoch.items():

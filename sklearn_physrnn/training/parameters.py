@@ -198,6 +198,7 @@ class TrainingParameters:
             )
         self.module_ = module
         self._optimizer_state = record.optimizer_state
+        self.kernels_ = dict(record.kernels or {})
         earlier = self.loss_curve_ if resume else []
         self.loss_curve_ = earlier + record.loss_curve
         self.n_iter_ = len(self.loss_curve_)

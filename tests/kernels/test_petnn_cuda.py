@@ -50,19 +50,14 @@ def test_a_prescribed_tiling_is_run_and_named(cut):
     inputs, options = problem(
         (3, 2, 2, 70), Switches("soft"), lengths=True, seed=5, dtype=torch.float32
     )
-    ways.forget()
-    try:
-        before = ways.now()
+    with ways.Ways() as first:
         assert_close(run(inputs, **HERE, **options), expected, 1e-5)
-        ((name, usual),) = ways.used(before).items()
-        assert "PETNN ieee float32 3 x 70" in name
-        assert tuple(usual) != cut
-        ways.prescribe({name: cut})
-        middle = ways.now()
+    ((name, usual),) = first.to_dict().items()
+    assert "PETNN ieee float32 3 x 70" in name
+    assert tuple(usual) != cut
+    with ways.Ways({name: cut}) as second:
         assert_close(run(inputs, **HERE, **options), expected, 1e-5)
-        assert ways.used(middle) == {name: list(cut)}
-    finally:
-        ways.forget()
+    assert second.to_dict() == {name: list(cut)}
 
 
 def test_the_clock_may_choose_the_tiling(monkeypatch, tmp_path):
@@ -86,8 +81,9 @@ def test_the_clock_may_choose_the_tiling(monkeypatch, tmp_path):
     expected = run(inputs, backend="reference", **options)
     ways.forget()
     try:
-        assert_close(run(inputs, **HERE, **options), expected, 1e-11)
-        assert list(ways.used().values()) == [list(other)]
+        with ways.Ways() as own:
+            assert_close(run(inputs, **HERE, **options), expected, 1e-11)
+        assert list(own.to_dict().values()) == [list(other)]
     finally:
         ways.forget()
     assert len(timed) == 2

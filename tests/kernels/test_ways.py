@@ -1,6 +1,7 @@
 """Which way a kernel is run in: by rule, by the clock, or as it was before."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -75,19 +76,63 @@ def test_a_broken_file_and_a_folder_that_cannot_be_made_do_no_harm(monkeypatch, 
     assert choose(FAST) == FAST
 
 
-def test_what_was_used_can_be_kept_and_prescribed(monkeypatch):
-    before = ways.now()
+def test_a_model_names_its_ways_and_takes_them_up_again(monkeypatch):
     choose(size=(1,))
-    middle = ways.now()
-    choose(size=(2,))
-    assert len(ways.used(before)) == 2
-    record = json.loads(json.dumps(ways.used(middle)))
+    with ways.Ways() as first:
+        choose(size=(2,))
+    choose(size=(3,))
+    record = json.loads(json.dumps(first.to_dict()))
     ((name, way),) = record.items()
     assert "kernel 2" in name
     assert way == ["a", 1]
-    ways.prescribe({name: list(FAST)})
     monkeypatch.setenv("SKLEARN_PHYSRNN_TUNE", "1")
     timed = []
-    assert choose(LITTLE_FASTER, size=(2,), timed=timed) == FAST
-    assert timed == []
-    assert choose(LITTLE_FASTER, size=(5,)) == USUAL
+    with ways.Ways({name: list(LITTLE_FASTER)}) as second:
+        assert choose(FAST, LITTLE_FASTER, size=(2,), timed=timed) == LITTLE_FASTER
+        assert timed == []
+        assert choose(LITTLE_FASTER, size=(5,)) == USUAL
+    assert len(second.to_dict()) == 2
+    assert choose(FAST, LITTLE_FASTER, size=(2,)) == FAST  # the next model is on its own
+
+
+def test_a_way_that_the_kernel_does_not_know_is_not_run():
+    with ways.Ways() as one:
+        choose()
+    (name,) = one.to_dict()
+    for strange in (["b"], ["z", 10**9], ["b", 2, 3], []):
+        with ways.Ways({name: strange}) as found:
+            assert choose(FAST) == USUAL
+        assert found.to_dict() == {name: ["a", 1]}
+
+
+def test_back_propagation_takes_up_what_its_model_does():
+    with ways.Ways() as one:
+        choose()
+    (name,) = one.to_dict()
+    with ways.Ways({name: list(FAST)}), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(choose, FAST).result() == FAST
+
+
+def test_models_in_threads_have_ways_of_their_own():
+    with ways.Ways() as one:
+        choose()
+    (name,) = one.to_dict()
+
+    def fit(known, size):
+        with ways.Ways(known) as own:
+            chosen = choose(FAST)
+            choose(size=(size,))
+            return chosen, own.to_dict()
+
+    with ways.Ways({name: list(FAST)}), ThreadPoolExecutor(1) as pool:
+        chosen, named = pool.submit(fit, {}, 7).result()
+        assert chosen == USUAL
+        assert named == {name: ["a", 1], name.replace("3", "7"): ["a", 1]}
+
+
+@pytest.mark.parametrize(
+    "ways_of_a_file", [[], {"a": 3}, {"a": [None]}, {"a": [[1]]}, {"a": [1] * 1000}]
+)
+def test_what_no_model_named_is_refused(ways_of_a_file):
+    with pytest.raises(ValueError, match="ways of kernels"):
+        ways.checked(ways_of_a_file)

@@ -3,8 +3,9 @@
 ``python tests/performance/gpu.py`` takes less than four minutes on the CUDA device that it finds,
 what is most worth knowing first, and writes the table as csv, too. Times of kernels are medians of
 repeated calls between CUDA events, those of fits are by the wall's clock; what is compared runs in
-turn. The card's own limits are measured beside them: the rate at which it copies memory and
-multiplies matrices.
+turn. Kernels of a few milliseconds are replayed from a CUDA graph, for launched one by one they
+would measure the host; that time stands in a column of its own. The card's own limits are measured
+beside them: the rate at which it copies memory and multiplies matrices.
 
 ``--device cpu --quick`` runs the same code on the CPU with tiny sizes, to see that it runs. Its
 figures mean nothing.

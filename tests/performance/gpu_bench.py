@@ -61,7 +61,10 @@ class Bench:
         return 2 * n**3 / seconds
 
     def replayed(self, call: Call) -> Call:
-        """Record `call` as a CUDA graph, so that its launches take no time."""
+        """Record `call` as a CUDA graph, so that its launches take no time.
+
+        What cannot be recorded is given back, and that is printed.
+        """
         if self.device.type != "cuda":
             return call
         stream = torch.cuda.Stream()
@@ -71,9 +74,33 @@ class Bench:
                 call()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            call()
+        try:
+            # On the same stream: back-propagation keeps to that of its forward steps.
+            with torch.cuda.graph(graph, stream=stream):
+                call()
+        except RuntimeError as error:
+            print(f"Launched one by one, since it cannot be recorded: {error!s:.200}", flush=True)
+            return call
         return graph.replay
+
+    def both(self, *calls: Call) -> list[tuple[float, float]]:
+        """Median seconds of each of several calls, replayed and launched one by one, in turn."""
+        times = self.medians(*map(self.replayed, calls), *calls)
+        return list(zip(times[: len(calls)], times[len(calls) :], strict=True))
+
+    def backward(self, forward: Callable[[], torch.Tensor], inputs: list[torch.Tensor]) -> Call:
+        """Back-propagation alone, as a call; the forward steps are made once on each stream."""
+        made: dict[object, tuple[torch.Tensor, torch.Tensor]] = {}
+
+        def call() -> object:
+            stream = torch.cuda.current_stream() if self.device.type == "cuda" else None
+            if stream not in made:
+                out = forward()
+                made[stream] = out, torch.randn_like(out)
+            out, grad = made[stream]
+            return torch.autograd.grad(out, inputs, grad, retain_graph=True)
+
+        return call
 
 
 class Table:
@@ -97,9 +124,19 @@ class Table:
         print(f"| {' | '.join(texts)} |", flush=True)
         self.rows.append({"part": self._part, **dict(zip(self._columns, cells, strict=True))})
 
-    def speed(self, what: str, ours: float, other: float, figure: str, goal: str = "") -> None:
-        """Print a row of times in seconds."""
-        self.row(what, 1e3 * ours, 1e3 * other, figure, goal)
+    def speed(
+        self,
+        what: str,
+        ours: float,
+        other: float,
+        figure: str,
+        goal: str = "",
+        *,
+        launched: float | None = None,
+    ) -> None:
+        """Print a row of times in seconds; `launched` is ours where `ours` is a replay's."""
+        one_by_one = "" if launched is None else 1e3 * launched
+        self.row(what, 1e3 * ours, 1e3 * other, figure, goal, one_by_one)
 
     def write(self, path: Path) -> None:
         """Write all rows, with the columns of every part."""
@@ -110,4 +147,4 @@ class Table:
             writer.writerows(self.rows)
 
 
-SPEED = "ours: other", "ours, ms", "other, ms", "figure", "goal"
+SPEED = "ours: other", "ours, ms", "other, ms", "figure", "goal", "launched one by one, ms"

@@ -74,14 +74,14 @@ def hssm_layer(bench: Bench, table: Table) -> None:
         x.grad = None
         layer(x)[0].sum().backward()
 
-    (ours,) = bench.medians(bench.replayed(step))
+    ((ours, launched),) = bench.both(step)
     public = 2.95e-3
     table.speed(f"HSSM layer {sizes}, 128 modes: the best public one", ours, public,
-                f"{public / ours:.1f} times faster", "9.8")  # fmt: skip
+                f"{public / ours:.1f} times faster", "9.8", launched=launched)  # fmt: skip
 
 
 def scans(bench: Bench, table: Table) -> None:
-    """Scans over time against the copy of their input to their output."""
+    """Scans over time against the copy of their input to their output, replayed."""
     sizes = bench.size(32, 2), bench.size(16_384, 40), bench.size(512, 8)
     for name, scan, n_constants in (
         ("linear", oscillator, 2),
@@ -92,28 +92,29 @@ def scans(bench: Bench, table: Table) -> None:
             torch.full(sizes[2:], 0.3, device=bench.device).requires_grad_()
             for _ in range(n_constants)
         ]
-        grad = bench.random(*sizes)
 
         def forward(scan=scan, drive=drive, constants=constants) -> None:
             with torch.no_grad():
                 scan(drive, *constants)
 
-        def backward(gradient, scan=scan, drive=drive, constants=constants, grad=grad) -> Call:
-            y, _ = scan(drive, *constants, gradient=gradient)
-            inputs = [drive, *constants]
-            return lambda: torch.autograd.grad(y, inputs, grad, retain_graph=True)
+        def backward(gradient, scan=scan, drive=drive, constants=constants) -> Call:
+            return bench.backward(
+                lambda: scan(drive, *constants, gradient=gradient)[0], [drive, *constants]
+            )
 
-        ours, bptt, echo = bench.medians(forward, backward("bptt"), backward("rhel"))
+        (ours, launched), (bptt, bptt_launched), (echo, echo_launched) = bench.both(
+            forward, backward("bptt"), backward("rhel")
+        )
         limit = 2 * drive.nbytes / bench.copied
         goal = "60 %" if name == "linear" else ""
         what = f"{name} scan {sizes}, forward: copy"
-        table.speed(what, ours, limit, f"{limit / ours:.0%} of the bandwidth", goal)
+        figure = f"{limit / ours:.0%} of the bandwidth"
+        table.speed(what, ours, limit, figure, goal, launched=launched)
         goal = "2.5" if name == "linear" else ""
-        table.speed(
-            f"{name} scan, RHEL's echo: its forward", echo, ours, f"{echo / ours:.2f} times", goal
-        )
-        what = f"{name} scan, back-propagation: its forward"
-        table.speed(what, bptt, ours, f"{bptt / ours:.2f} times")
+        what, figure = f"{name} scan, RHEL's echo: its forward", f"{echo / ours:.2f} times"
+        table.speed(what, echo, ours, figure, goal, launched=echo_launched)
+        what, figure = f"{name} scan, back-propagation: its forward", f"{bptt / ours:.2f} times"
+        table.speed(what, bptt, ours, figure, launched=bptt_launched)
 
 
 def neurons(bench: Bench, table: Table) -> None:
@@ -129,17 +130,14 @@ def neurons(bench: Bench, table: Table) -> None:
         with torch.no_grad():
             run()
 
-    out = run()
-    inputs, grad = [start, *constants], torch.ones_like(out)
-    ours, back = bench.medians(
-        forward, lambda: torch.autograd.grad(out, inputs, grad, retain_graph=True)
-    )
+    times = bench.both(forward, bench.backward(run, [start, *constants]))
     name = f"neurons {shape[0]} x {shape[2]}, 16 steps"
-    for what, seconds, n_values in (("forward", ours, 5), ("backward", back, 8)):
+    for what, n_values, (ours, launched) in zip(
+        ("forward", "backward"), (5, 8), times, strict=True
+    ):
         limit = n_values * shape[0] * shape[2] * 4 / bench.copied
-        table.speed(
-            f"{name}, {what}: copy", seconds, limit, f"{limit / seconds:.0%} of the bandwidth"
-        )
+        figure = f"{limit / ours:.0%} of the bandwidth"
+        table.speed(f"{name}, {what}: copy", ours, limit, figure, launched=launched)
 
 
 def hssm_step(bench: Bench, device: torch.device, gradient: str) -> Call:
@@ -148,7 +146,8 @@ def hssm_step(bench: Bench, device: torch.device, gradient: str) -> Call:
     x = torch.randn(batch, n_steps, channels, device=device)
     y = torch.randint(n_classes, (batch,), device=device)
     model = HSSM(channels, n_classes, gradient=gradient, **sizes).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=True)
+    recordable = device.type == "cuda"
+    optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=True, capturable=recordable)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -159,12 +158,14 @@ def hssm_step(bench: Bench, device: torch.device, gradient: str) -> Call:
 
 
 def compare_hssm(bench: Bench, table: Table) -> None:
+    """Training steps, replayed as in ``fit``, against the CPU's."""
     cpu = Bench(torch.device("cpu"), quick=True)  # for its clock; two rounds take long enough
     for gradient in ("bptt", "rhel"):
-        (ours,) = bench.medians(hssm_step(bench, bench.device, gradient))
+        ((ours, launched),) = bench.both(hssm_step(bench, bench.device, gradient))
         (slow,) = cpu.medians(hssm_step(bench, cpu.device, gradient))
         what = f"HSSM step, EigenWorms, {gradient}: this package on the CPU"
-        table.speed(what, ours, slow, f"{slow / ours:.1f} times faster", "40")
+        figure = f"{slow / ours:.1f} times faster"
+        table.speed(what, ours, slow, figure, "40", launched=launched)
 
 
 def _recurrences(bench: Bench) -> dict[str, tuple[Callable, list[torch.Tensor]]]:

@@ -137,6 +137,8 @@ def test_every_field_is_needed(path, saved):
         for place in places({"fitted": model["fitted"]}):
             if "estimator" in place or "y_metadata" in place or "X_metadata" in place:
                 continue  # tried elsewhere; sktime's own
+            if place[-1] == "kernels" or place[1:] == ("pretrained", "names"):
+                continue  # younger than the first files
             header, model, body = take_apart(saved[case])
             target = model
             for key in place[:-1]:

@@ -35,6 +35,9 @@ def _dry_run(monkeypatch, capsys, path, device):
     timed = [row for row in rows if row["ours, ms"]]
     assert len(timed) == 7 + 12 + 3 + 8
     assert all(float(row["ours, ms"]) > 0 and float(row["other, ms"]) > 0 for row in timed)
+    both = [row for row in rows if row["launched one by one, ms"]]
+    assert len(both) == 1 + 2 + 8
+    assert all(float(row["launched one by one, ms"]) > 0 for row in both)
     (small,) = [row for row in rows if row["fit"]]
     times = float(small["CPU, ms"]) / float(small["GPU, ms"])
     assert float(small["times faster"]) == pytest.approx(times)
