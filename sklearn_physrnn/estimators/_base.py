@@ -23,6 +23,7 @@ from ..preparation.arrays import check_finite
 from ..preparation.prepared import Prepared, Rows, check_weights
 from ..preparation.recordings import Recordings
 from ..preparation.scaling import SCALINGS
+from ..preparation.series import Series
 from ..preparation.targets import Targets
 from ..storage.atomic import write_atomically
 from ..storage.format import pack
@@ -349,14 +350,13 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             kernels=self.kernels_,
         )
 
-    def _recorded_outputs(self, X: Recordings) -> np.ndarray:
-        steps = int(X.lengths.sum())
-        return recorded_outputs(
+    def _recorded_outputs(self, X: Series | Recordings, run=recorded_outputs) -> Any:
+        return run(
             self.module_,
             partial(self._prepared.inputs.stretch, X),
             X.lengths,
             dtype=torch.float64 if X.dtype == np.float64 else torch.float32,
-            device=inference_device(self.device, self.module_, steps),
+            device=inference_device(self.device, self.module_, int(X.lengths.sum())),
             chunk_size=getattr(self, "chunk_size", None),
             kernels=self.kernels_,
         )

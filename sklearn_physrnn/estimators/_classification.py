@@ -5,17 +5,22 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ..preparation.arrays import naming, ordered_labels
 from ..preparation.class_targets import ClassTargets
 from ..preparation.prepared import Prepared
-from ..preparation.step_targets import StepClasses
+from ..preparation.step_classes import StepClasses
 from ._base import _BaseEstimator
+from ._out import write_steps, written
 
 
 class _BaseClassifier(ClassifierMixin, _BaseEstimator):
     """Classification of one label a sample, two classes or more."""
+
+    __metadata_request__predict: ClassVar[dict[str, str]] = {"out": UNUSED}
+    __metadata_request__predict_proba: ClassVar[dict[str, str]] = {"out": UNUSED}
 
     class_weight: dict | str | None
     classes_: np.ndarray
@@ -71,12 +76,17 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
             targets = self._new_targets().of_classes(self.classes_, self) if first else None
             return self._fit(X, y, sample_weight, resume=resume, max_iter=1, targets=targets)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X, *, out=None):
         """Predict the probability of each class.
 
         Parameters
         ----------
         X : as in ``fit``
+        out : array, default=None
+            Where to write the answer instead: what has the shape that it would have, a dtype
+            that holds its values, and takes slices, such as a mapped file. With readout
+            "sequence" it is written piece by piece, and never held whole. An error on the way
+            leaves what was written before.
 
         Returns
         -------
@@ -85,18 +95,22 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
             "sequence" of shape (n_samples, n_steps, n_classes), NaN past a sample's end.
         """
         X = self._read_inputs(X)
-        outputs = self._outputs(X)
-        with np.errstate(over="ignore", under="ignore"):
-            odds = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
         targets = cast(ClassTargets | StepClasses, self._prepared.targets)
-        return targets.probabilities(odds / odds.sum(axis=-1, keepdims=True), X)
+        if out is not None and isinstance(targets, StepClasses):
+            return write_steps(self, X, targets.answer_of_probabilities(softmax), out)
+        return written(targets.probabilities(softmax(self._outputs(X)), X), out)
 
-    def predict(self, X):
+    def predict(self, X, *, out=None):
         """Predict the most probable class.
 
         Parameters
         ----------
         X : as in ``fit``
+        out : array, default=None
+            Where to write the answer instead: what has the shape that it would have, a dtype
+            that holds its values, and takes slices, such as a mapped file. With readout
+            "sequence" it is written piece by piece, and never held whole. An error on the way
+            leaves what was written before.
 
         Returns
         -------
@@ -106,7 +120,10 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
             None where that is a label itself or none suits (booleans).
         """
         X = self._read_inputs(X)
-        return self._prepared.targets.decode(self._outputs(X), X)
+        targets = cast(ClassTargets | StepClasses, self._prepared.targets)
+        if out is not None and isinstance(targets, StepClasses):
+            return write_steps(self, X, targets.answer(), out)
+        return written(targets.decode(self._outputs(X), X), out, self.classes_.tolist())
 
     def score(self, X, y, sample_weight=None):
         """Share of labels that are predicted rightly, over all steps that have one.
@@ -126,3 +143,10 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         targets = self._prepared.targets
         predicted = targets.decode(self._outputs(X), X)
         return targets.score_given(y, predicted, X, weights, self)
+
+
+def softmax(outputs: np.ndarray) -> np.ndarray:
+    """Turn scores (..., n_classes) into probabilities."""
+    with np.errstate(over="ignore", under="ignore"):
+        odds = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)

@@ -137,7 +137,9 @@ X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps tha
 NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
 and unequal length; or of shape (n_samples, n_timesteps), one channel. Data frames, whose
 columns are channels, tensors and nested lists may take the place of arrays, 1-D ones for one
-channel, and a column of sequences, or a column a channel, that of the list.
+channel, and a column of sequences, or a column a channel, that of the list. Large mapped
+files, arrays of zarr, h5py and the like, and lists of them are never copied whole, but read
+piece by piece.
 """
 
 _STEPS = """
@@ -145,9 +147,10 @@ every : int
     Distance of the steps that readout "sequence" predicts at: counting from one, steps
     `every`, 2 `every` and so on. y is of shape {shapes},
     or a list of arrays, of as many values as each series has such steps. Past a shorter
-    series' end y is not looked at. One long record (n_samples of 1) will do: it is one
-    batch, and an epoch one step. Of records too few to hold one out, early stopping holds
-    out what is later in each, which then begins anew, without what came before.
+    series' end y is not looked at. Where X stays in files, y may, too. One long record
+    (n_samples of 1) will do: it is one batch, and an epoch one step. Of records too few
+    to hold one out, early stopping holds out what is later in each, which then begins
+    anew, without what came before.
 """
 
 _TABLES = """

@@ -6,15 +6,20 @@ from typing import Any, ClassVar
 
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import UNUSED
 
 from ..preparation.number_targets import NumberTargets
+from ..preparation.step_numbers import StepNumbers
 from ..preparation.targets import Targets
 from ..training._losses import REGRESSION_LOSSES
 from ._base import _BaseEstimator
+from ._out import write_steps, written
 
 
 class _BaseRegressor(RegressorMixin, _BaseEstimator):
     """Regression of one or several targets, by mean, median or quantiles."""
+
+    __metadata_request__predict: ClassVar[dict[str, str]] = {"out": UNUSED}
 
     loss: str
     quantile: float | Sequence[float]
@@ -54,18 +59,23 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
             resume = hasattr(self, "module_")
             return self._fit(X, y, sample_weight, resume=resume, max_iter=1)
 
-    def predict(self, X):
+    def predict(self, X, *, out=None):
         """Predict the targets of X.
 
         Parameters
         ----------
         X : as in ``fit``
+        out : array, default=None
+            Where to write the answer instead: what has the shape that it would have, a dtype
+            that holds its values, and takes slices, such as a mapped file. With readout
+            "sequence" it is written piece by piece, and never held whole. An error on the way
+            leaves what was written before.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             In the units of the y that was fitted; float32 where X is and float32 can
-            hold the values and tell them apart, else float64. With ``loss="quantile"``
+            hold the values and tell them apart, else float64; or `out`. With ``loss="quantile"``
             and a list of quantiles, a last axis holds one value a quantile, in
             increasing order. Where y had a time axis, so have predictions, NaN past a
             sample's end.
@@ -73,10 +83,13 @@ class _BaseRegressor(RegressorMixin, _BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If X is not as described, or the model's output for it is not finite.
+            If X or `out` is not as described, or the model's output for X is not finite.
         """
         X = self._read_inputs(X)
-        return self._prepared.targets.decode(self._outputs(X), X)
+        targets = self._prepared.targets
+        if out is not None and isinstance(targets, StepNumbers):
+            return write_steps(self, X, targets.answer(), out)
+        return written(targets.decode(self._outputs(X), X), out)
 
     def score(self, X, y, sample_weight=None):
         """Coefficient of determination R², or D² where several quantiles are predicted.

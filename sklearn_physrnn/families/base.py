@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from ..nn._segments import ForecastCore
+from ..preparation.every_step import at_every_step
 from ..preparation.inputs import Inputs
-from ..preparation.step_targets import at_every_step
 from ..preparation.targets import Targets
 from ..storage.format import Spec
 

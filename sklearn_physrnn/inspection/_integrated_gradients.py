@@ -17,7 +17,8 @@ from ..nn.petnn import PETNN
 from ..preparation.containers import as_array, held_sequences
 from ..preparation.number_targets import NumberTargets
 from ..preparation.series import Series
-from ..preparation.step_targets import StepClasses, StepNumbers
+from ..preparation.step_classes import StepClasses
+from ..preparation.step_numbers import StepNumbers
 from ..preparation.tables import TableInputs
 from ..training._data import run_module
 from ..training._inference import rows_at_a_time

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.metrics import accuracy_score
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from torch import nn
 
@@ -91,9 +91,13 @@ class ClassTargets(Targets):
 
     def balanced(self, y: np.ndarray) -> Self:
         """Learn from encoded training targets what each class weighs."""
+        return self.balanced_by(np.bincount(y, minlength=len(self.classes)))
+
+    def balanced_by(self, counts: np.ndarray) -> Self:
+        """Learn from the counts of the classes (n_classes,) what each weighs."""
         if self.class_weight is None:
             return replace(self, weights=None)
-        given, present = self.class_weight, np.unique(y)
+        given, present = self.class_weight, counts > 0
         weights = np.ones(len(self.classes))
         if isinstance(given, dict):
             # By index: scikit-learn takes labels that are digits, as sktime's are, for integers.
@@ -104,7 +108,7 @@ class ClassTargets(Targets):
                 raise ValueError(f"class_weight names {unknown}, but the classes are {classes}.")
             weights[list(given)] = list(given.values())
         else:
-            weights[present] = compute_class_weight(given, classes=present, y=y)
+            weights[present] = counts.sum() / (np.count_nonzero(present) * counts[present])
         if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights[present] > 0).any():
             raise ValueError(
                 "class_weight must hold finite weights of 0 or more, one of them positive, "

@@ -68,7 +68,7 @@ class Inputs(ABC):
         """Turn checked X into the module's keyword arguments, in X's own precision."""
 
     def stretch(self, X: Any, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Do what `arrays` does, of steps of one of the recordings X."""
+        """Do what `arrays` does, of steps `start` to `stop` of one sequence of X."""
         raise NotImplementedError
 
     def blocks(self, X: Any) -> Iterator[Any]:

@@ -42,6 +42,12 @@ class Moments:
         )
 
     @classmethod
+    def nothing(cls, n_columns: int) -> "Moments":
+        """Give those of no row, which add nothing to others."""
+        zeros, most = np.zeros((1, n_columns)), np.full((1, n_columns), np.inf)
+        return cls(np.array([0]), zeros, zeros, most, -most)
+
+    @classmethod
     def stacked(cls, parts: "Sequence[Moments]") -> "Moments":
         """Put parts side by side."""
         names = ("count", "mean", "deviation", "lowest", "highest")

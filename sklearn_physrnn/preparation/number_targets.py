@@ -103,13 +103,22 @@ class NumberTargets(Targets):
 
     def fit(self, y: np.ndarray, weights: np.ndarray | None) -> Self:
         """Learn the scale of each target."""
-        robust = self.loss in ROBUST_LOSSES
-        return replace(self, scaler=Standard.fit(y, weights, constant="fixed", robust=robust))
+        return replace(self, scaler=Standard.fit(y, weights, constant="fixed", robust=self.robust))
 
     def revised(self, y: np.ndarray, weights: np.ndarray | None) -> Self:
         """Take in further targets: one that was constant before may vary now."""
-        robust = self.loss in ROBUST_LOSSES
-        return replace(self, scaler=self.fitted_scaler.revised(y, weights, robust=robust))
+        return replace(self, scaler=self.fitted_scaler.revised(y, weights, robust=self.robust))
+
+    def of_scaler(self, scaler: Standard, *, revised: bool = False) -> Self:
+        """Take the scale of targets, or of further ones, that are not had whole."""
+        if revised:
+            scaler = self.fitted_scaler.awakened(scaler)
+        return replace(self, scaler=scaler)
+
+    @property
+    def robust(self) -> bool:
+        """Whether a few wild values must not set the scale."""
+        return self.loss in ROBUST_LOSSES
 
     def tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
         """Give scaled targets."""

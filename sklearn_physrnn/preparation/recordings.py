@@ -6,71 +6,25 @@ They are read a stretch of time at a time, and never copied or converted whole.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-from .files import FilePart, part_of_file
+from .arrays import naming, real_numbers
+from .containers import as_array
+from .files import File
 from .moments import Moments
 from .series import DTYPES, Series
+from .sources import Later, Source, source_of
 
 # Values below which a mapped file is read whole: as an array, it gives what arrays give to
 # the last bit. (joblib maps the arrays that it hands to its workers.)
 _WORTH_LEAVING = 1 << 20
 
+_NUMBERS = "fiub"  # NumPy's kinds of them
+
 _VALUES_AT_A_TIME = 1 << 18  # two megabytes in float64
-
-
-class Source(Protocol):
-    """One sequence, wherever it is."""
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Read steps `start` to `stop`, (steps, channels) or (steps,), as an array."""
-
-
-@dataclass(frozen=True)
-class Slices:
-    """A sequence of what can be sliced.
-
-    Attributes
-    ----------
-    array : object with `shape`, `dtype` and slices
-    row : int or None
-        Which one along the first axis; None where all of it is one sequence.
-    """
-
-    array: Any
-    row: int | None = None
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Read steps `start` to `stop`."""
-        rows = self.array[start:stop] if self.row is None else self.array[self.row, start:stop]
-        values = np.asarray(rows)
-        if len(values) != stop - start:
-            raise ValueError(
-                f"X gave {len(values)} time steps where {stop - start} were asked for: it has "
-                "become shorter since it was first looked at."
-            )
-        return values
-
-
-@dataclass(frozen=True)
-class Later:
-    """What a sequence has from a step on.
-
-    Attributes
-    ----------
-    source : Source
-    first : int
-    """
-
-    source: Source
-    first: int
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Read steps `start` to `stop`, counted from the first."""
-        return self.source.read(self.first + start, self.first + stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,18 +160,29 @@ class Recordings:
             yield steps
 
 
-def left_where_they_are(X: Any) -> bool:
-    """Tell whether X is better read a stretch at a time than turned into an array."""
+def left_where_they_are(X: Any, kinds: str = _NUMBERS) -> bool:
+    """Tell whether X is better read a stretch at a time than turned into an array.
+
+    `kinds` are those of the dtypes that can be, as NumPy calls them.
+    """
     if isinstance(X, list | tuple):
-        return any(map(_outside, X)) and sum(map(_size, X)) > _WORTH_LEAVING
-    return _outside(X) and _size(X) > _WORTH_LEAVING
+        return any(_outside(x, kinds) for x in X) and sum(map(_size, X)) > _WORTH_LEAVING
+    return _outside(X, kinds) and _size(X) > _WORTH_LEAVING
 
 
 def in_memory(X: Any) -> Any:
     """Give what is outside, but small, as arrays; anything else as it is."""
     if isinstance(X, list | tuple):
-        return [np.array(x) if _outside(x) else x for x in X] if any(map(_outside, X)) else X
-    return np.array(X) if _outside(X) else X
+        return [_copied(x) for x in X] if any(map(_outside, X)) else X
+    return _copied(X)
+
+
+def _copied(x: Any) -> Any:
+    if not _outside(x):
+        return x
+    if isinstance(x, np.memmap):
+        File.of(x)
+    return np.array(x)
 
 
 def _size(X: Any) -> int:
@@ -225,10 +190,10 @@ def _size(X: Any) -> int:
     return int(np.prod(shape, dtype=float)) if shape is not None else np.size(X)
 
 
-def _outside(X: Any) -> bool:
+def _outside(X: Any, kinds: str = _NUMBERS) -> bool:
     """Tell a mapped file, or an array of a library that keeps it elsewhere."""
     if isinstance(X, np.ndarray):
-        return isinstance(X, np.memmap) and X.dtype.kind in "fiu"
+        return isinstance(X, np.memmap) and X.dtype.kind in kinds
     names = ("shape", "dtype", "__getitem__")
     if not all(hasattr(X, name) for name in names) or not isinstance(X.shape, tuple):
         return False
@@ -237,7 +202,7 @@ def _outside(X: Any) -> bool:
     if issparse(X) or any(hasattr(X, name) for name in inside) or hasattr(X, "device"):
         return False
     try:
-        return np.dtype(X.dtype).kind in "fiu" and len(X.shape) in (1, 2, 3)
+        return np.dtype(X.dtype).kind in kinds and len(X.shape) in (1, 2, 3)
     except TypeError:
         return False
 
@@ -261,17 +226,19 @@ def recordings(X: Any) -> Recordings:
     if padded:
         shape = X.shape
         if len(shape) not in (2, 3) or 0 in shape:
+            one = " One record of one channel is X[None, :, None]." * (len(shape) == 1)
             raise ValueError(
                 "X must be of shape (n_samples, n_timesteps, n_channels), or (n_samples, "
                 "n_timesteps) for one channel, or a list of (n_timesteps, n_channels), "
-                f"got shape {tuple(shape)}."
+                f"got shape {tuple(shape)}.{one}"
             )
         n_channels = int(shape[2]) if len(shape) == 3 else 1
-        sources = [_source(X, row) for row in range(shape[0])]
+        sources = [source_of(X, row) for row in range(shape[0])]
         lengths, dtypes = [int(shape[1])] * len(sources), [X.dtype]
     else:
+        X = [x if _outside(x) else _numbers_in_memory(x, f"X[{i}]") for i, x in enumerate(X)]
         n_channels = _channels_of_all(X)
-        sources = [_source(x) for x in X]
+        sources = [source_of(x) for x in X]
         lengths, dtypes = [len(x) for x in X], [x.dtype for x in X]
     dtype = np.result_type(*(t if t in DTYPES else np.float64 for t in map(_native, dtypes)))
     found = [
@@ -293,6 +260,14 @@ def _native(dtype: Any) -> np.dtype:
     return np.dtype(dtype).newbyteorder("=")
 
 
+def _numbers_in_memory(x: Any, name: str) -> np.ndarray:
+    x = np.asarray(real_numbers(as_array(x), name))
+    if x.dtype.kind in "fiu":
+        return x
+    with naming(f"{name} must hold real numbers"):
+        return x.astype(np.float64)
+
+
 def _channels_of_all(X: Any) -> int:
     for i, x in enumerate(X):
         shape = np.shape(x)
@@ -303,17 +278,7 @@ def _channels_of_all(X: Any) -> int:
             )
         if shape[1] != np.shape(X[0])[1]:
             raise ValueError(f"X[{i}] has {shape[1]} channels, but X[0] has {np.shape(X[0])[1]}.")
-        if np.dtype(getattr(x, "dtype", object)).kind not in "fiu":
-            raise ValueError(f"X[{i}] must hold real numbers, got {getattr(x, 'dtype', type(x))}.")
     return int(np.shape(X[0])[1])
-
-
-def _source(array: Any, row: int | None = None) -> Source:
-    if isinstance(array, np.memmap):
-        part: FilePart | None = part_of_file(array if row is None else array[row])
-        if part is not None:
-            return part
-    return Slices(array, row)
 
 
 def _numbers(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

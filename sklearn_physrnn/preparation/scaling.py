@@ -133,14 +133,17 @@ class Standard(Scaler):
         return cls(center, scale)
 
     @classmethod
-    def of_moments(cls, moments: Moments) -> "Standard":
-        """Do what `fit` does, with constants centred, for inputs known by their `moments`."""
+    def of_moments(cls, moments: Moments, *, constant: str = "centred") -> "Standard":
+        """Do what `fit` does for data that are known by their `moments`, of one part."""
         (center,), (deviation,), (low,), (high,) = (
             moments.mean, moments.deviation, moments.lowest, moments.highest,
         )  # fmt: skip
         magnitude = np.maximum(np.abs(low), np.abs(high))
         magnitude[magnitude == 0] = 1.0
         rounding = deviation <= _ROUNDING * np.abs(center)
+        if constant == "fixed":
+            same = low == high
+            return cls(np.where(same, low, center), np.where(same | rounding, 0.0, deviation))
         return cls(center, _centred(deviation, low == high, rounding, magnitude))
 
     @classmethod
@@ -179,7 +182,10 @@ class Standard(Scaler):
         self, X: np.ndarray, weights: np.ndarray | None = None, *, robust: bool = False
     ) -> "Standard":
         """Give the scaler of further data, in which a constant target may vary."""
-        new = Standard.fit(X, weights, constant="fixed", robust=robust)
+        return self.awakened(Standard.fit(X, weights, constant="fixed", robust=robust))
+
+    def awakened(self, new: "Standard") -> "Standard":
+        """Take from the scaler of further data what was constant in those before."""
         awakened = (self.scale == 0) & ((new.scale > 0) | (new.center != self.center))
         if not awakened.any():
             return self

@@ -103,6 +103,8 @@ class SequenceInputs(Inputs):
 
     def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series | Recordings]:
         name = type(caller).__name__
+        if isinstance(X, list | tuple) and not len(X):
+            raise ValueError("X is an empty list: it must hold at least one sequence.")
         if left_where_they_are(X):
             return self._recordings(X, name, reset=reset)
         X = in_memory(X)
@@ -128,7 +130,9 @@ class SequenceInputs(Inputs):
     def _recordings(self, X: Any, name: str, *, reset: bool) -> tuple[int, int, Recordings]:
         found = recordings(X)
         table = hasattr(X, "shape") and len(X.shape) == 2
-        if not reset:
+        if not reset and table and self.n_dims == 3:
+            self._check_table(X.shape, name)
+        elif not reset:
             self._check_channels(found.n_channels, name)
         if self.time_channel is not None:
             check_time_channel(self.time_channel, found.n_channels)
@@ -222,7 +226,9 @@ class SequenceInputs(Inputs):
             inputs["dt"] = self._steps_of_time(X)
         return X.laid_out(inputs)
 
-    def stretch(self, X: Recordings, row: int, start: int, stop: int) -> dict[str, np.ndarray]:
+    def stretch(
+        self, X: Series | Recordings, row: int, start: int, stop: int
+    ) -> dict[str, np.ndarray]:
         """Scale steps `start` to `stop` of one sequence."""
         assert self.scaler is not None
         if self.time_channel is None:

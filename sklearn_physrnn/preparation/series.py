@@ -45,6 +45,16 @@ class Series:
         return Series(self.values[steps], lengths, self.room)
 
     @property
+    def dtype(self) -> np.dtype:
+        """Of the values."""
+        return self.values.dtype
+
+    def stretch(self, row: int, start: int, stop: int) -> np.ndarray:
+        """Give steps `start` to `stop` of one sample, as ``Recordings.stretch`` reads them."""
+        first = int(self.lengths[:row].sum())
+        return self.values[first + start : first + stop]
+
+    @property
     def starts(self) -> np.ndarray:
         """First step of each sample."""
         return self.lengths.cumsum() - self.lengths

@@ -1,24 +1,47 @@
-"""Targets at every step of a sequence."""
+"""What targets at every step of a sequence have in common."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
-import torch
-from torch import nn
 
 from ..storage.format import Spec
 from ..storage.plain import Fields
-from ..training._losses import PerStep
-from .arrays import naming
-from .class_targets import ClassTargets, one_label_each
+from .class_targets import ClassTargets
 from .number_targets import NumberTargets
 from .recordings import Recordings
 from .series import Series
-from .step_values import values_at_steps
+from .step_records import StepRecords
 from .stored_scalers import Arrays
 from .targets import Targets
+
+
+@dataclass(frozen=True)
+class StepAnswer:
+    """What a model says of steps, one after another.
+
+    Attributes
+    ----------
+    decode : callable
+        Turns outputs (n_steps, n_outputs) into (n_steps, *shape).
+    shape : tuple of int
+        Of a step's answer.
+    numbers : bool
+        Whether it is real numbers.
+    past : object
+        What stands past a sample's end.
+    values : sequence
+        All that it can be, unless it is real numbers.
+    """
+
+    decode: Callable[[np.ndarray], np.ndarray]
+    shape: tuple[int, ...]
+    numbers: bool
+    past: Any
+    values: Sequence[Any] = ()
+
 
 _One = TypeVar("_One", NumberTargets, ClassTargets)
 
@@ -60,13 +83,32 @@ class StepTargets(Targets, Generic[_One]):
 
     def first(self, y: Any, X: Series | Recordings, caller: Any) -> tuple[Self, np.ndarray]:
         """Check and encode the y that is to be learned from; return targets of its kind too."""
+        records = self._records(y, X, caller)
+        if records is not None:
+            known = self.learned(self._examples(records), caller)
+            return known, known._known(records)
         y = self.checked(y, X, caller)
         known = self.learned(y, caller)
         return known, known._laid_out(known.encode(y), X)
 
     def read(self, y: Any, X: Series | Recordings, caller: Any) -> np.ndarray:
         """Check that y is like the y that was learned from, and encode it."""
+        records = self._records(y, X, caller)
+        if records is not None:
+            return self._known(records)
         return self._laid_out(self.encode(self.checked(y, X, caller)), X)
+
+    @abstractmethod
+    def _records(self, y: Any, X: Series | Recordings, caller: Any) -> Any:
+        """Look at a y that stays where it is; None where it does not."""
+
+    @abstractmethod
+    def _examples(self, records: Any) -> np.ndarray:
+        """Give targets of some steps that tell what all are like."""
+
+    @abstractmethod
+    def _known(self, records: Any) -> Any:
+        """Check that records are like the targets that were learned from; give them encoded."""
 
     def learned(self, y: np.ndarray, caller: Any) -> Self:
         """Learn what the targets of steps must be like from now on."""
@@ -108,6 +150,9 @@ class StepTargets(Targets, Generic[_One]):
                 "validation; both need at least one."
             )
         first, second = X.cut(earlier * self.every)
+        if isinstance(y, StepRecords):
+            of_first, of_second = y.cut(earlier)
+            return (first, of_first), (second, of_second)
         values = y[self._inside(X, y.shape[1])]
         mine = np.arange(y.shape[1]) < earlier[:, None]
         is_first = mine[self._inside(X, y.shape[1])]
@@ -151,7 +196,7 @@ class StepTargets(Targets, Generic[_One]):
         y = self.checked(y, X, caller)
         if weights is not None:
             weights = np.repeat(weights, X.lengths // self.every)
-        return self.step.score(y, predictions[self._inside(X, predictions.shape[1])], weights)
+        return self.score(y, predictions[self._inside(X, predictions.shape[1])], weights)
 
     def score(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
         """Score the predictions of steps, one after another."""
@@ -159,12 +204,22 @@ class StepTargets(Targets, Generic[_One]):
 
     def score_outputs(self, outputs, y, weights) -> float:
         """Score the module's outputs for encoded y as predictions would be scored."""
+        if isinstance(y, StepRecords):
+            y = self._whole(y)
         # Validation batches are trimmed to their longest sequence.
         y = y[:, : outputs.shape[1]]
         present = self._present(y)
         if weights is not None:
             weights = np.repeat(weights, present.sum(axis=1))
         return self.step.score_outputs(outputs[present], self._of_steps(y[present]), weights)
+
+    def _whole(self, records: StepRecords) -> np.ndarray:
+        """Read encoded targets as an array, (n_samples, n_steps, n_values)."""
+        n_steps = int(records.counts.max())
+        values = records.whole()
+        y = self._empty((len(records), n_steps, values.shape[1]))
+        y[np.arange(n_steps) < records.counts[:, None]] = values
+        return y
 
     def _of_steps(self, values: np.ndarray) -> np.ndarray:
         """Give encoded targets of steps as `step` has them."""
@@ -187,150 +242,3 @@ class StepTargets(Targets, Generic[_One]):
     def filled(self, arrays: Arrays) -> Self:
         """Take the arrays that `to_state` gave."""
         return self._with(self.step.filled(arrays))
-
-
-class StepNumbers(StepTargets[NumberTargets]):
-    """Real numbers at every step; NaN where there are none."""
-
-    @property
-    def several(self) -> bool:
-        """Whether predictions have an axis for quantiles."""
-        return self.step.several
-
-    def _empty(self, shape: tuple[int, ...]) -> np.ndarray:
-        return np.full(shape, np.nan)
-
-    def _present(self, y: np.ndarray) -> np.ndarray:
-        return ~np.isnan(y).any(axis=2)
-
-    def checked(self, y: Any, X: Series | Recordings, caller: Any) -> np.ndarray:
-        """Check y, and that it is finite where the series have steps."""
-        y = values_at_steps(y, X, self.every, caller, real=True, depth=(2, 3))
-        bad = ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
-        if bad.any():
-            counts = X.lengths // self.every
-            at = int(bad.argmax())
-            sample = int(np.searchsorted(counts.cumsum(), at, side="right"))
-            what = "NaN" if np.isnan(y[at]).any() else "infinity"
-            step = at - int(counts[:sample].sum())
-            raise ValueError(f"Input y contains {what}: sample {sample}, step {step}.")
-        return y
-
-    def tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-        """Give scaled targets, NaN where there are none."""
-        # Scaled where there are any: of one long series among short ones most are padding.
-        present = self._present(y)
-        targets = torch.full(y.shape, torch.nan, dtype=dtype)
-        targets[torch.from_numpy(present)] = self.step.tensor(y[present], dtype)
-        return targets
-
-    def criterion(self) -> nn.Module:
-        """Build the loss, a mean over a sample's steps."""
-        return PerStep(self.step.criterion())
-
-    def decode(self, outputs: np.ndarray, X: Series | Recordings) -> np.ndarray:
-        """Turn outputs (n, n_steps, n_outputs) into predictions, NaN past a sample's end."""
-        decoded = self.step.decode(outputs[self._inside(X, outputs.shape[1])])
-        shape = (len(X), X.width // self.every, *decoded.shape[1:])
-        values = np.full(shape, np.nan, decoded.dtype)
-        values[self._inside(X, shape[1])] = decoded
-        return values
-
-    def decode_tensor(self, outputs: torch.Tensor) -> torch.Tensor:
-        """Do what `decode` does, for gradients."""
-        return self.step.decode_tensor(outputs)
-
-
-class StepClasses(StepTargets[ClassTargets]):
-    """A label at every step, encoded as an index of the classes, -1 where there is none."""
-
-    @property
-    def classes(self) -> np.ndarray | tuple:
-        """The classes, in order."""
-        return self.step.classes
-
-    def of_classes(self, classes: np.ndarray, caller: Any) -> Self:
-        """Give targets of these classes, in order."""
-        return self._with(self.step.of_classes(classes, caller))
-
-    def _empty(self, shape: tuple[int, ...]) -> np.ndarray:
-        return np.full(shape, -1, dtype=np.int64)
-
-    def _present(self, y: np.ndarray) -> np.ndarray:
-        return y[:, :, 0] >= 0
-
-    def _of_steps(self, values: np.ndarray) -> np.ndarray:
-        return values[:, 0]
-
-    def checked(self, y: Any, X: Series | Recordings, caller: Any) -> np.ndarray:
-        """Check y, and that the series have a label at every step."""
-        labels = values_at_steps(y, X, self.every, caller, real=False, depth=(2,))
-        with naming("y"):
-            return one_label_each(labels)
-
-    def balanced(self, y: np.ndarray) -> Self:
-        """Learn from encoded training targets what each class weighs."""
-        return self._with(self.step.balanced(self._of_steps(y[self._present(y)])))
-
-    def weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
-        """Multiply the mean weight of its steps' classes to each sample's.
-
-        How they are shared among the steps, the loss knows.
-        """
-        if self.step.weights is None:
-            return weights
-        present = self._present(y)
-        of_classes = np.where(present, self.step.weights[y[:, :, 0]], 0)
-        means = of_classes.sum(axis=1) / np.maximum(present.sum(axis=1), 1)
-        return means if weights is None else weights * means
-
-    def fit(self, y: np.ndarray, weights: np.ndarray | None) -> Self:
-        """Labels have no scale."""
-        return self
-
-    def revised(self, y: np.ndarray, weights: np.ndarray | None) -> Self:
-        """Labels have no scale."""
-        return self
-
-    def tensor(self, y: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-        """Give indices, -1 where there are none, whatever the dtype of inputs."""
-        return torch.as_tensor(y)
-
-    def criterion(self) -> nn.Module:
-        """Build the cross-entropy, a mean over a sample's steps by the weights of classes."""
-        return PerStep(self.step.criterion(), self.step.weights)
-
-    def decode(self, outputs: np.ndarray, X: Series | Recordings) -> np.ndarray:
-        """Give the most probable class of each step.
-
-        Past a sample's end there is NaN, -1 or an empty text, as suits the labels; None where
-        that is a label itself, or none suits.
-        """
-        labels = self.step.decode(outputs[self._inside(X, outputs.shape[1])])
-        shape = (len(X), X.width // self.every)
-        inside = self._inside(X, shape[1])
-        if inside.all():
-            return labels.reshape(shape)
-        past: Any = {"f": np.nan, "i": -1, "U": ""}.get(labels.dtype.kind)
-        if past is None or (np.asarray(self.classes) == past).any():
-            values = np.full(shape, None, dtype=object)
-        else:
-            values = np.full(shape, past, dtype=labels.dtype)
-        values[inside] = labels
-        return values
-
-    def probabilities(self, probabilities: np.ndarray, X: Series | Recordings) -> np.ndarray:
-        """Put NaN past a sample's end (n_samples, n_steps, n_classes)."""
-        shape = (len(X), X.width // self.every, probabilities.shape[2])
-        values = np.full(shape, np.nan, probabilities.dtype)
-        inside = self._inside(X, shape[1])
-        values[inside] = probabilities[self._inside(X, probabilities.shape[1])]
-        return values
-
-
-def at_every_step(step: Targets, every: int) -> StepTargets:
-    """Give targets of which every `every`-th step has one like `step`."""
-    if isinstance(step, NumberTargets):
-        return StepNumbers(step, every)
-    assert isinstance(step, ClassTargets)
-    return StepClasses(step, every)

@@ -8,7 +8,7 @@ from sklearn.utils import check_array, check_consistent_length
 
 from .arrays import naming, real_numbers, unmasked
 from .containers import as_array, held_sequences
-from .recordings import Recordings
+from .recordings import Recordings, in_memory
 from .series import Series
 
 
@@ -46,6 +46,12 @@ def values_at_steps(
         raise ValueError(
             f"{type(caller).__name__} requires y to be passed, but the target y is None."
         )
+    if every > X.longest:
+        raise ValueError(
+            f"every={every} exceeds the {X.longest} steps of the longest series: none has a "
+            "target. Set every to at most that."
+        )
+    y = in_memory(y)
     with naming("y"):
         held = held_sequences(y, "y")
         items = [_read(y, "y", real)] if held is None else held.sequences

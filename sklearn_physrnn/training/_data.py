@@ -13,7 +13,8 @@ from ..nn._packing import Packing, sent
 from ._prefetch import prefetched
 
 Index = torch.Tensor | slice
-Batch = tuple[dict[str, Any], tuple[torch.Tensor, torch.Tensor | None]]
+# Inputs by name; targets, a tensor or what is read when it is asked for, and weights.
+Batch = tuple[dict[str, Any], tuple[Any, torch.Tensor | None]]
 
 
 @dataclass(frozen=True)

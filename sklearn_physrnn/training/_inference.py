@@ -4,7 +4,7 @@ import copy
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from ._device import cpu_by_default, with_index
 from ._pieces import A_STEP, BATCH_VALUES, Pieces, StepsInMemory, prediction_size
 from ._recorded import Read, Recorded
 from ._threads import one_thread_in_a_fork
+
+Write = Callable[[np.ndarray, int, np.ndarray], None]
 
 _ROWS_AT_A_TIME = 32  # of recordings, which are long
 
@@ -177,15 +179,11 @@ def recorded_outputs(
     device = with_index(device)
     with one_thread_in_a_fork(), cpu_by_default(), Ways(kernels), torch.inference_mode():
         module = _cast(module, dtype, device)
-        order = np.argsort(-lengths, kind="stable")
         outputs = None
-        for rows in np.array_split(order, -(-len(order) // _ROWS_AT_A_TIME)):
-            steps = Recorded(read, rows, lengths[rows], dtype, device)
-            size = prediction_size("auto" if chunk_size is None else chunk_size, module, len(rows))
-            assert size is not None
-            found = Pieces(module, steps, size).outputs().cpu()
+        for rows, pieces in _walks(module, read, lengths, dtype, device, chunk_size):
+            found = pieces.outputs().cpu()
             if outputs is None:  # the longest come first: none has more steps
-                outputs = found.new_zeros(len(order), *found.shape[1:])
+                outputs = found.new_zeros(len(lengths), *found.shape[1:])
             where = torch.from_numpy(rows)
             if found.ndim == 3:
                 outputs[:, : found.shape[1]][where] = found
@@ -193,6 +191,54 @@ def recorded_outputs(
                 outputs[where] = found
         assert outputs is not None
         return outputs.numpy()
+
+
+def write_outputs(
+    write: Write,
+    module: nn.Module,
+    read: Read,
+    lengths: np.ndarray,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    chunk_size: int | str | None = None,
+    kernels: Mapping[str, Sequence[Any]] | None = None,
+) -> None:
+    """Do what `recorded_outputs` does for outputs of every step, which are not kept.
+
+    Parameters
+    ----------
+    write : callable
+        ``write(rows, start, outputs)`` is given the numbers of some samples, and their
+        outputs (n_rows, n_outputs, output_size) from the one with the number `start` on.
+    module, read, lengths, dtype, device, chunk_size, kernels
+        As there.
+    """
+    device = with_index(device)
+    with one_thread_in_a_fork(), cpu_by_default(), Ways(kernels), torch.inference_mode():
+        module = _cast(module, dtype, device)
+        for rows, pieces in _walks(module, read, lengths, dtype, device, chunk_size):
+            start = 0
+            for outputs in pieces.outputs_of_pieces():
+                write(rows, start, outputs.cpu().numpy())
+                start += outputs.shape[1]
+
+
+def _walks(
+    module: nn.Module,
+    read: Read,
+    lengths: np.ndarray,
+    dtype: torch.dtype,
+    device: torch.device,
+    chunk_size: int | str | None,
+) -> Iterator[tuple[np.ndarray, Pieces]]:
+    """Give batches of samples, the longest first, ready to be walked."""
+    order = np.argsort(-lengths, kind="stable")
+    for rows in np.array_split(order, -(-len(order) // _ROWS_AT_A_TIME)):
+        steps = Recorded(read, rows, lengths[rows], dtype, device)
+        size = prediction_size("auto" if chunk_size is None else chunk_size, module, len(rows))
+        assert size is not None
+        yield rows, Pieces(module, steps, size)
 
 
 def _packed_outputs(

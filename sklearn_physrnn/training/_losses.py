@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ._recorded import RecordedTargets
+
 REGRESSION_LOSSES = ("squared_error", "absolute_error", "huber", "quantile")
 
 # Of bounded gradient: a wild target pulls no harder than others, so long as it does not
@@ -109,9 +111,12 @@ class PerStep(nn.Module):
         target = target[:, : prediction.shape[1]]
         return self.part(prediction, target, self.counts(target))
 
-    def counts(self, target: torch.Tensor) -> torch.Tensor:
+    def counts(self, target: torch.Tensor | RecordedTargets) -> torch.Tensor:
         """Say what all steps of each sample weigh together; 1 where there is nothing."""
-        total = self._weights(target).sum(1)
+        if isinstance(target, RecordedTargets):
+            total = target.totals(self.class_weights)
+        else:
+            total = self._weights(target).sum(1)
         return total.masked_fill(total == 0, 1)
 
     def part(

@@ -13,6 +13,7 @@ from ..kernels._check import looking_later
 from ._callbacks import StopTraining
 from ._data import Batches, BatchIterator, join_outputs, run_module
 from ._pieces import Loss, Pieces, steps_of, whole
+from ._recorded import RecordedTargets
 
 
 class Net(NeuralNet):
@@ -99,6 +100,8 @@ class Net(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = y_true
+        if isinstance(target, RecordedTargets):
+            target = target.take(0, y_pred.shape[1])
         losses = self.criterion_(y_pred, target)
         return (losses if weight is None else losses * weight).mean()
 
@@ -165,7 +168,9 @@ class Net(NeuralNet):
         counts = self.criterion_.counts(y)
 
         def part(outputs, start, stop):
-            losses = self.criterion_.part(outputs, y[:, start:stop], counts)
+            recorded = isinstance(y, RecordedTargets)
+            steps = y.take(start, stop) if recorded else y[:, start:stop]
+            losses = self.criterion_.part(outputs, steps, counts)
             return (losses if weight is None else losses * weight).mean()
 
         return part

@@ -9,7 +9,7 @@ Where time can be undone, nothing need be kept but the last state: the state bef
 comes of the one after it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, cast
 
@@ -230,13 +230,19 @@ class Pieces:
 
     def outputs(self) -> torch.Tensor:
         """Run forward only; outputs as the network gives them of the whole."""
+        found = list(self.outputs_of_pieces())
+        return torch.cat(found, 1) if len(found) > 1 else found[0]
+
+    def outputs_of_pieces(self) -> Iterator[torch.Tensor]:
+        """Run forward only; outputs of piece after piece, or at last those of the whole."""
         state = self._walker.begin(len(self._steps))
-        found = []
+        outputs = None
         for start in self._starts:
             outputs, state = self._walk(start, state)
             if outputs is not None:
-                found.append(_float(outputs))
-        return torch.cat(found, 1) if found else self._conclude(state)
+                yield _float(outputs)
+        if outputs is None:
+            yield self._conclude(state)
 
     def backward(self, loss: Loss) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Add the gradient of the loss to that of the parameters.

@@ -69,6 +69,67 @@ class Recorded:
 
 
 @dataclass(frozen=True)
+class RecordedTargets:
+    """Targets at every step, which are read when they are asked for.
+
+    They stand where a tensor (n_samples, n_steps, n_values) does.
+
+    Attributes
+    ----------
+    read : callable
+        Of one sample, its targets from `start` to `stop`: a tensor (stop - start, n_values).
+    rows : ndarray of shape (n_samples,)
+        Numbers of the samples that `read` knows.
+    counts : ndarray of shape (n_samples,)
+        Targets of each.
+    like : Tensor of shape (1, n_values)
+        What there is past a sample's end.
+    tallies : ndarray of shape (n_samples, n_classes) or None
+        How many steps of each have which class, if they have any.
+    device : torch.device
+        What is read is brought there.
+    """
+
+    read: Callable[[int, int, int], torch.Tensor]
+    rows: np.ndarray
+    counts: np.ndarray
+    like: torch.Tensor
+    tallies: np.ndarray | None = None
+    device: torch.device = field(default=torch.device("cpu"))
+
+    nbytes = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> "RecordedTargets":
+        at = np.arange(len(self))[index]
+        tallies = None if self.tallies is None else self.tallies[at]
+        return replace(self, rows=self.rows[at], counts=self.counts[at], tallies=tallies)
+
+    def to(self, device: torch.device) -> "RecordedTargets":
+        """Bring to `device` all that will be read."""
+        return replace(self, device=device)
+
+    def take(self, start: int, stop: int) -> torch.Tensor:
+        """Read targets `start` to `stop` of all samples, (n_samples, stop - start, n_values)."""
+        targets = self.like.repeat(len(self), stop - start, 1)
+        left = (self.counts - start).clip(0, stop - start)
+        for i, (row, n) in enumerate(zip(self.rows, left, strict=True)):
+            if n:
+                targets[i, :n] = self.read(int(row), start, start + int(n))
+        return targets.to(self.device)
+
+    def totals(self, class_weights: list[float] | None) -> torch.Tensor:
+        """Say what all steps of each sample weigh together."""
+        totals = self.counts
+        if class_weights is not None:
+            assert self.tallies is not None
+            totals = self.tallies @ np.array(class_weights)
+        return torch.as_tensor(totals, device=self.device)
+
+
+@dataclass(frozen=True)
 class RecordedSamples:
     """Samples that are read piece by piece; they stand where :class:`Samples` do.
 
@@ -77,7 +138,7 @@ class RecordedSamples:
     read : callable
     host_lengths : ndarray of shape (n_samples,)
         Steps of each sample.
-    targets : Tensor of shape (n_samples, n_targets) or (n_samples,)
+    targets : Tensor of shape (n_samples, n_targets) or (n_samples,), or RecordedTargets
     dtype : torch.dtype
         Of the inputs.
     weights : Tensor of shape (n_samples,) or None
@@ -86,7 +147,7 @@ class RecordedSamples:
 
     read: Read
     host_lengths: np.ndarray
-    targets: torch.Tensor
+    targets: torch.Tensor | RecordedTargets
     dtype: torch.dtype
     weights: torch.Tensor | None = None
     device: torch.device = field(default=torch.device("cpu"))
@@ -125,7 +186,9 @@ class RecordedSamples:
         at = index if there is None else there
         steps = Recorded(self.read, rows, self.host_lengths[rows], self.dtype, self.device)
         weights = None if self.weights is None else self.weights[at]
-        return {"x": steps}, (self.targets[at], weights)
+        targets = self.targets
+        targets = targets[at] if isinstance(targets, torch.Tensor) else targets[rows]
+        return {"x": steps}, (targets, weights)
 
     def some(self, n_samples: int) -> dict[str, Any]:
         """Give inputs of a few samples, and of their first steps, to look at."""

@@ -5,6 +5,7 @@ import pytest
 
 from sklearn_physrnn import PETNNClassifier, PETNNRegressor
 from sklearn_physrnn.preparation import recordings
+from sklearn_physrnn.training import _saving
 
 SMALL = {
     "hidden_size": 5, "max_iter": 3, "batch_size": 5, "dtype": "float64", "random_state": 0,
@@ -65,7 +66,9 @@ def test_recordings_may_be_read_a_sample_at_a_time(mapped, chunk_size):
     assert model.score(mapped(X), y > 0) == expected.score(mapped(X), y > 0)
 
 
-def test_a_killed_fit_of_recordings_goes_on_where_it_was(mapped, tmp_path):
+def test_a_killed_fit_of_recordings_goes_on_where_it_was(mapped, tmp_path, monkeypatch):
+    monkeypatch.setattr(_saving, "INTERVAL", 0)
+    monkeypatch.setattr(_saving, "_SHARE", np.inf)
     X, y, _ = data("float")
     X = mapped(X)
     expected = PETNNRegressor(**SMALL).fit(X, y)
@@ -83,6 +86,7 @@ def test_a_killed_fit_of_recordings_goes_on_where_it_was(mapped, tmp_path):
     checkpoint = tmp_path / "training"
     with pytest.raises(StoppedError):
         PETNNRegressor(checkpoint=checkpoint, callbacks=[killer], **SMALL).fit(X, y)
+    assert checkpoint.exists()
     model = PETNNRegressor(checkpoint=checkpoint, **SMALL).fit(X, y)
     for name, x in expected.module_.state_dict().items():
         np.testing.assert_array_equal(model.module_.state_dict()[name], x)
@@ -101,3 +105,28 @@ def test_an_infinity_in_validation_data_is_found_before_training(mapped):
     bad[2, 33, 1] = np.inf
     with pytest.raises(ValueError, match=r"X_val.*sample 2, time step 33, channel 1"):
         PETNNRegressor(**SMALL).fit(mapped(X), y, X_val=mapped(bad), y_val=y)
+
+
+def test_what_is_no_set_of_recordings_is_refused_with_what_would_be_one(mapped):
+    X, y, _ = data("float")
+    model = PETNNRegressor(**SMALL).fit(mapped(X), y)
+    for answer in (lambda bad: PETNNRegressor(**SMALL).fit(bad, y), model.predict):
+        with pytest.raises(ValueError, match=r"One record of one channel is X\[None, :, None\]"):
+            answer(mapped(X[0, :, 0]))
+        with pytest.raises(ValueError, match=r"got shape \(12, 1, 60, 3\)"):
+            answer(mapped(X[:, None]))
+        with pytest.raises(ValueError, match="X is an empty list"):
+            answer([])
+        with pytest.raises(ValueError, match=r"must hold real numbers, got <U9"):
+            answer(mapped(X.astype("U9")))
+        with pytest.raises(ValueError, match=r"X\[1\] must hold real numbers, got complex128"):
+            answer([mapped(X[0]), mapped(X[1] + 1j)])
+    with pytest.raises(ValueError, match=r"shape \(n_timesteps, n_channels\) is X\[None\]"):
+        model.predict(mapped(X[0]))
+
+
+def test_targets_farther_apart_than_series_are_long_are_refused(mapped):
+    X, _, _ = data("float")
+    model = PETNNRegressor(**{**SMALL, "chunk_size": None}, readout="sequence", every=61)
+    with pytest.raises(ValueError, match="every=61 exceeds the 60 steps of the longest series"):
+        model.fit(mapped(X), X[:, :, 0])

@@ -3,18 +3,19 @@
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_physrnn.preparation import recordings as module
 from sklearn_physrnn.preparation.files import FilePart
 from sklearn_physrnn.preparation.recordings import (
-    Slices,
     in_memory,
     left_where_they_are,
     recordings,
     whole,
 )
 from sklearn_physrnn.preparation.scaling import Standard
+from sklearn_physrnn.preparation.sources import Slices
 
 
 class Elsewhere:
@@ -181,6 +182,42 @@ def test_channels_must_be_as_many_in_every_sequence(rng):
         recordings([rng.normal(size=(5, 2)), rng.normal(size=(5, 3))])
     with pytest.raises(ValueError, match="For one channel give"):
         recordings([rng.normal(size=5)])
+
+
+def test_what_is_in_memory_among_files_becomes_numbers_as_ever(mapped, rng):
+    values = rng.integers(0, 2, size=(4, 9, 2))
+    X = [mapped(values[0]), values[1].tolist(), values[2] > 0, pd.DataFrame(values[3])]
+    np.testing.assert_array_equal(whole(recordings(X)).values, values.reshape(-1, 2))
+    with pytest.raises(ValueError, match=r"X\[1\] must hold real numbers, got complex128"):
+        recordings([X[0], values[1] + 1j])
+
+
+@pytest.mark.parametrize("how", ["strided", "private", "whole", "small"])
+def test_a_file_shorter_than_its_map_is_refused_before_it_ends_the_process(mapped, rng, how):
+    X = mapped(rng.normal(size=(2, 3000, 2)), mmap_mode="c" if how == "private" else "r")
+    part = X[:, ::2] if how == "strided" else X
+    found = recordings(part)
+    with open(X.filename, "r+b") as file:
+        file.truncate(300)
+    with pytest.raises(ValueError, match="has become shorter while it was read"):
+        found.stretch(1, 0, 5)
+    with pytest.raises(ValueError, match="has become shorter since"):
+        (in_memory if how == "small" else recordings)(part)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda part: part[..., :1], r"in the shape \(9, 2\), and gave float64 of shape \(9, 1\)"),
+        (lambda part: part.astype("U"), "and gave <U32"),
+        (lambda part: part + 1j, "and gave complex128"),
+        (lambda part: part[:-1], "gave 8 time steps where 9 were asked for"),
+    ],
+)
+def test_an_array_that_does_not_keep_its_word_is_refused(rng, answer, message):
+    kind = type("Liar", (Elsewhere,), {"__getitem__": lambda self, at: answer(self.values[at])})
+    with pytest.raises(ValueError, match=message):
+        recordings(kind(rng.normal(size=(2, 9, 2))))
 
 
 def test_small_files_become_arrays_and_arrays_stay_what_they_are(mapped, rng, monkeypatch):

@@ -1,0 +1,16 @@
+"""Targets of every step out of those of one."""
+
+from .class_targets import ClassTargets
+from .number_targets import NumberTargets
+from .step_classes import StepClasses
+from .step_numbers import StepNumbers
+from .step_targets import StepTargets
+from .targets import Targets
+
+
+def at_every_step(step: Targets, every: int) -> StepTargets:
+    """Give targets of which every `every`-th step has one like `step`."""
+    if isinstance(step, NumberTargets):
+        return StepNumbers(step, every)
+    assert isinstance(step, ClassTargets)
+    return StepClasses(step, every)
