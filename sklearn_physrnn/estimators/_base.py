@@ -256,14 +256,15 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         ValueError
             If they ask for another module than the fitted one.
         """
-        for name, now in self._module_parameters().items():
-            fitted = self._built_with.get(name, now)
-            if fitted is not now and fitted != now:
-                raise ValueError(
-                    f"{name}={now!r} is not what the fitted model, which warm_start or "
-                    f"partial_fit continues, was built with: set {name} back to {fitted!r}, or "
-                    "fit anew with warm_start=False."
-                )
+        today = self._module_parameters()
+        built = {name: self._built_with.get(name, now) for name, now in today.items()}
+        changed = [n for n, now in today.items() if built[n] is not now and built[n] != now]
+        if changed:
+            now, back = (", ".join(f"{n}={of[n]!r}" for n in changed) for of in (today, built))
+            raise ValueError(
+                f"{now}: not what the fitted model, which warm_start or partial_fit continues, "
+                f"was built with. Call set_params({back}), or fit anew with warm_start=False."
+            )
         return self._prepared.with_options_of(self._new_targets())
 
     def _read_held_out(self, X, y, sample_weight) -> Rows:

@@ -122,7 +122,8 @@ class SequenceInputs(Inputs):
         series = series_of_channels(X if held is None else held.sequences)
         n_channels = series.values.shape[1]
         if not reset:
-            self._check_channels(n_channels, name)
+            exchanged = held is None and series.longest == self.n_features
+            self._check_channels(n_channels, name, exchanged=exchanged)
         if self.time_channel is not None:
             check_time(series, self.time_channel)
         return 3, n_channels, series
@@ -168,7 +169,7 @@ class SequenceInputs(Inputs):
             )
         )
 
-    def _check_channels(self, n_channels: int, name: str) -> None:
+    def _check_channels(self, n_channels: int, name: str, *, exchanged: bool = False) -> None:
         known = 1 if self.n_dims == 2 else self.n_features
         if n_channels == known:
             return
@@ -178,7 +179,13 @@ class SequenceInputs(Inputs):
                 "one channel, of shape (n_samples, n_timesteps)."
             )
         raise ValueError(
-            f"X has {n_channels} channels, but {name} is expecting {known} channels as input."
+            f"X has {n_channels} channels, but {name} is expecting {known} channels as input"
+            + (
+                ", as many as X has time steps: if the axes are exchanged, give "
+                "X.transpose(0, 2, 1)."
+                if exchanged
+                else "."
+            )
         )
 
     def fit(self, X: Series | Recordings, weights: np.ndarray | None) -> Self:

@@ -204,7 +204,7 @@ def test_a_file_a_search_a_stream_and_a_warm_start(family, kind, X, tmp_path):
     classes = {"classes": ["down", "sideways", "up"]} if kind == "labels" else {}
     stream.partial_fit(X[:4], y[:4], **classes).partial_fit(X[4:], y[4:])
     assert outputs(stream, X).shape == ((9, 15, 3) if classes else (9, 15))
-    with pytest.raises(ValueError, match="is not what the fitted model"):
+    with pytest.raises(ValueError, match="not what the fitted model"):
         loaded.set_params(readout="mean").fit(X, y)
 
 

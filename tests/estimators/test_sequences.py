@@ -288,6 +288,8 @@ def test_wrong_channels_at_predict(family, kind, data):
     model = make(kind, family).fit(data[0], targets(data, kind))
     with pytest.raises(ValueError, match=r"X has 2 channels, but .* is expecting 3 channels"):
         model.predict(data[0][:, :, :2])
+    with pytest.raises(ValueError, match=r"is expecting 3 channels .* X\.transpose\(0, 2, 1\)"):
+        model.predict(data[0].transpose(0, 2, 1))
     with pytest.raises(ValueError, match=r"X has 2 dimensions, but .* was fitted with 3"):
         model.predict(data[0][:, :, 0])
     with pytest.raises(ValueError, match=r"One series .* is X\[None\]"):
