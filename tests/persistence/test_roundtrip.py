@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
@@ -52,6 +53,9 @@ def assert_same(a, b):
         assert [p.requires_grad for p in a.parameters()] == [
             p.requires_grad for p in b.parameters()
         ]
+    elif is_dataclass(a):  # and not what it has cached
+        for field in fields(a):
+            assert_same(getattr(a, field.name), getattr(b, field.name))
     elif hasattr(a, "__dict__"):  # scalers and the like
         assert_same(vars(a), vars(b))
     else:
