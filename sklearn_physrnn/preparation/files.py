@@ -58,7 +58,13 @@ class FilePart:
 
 
 def part_of_file(array: np.memmap) -> FilePart | None:
-    """Say where in its file a mapped array lies; None where it is no contiguous part of it."""
+    """Say where in its file a mapped array lies; None where it is no contiguous part of it.
+
+    Raises
+    ------
+    ValueError
+        If the file has become shorter.
+    """
     root = array
     while isinstance(root.base, np.memmap):
         root = root.base
@@ -72,6 +78,6 @@ def part_of_file(array: np.memmap) -> FilePart | None:
     except FileNotFoundError:
         return None
     offset = root.offset + own - begin
-    if array.nbytes > status.st_size - offset:
-        return None
+    if array.nbytes > status.st_size - offset:  # to touch what is missing would end Python
+        raise ValueError(f"{path}, which X is mapped from, has become shorter since it was mapped.")
     return FilePart(path, offset, array.shape, array.dtype, status.st_size, status.st_mtime_ns)
