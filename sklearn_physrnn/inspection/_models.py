@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..preparation.prepared import Prepared
+from ..preparation.recordings import Recordings, whole
 from ..preparation.series import Series
 from ..preparation.sparse import SparseTable
 
@@ -53,8 +54,9 @@ def prepared(estimator) -> Prepared:
 
 
 def checked(estimator, X) -> np.ndarray | Series | SparseTable:
-    """Check X against what the estimator was fitted to."""
-    return prepared(estimator).inputs.read(X, estimator)
+    """Check X against what the estimator was fitted to; read what is in files."""
+    found = prepared(estimator).inputs.read(X, estimator)
+    return whole(found) if isinstance(found, Recordings) else found
 
 
 def exact_inputs(estimator, X) -> dict[str, torch.Tensor]:
@@ -102,11 +104,13 @@ def one_sequence(
         If X is not what the estimator takes, there is no such sample, or there are not
         as many names as channels.
     """
-    series = checked(estimator, X)
-    assert isinstance(series, Series)
+    series = prepared(estimator).inputs.read(X, estimator)
+    assert isinstance(series, Series | Recordings)
     if not -len(series) <= sample < len(series):
         raise ValueError(f"sample must be one of the {len(series)} in X, got {sample}.")
     series = series[[sample]]
+    if isinstance(series, Recordings):
+        series = whole(series)
     values, length = series.values, series.longest
     inputs = exact_inputs(estimator, series)
     channel = time_channel(estimator)

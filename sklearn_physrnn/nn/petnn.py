@@ -324,12 +324,12 @@ class PETNN(nn.Module):
         Returns
         -------
         Tensor of shape (num_layers, hidden_size)
-            NaN if there is no step at all.
+            Of the precision of the states. NaN if there is no step at all.
         """
         layers = self.trajectory(x, state, dt=dt, lengths=lengths)
         n_steps = x.shape[0] * x.shape[1] if lengths is None else torch.as_tensor(lengths).sum()
         released = torch.stack([(layer.released >= 0.5).sum(dim=(0, 1)) for layer in layers])
-        return released / n_steps
+        return released.to(layers[0].state.dtype) / n_steps
 
     def _check(self, x, state, dt, lengths):
         weight, _, _ = self._weights(0)

@@ -15,7 +15,7 @@ from .arrays import naming, native, real_numbers
 from .containers import as_array, held_sequences
 from .inputs import Inputs
 from .recordings import Recordings, in_memory, left_where_they_are, recordings
-from .scaling import LIMIT, Identity, NormalQuantile, Scaler, Standard, make_scaler
+from .scaling import LIMIT, Identity, Scaler, Standard, make_scaler
 from .series import (
     DTYPES,
     Series,
@@ -212,10 +212,10 @@ class SequenceInputs(Inputs):
         if not isinstance(X, Recordings):
             weights = None if weights is None else np.repeat(weights, X.lengths)
             return make_scaler(self.scaling, self._without_time(X.values), weights)
-        if self.scaling == "quantile":
+        if self.scaling not in ("standard", False):
             steps, rows = X.sampled(_SAMPLED)
             weights = None if weights is None else weights[rows]
-            return NormalQuantile.fit(self._without_time(steps), weights)
+            return make_scaler(self.scaling, self._without_time(steps), weights)
         moments = X.moments.joined(weights)
         if self.time_channel is not None:
             moments = moments.without(self.time_channel)

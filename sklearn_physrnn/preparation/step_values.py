@@ -75,7 +75,8 @@ def values_at_steps(
             raise ValueError(
                 f"y[{i}] must be of shape (n_steps,)"
                 + (" or (n_steps, n_targets)" if 3 in depth else "")
-                + f", like y[0], got {item.shape}."
+                + (", like y[0]" if i else "")
+                + f", got {item.shape}."
             )
     return np.concatenate(items)
 

@@ -43,7 +43,16 @@ def data(kind):
 
 
 @pytest.mark.parametrize("kind", ["float", "int16", "padded", "list"])
-@pytest.mark.parametrize("options", [{}, {"time_channel": 2}, {"scale_inputs": False}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"time_channel": 2},
+        {"scale_inputs": False},
+        {"scale_inputs": "quantile"},
+        {"scale_inputs": "quantile_linear"},
+    ],
+)
 def test_recordings_give_what_arrays_give(mapped, kind, options):
     X, y, weights = data(kind)
     options = {**SMALL, "dropout": 0.2, "early_stopping": True, **options}

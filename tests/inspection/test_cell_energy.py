@@ -1,10 +1,12 @@
 """PETNN's energies, remaining times and releases."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_physrnn import PETNNClassifier, PETNNRegressor
-from sklearn_physrnn.inspection import CellEnergyDisplay, release_rates
+from sklearn_physrnn.inspection import CellEnergyDisplay, integrated_gradients, release_rates
+from sklearn_physrnn.preparation import recordings
 
 
 def _sigmoid(x):
@@ -126,3 +128,16 @@ def test_default_neurons_release_at_different_paces(petnn, series, plt):
 def test_refuses(petnn, series, options, message, plt):
     with pytest.raises(ValueError, match=message):
         CellEnergyDisplay.from_estimator(petnn, series[0], **options)
+
+
+def test_sequences_in_a_file_are_looked_at_as_those_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(recordings, "_WORTH_LEAVING", 1)
+    X = np.random.default_rng(0).normal(size=(6, 9, 2))
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    model = PETNNClassifier(4, max_iter=2, random_state=0).fit(X, np.arange(6) % 2)
+    pd.testing.assert_frame_equal(release_rates(model, mapped), release_rates(model, X))
+    shown = [CellEnergyDisplay.from_estimator(model, x, sample=4) for x in (mapped, X)]
+    np.testing.assert_array_equal(shown[0].energy, shown[1].energy)
+    given = [integrated_gradients(model, x, n_steps=8) for x in (mapped, X)]
+    np.testing.assert_array_equal(*given)

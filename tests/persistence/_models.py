@@ -82,6 +82,7 @@ CASES = {
     "petnn, hard": energy(release="hard", time_decay=False, ground_state=False),
     "petnn, time": (small(PETNNRegressor, time_channel=0), STAMPED, y),
     "petnn, ragged": (small(PETNNClassifier, readout="max"), RAGGED, TEXT),
+    "petnn, double": energy(dtype="float64"),
     "petnn, one channel": (small(PETNNRegressor), SERIES[:, :, 0], y),
     "petnn, a frame": (small(PETNNRegressor), FRAME, y),
     "tokens": (small(PETNNClassifier, vocabulary_size=5, embedding_dim=2), TOKENS, TEXT),
