@@ -79,5 +79,5 @@ def part_of_file(array: np.memmap) -> FilePart | None:
         return None
     offset = root.offset + own - begin
     if array.nbytes > status.st_size - offset:  # to touch what is missing would end Python
-        raise ValueError(f"{path}, which X is mapped from, has become shorter since it was mapped.")
+        raise ValueError(f"{path}, which X is mapped from, has become shorter since then.")
     return FilePart(path, offset, array.shape, array.dtype, status.st_size, status.st_mtime_ns)

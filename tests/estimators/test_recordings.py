@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_physrnn import PETNNClassifier, PETNNRegressor
+from sklearn_physrnn import HSSMRegressor, PETNNClassifier, PETNNRegressor
 from sklearn_physrnn.preparation import recordings
 
 SMALL = {
@@ -110,3 +110,14 @@ def test_an_infinity_in_validation_data_is_found_before_training(mapped):
     bad[2, 33, 1] = np.inf
     with pytest.raises(ValueError, match=r"X_val.*sample 2, time step 33, channel 1"):
         PETNNRegressor(**SMALL).fit(mapped(X), y, X_val=mapped(bad), y_val=y)
+
+
+def test_a_unit_of_time_is_learned_alike_of_recordings(mapped):
+    X, y, _ = data("list")
+    for x in X:
+        x[5:9, 2] = x[5, 2]  # time stands still
+    options = {"time_channel": 2, "dynamics": "nonlinear", "norm": "layer", "hidden_size": 3}
+    options |= {"max_iter": 2, "dtype": "float64", "random_state": 0}
+    expected = HSSMRegressor(**options).fit(X, y).predict(X)
+    model = HSSMRegressor(**options).fit(mapped(X), y)
+    np.testing.assert_allclose(model.predict(X), expected, rtol=0, atol=1e-10)

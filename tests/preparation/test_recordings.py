@@ -159,7 +159,7 @@ def test_a_file_that_has_shrunk_since_it_was_mapped_is_refused(mapped, rng):
     X = mapped(rng.normal(size=(2, 300, 2)))
     with open(X.filename, "r+b") as file:
         file.truncate(300)
-    with pytest.raises(ValueError, match="has become shorter since it was mapped"):
+    with pytest.raises(ValueError, match="has become shorter since then"):
         recordings(X)
 
 
