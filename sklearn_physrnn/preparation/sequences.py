@@ -197,15 +197,18 @@ class SequenceInputs(Inputs):
             elapsed = X.intervals(self.time_channel, _SAMPLED)
         else:
             elapsed = X.elapsed(self.time_channel)
-        elapsed = elapsed[elapsed > 0]
-        if len(elapsed) == 0:
+        advances = elapsed[elapsed > 0]
+        if len(advances) == 0:
             raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
         if not self.bounded:
-            return replace(fitted, time_unit=float(np.median(elapsed)))
-        unit = float(np.quantile(elapsed, _UNIT_SHARE, method="lower"))
+            return replace(fitted, time_unit=float(np.median(advances)))
+        unit = float(np.quantile(advances, _UNIT_SHARE, method="lower"))
         fitted = replace(fitted, time_unit=unit)
         if isinstance(X, Recordings):
-            return replace(fitted, mean_dt=float(np.minimum(elapsed / unit, 1).mean()))
+            # A first step has no interval, and counts as one.
+            first = len(X) / X.lengths.sum()
+            later = np.minimum(elapsed / unit, 1).mean()
+            return replace(fitted, mean_dt=float(first + (1 - first) * later))
         return replace(fitted, mean_dt=float(fitted._steps_of_time(X).mean()))
 
     def _scaler_of(self, X: Series | Recordings, weights: np.ndarray | None) -> Scaler:

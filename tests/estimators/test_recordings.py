@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_physrnn import PETNNClassifier, PETNNRegressor
+from sklearn_physrnn import HSSMRegressor, PETNNClassifier, PETNNRegressor
 from sklearn_physrnn.preparation import recordings
 from sklearn_physrnn.training import _saving
 
@@ -139,3 +139,14 @@ def test_targets_farther_apart_than_series_are_long_are_refused(mapped):
     model = PETNNRegressor(**{**SMALL, "chunk_size": None}, readout="sequence", every=61)
     with pytest.raises(ValueError, match="every=61 exceeds the 60 steps of the longest series"):
         model.fit(mapped(X), X[:, :, 0])
+
+
+def test_a_unit_of_time_is_learned_alike_of_recordings(mapped):
+    X, y, _ = data("list")
+    for x in X:
+        x[5:9, 2] = x[5, 2]  # time stands still
+    options = {"time_channel": 2, "dynamics": "nonlinear", "norm": "layer", "hidden_size": 3}
+    options |= {"max_iter": 2, "dtype": "float64", "random_state": 0}
+    expected = HSSMRegressor(**options).fit(X, y).predict(X)
+    model = HSSMRegressor(**options).fit(mapped(X), y)
+    np.testing.assert_allclose(model.predict(X), expected, rtol=0, atol=1e-10)

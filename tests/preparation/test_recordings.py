@@ -156,14 +156,6 @@ def test_intervals_are_those_between_steps_of_one_sequence(mapped, small_reads):
         recordings(mapped(X)).intervals(0, 1000)
 
 
-def test_a_file_that_has_shrunk_since_it_was_mapped_is_refused(mapped, rng):
-    X = mapped(rng.normal(size=(2, 300, 2)))
-    with open(X.filename, "r+b") as file:
-        file.truncate(300)
-    with pytest.raises(ValueError, match="has become shorter since it was mapped"):
-        recordings(X)
-
-
 def test_a_file_that_changes_while_it_is_read_is_noticed(mapped, rng):
     X = mapped(rng.normal(size=(2, 30, 2)))
     found = recordings(X)
