@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sklearn_physrnn import PETNNClassifier, PETNNRegressor
 from sklearn_physrnn.families.petnn import PETNNFamily
@@ -14,13 +15,32 @@ class _Peer(nn.Module):
         super().__init__()
         self.layers = layers
 
-    def forward(self, x, *, dt=None, lengths=None):
-        output, state = self.layers(x)
-        if lengths is not None:
-            # These layers run from left to right: padding cannot reach a sample's steps.
-            inside = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-            output = output * inside.unsqueeze(2)
-        return output, state
+    def rest(self, n_samples):
+        """Give the state before the first step."""
+        layers = self.layers
+        zeros = layers.weight_hh_l0.new_zeros(layers.num_layers, n_samples, layers.hidden_size)
+        return (zeros, zeros) if isinstance(layers, nn.LSTM) else (zeros,)
+
+    def forward(self, x, state=None, *, dt=None, lengths=None, masks=None):
+        state = self.rest(len(x)) if state is None else state
+        if lengths is None:
+            output, last = self._heard(x, state)
+            return output, last
+        # What has ended is run for a step that nobody sees.
+        packed = pack_padded_sequence(
+            x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        output, last = self._heard(packed, state)
+        output, _ = pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
+        alive = lengths.to(x.device) > 0
+        last = tuple(
+            torch.where(alive[:, None], new, old) for new, old in zip(last, state, strict=True)
+        )
+        return output * alive[:, None, None], last
+
+    def _heard(self, x, state):
+        output, last = self.layers(x, tuple(state) if len(state) == 2 else state[0])
+        return output, last if isinstance(last, tuple) else (last,)
 
 
 class _PeerFamily(PETNNFamily):

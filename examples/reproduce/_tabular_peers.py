@@ -70,9 +70,9 @@ class _PeerFamily(DynPMNNFamily):
     def __init__(self, network):
         self.make = network
 
-    def module(self, params, sizes):
+    def module(self, params, inputs, n_outputs):
         """Build the network for rows of a table."""
-        return self.make(sizes.n_inputs, sizes.n_outputs)
+        return self.make(inputs.n_columns, n_outputs)
 
     def examine(self, module, inputs):
         """See nothing: there is no solver's step to look at."""

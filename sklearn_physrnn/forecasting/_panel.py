@@ -90,7 +90,7 @@ class _OfPanels(_Border):
         Raises
         ------
         NotImplementedError, TypeError, ValueError or RuntimeError
-            If any fails, with the names of all that do.
+            If any is refused, with the names of all that are; any other error ends the loop.
         """
         if X is not None and (lacking := [key for key in keys if key not in X]):
             raise ValueError(f"X must have every series that y has; it lacks {_listed(lacking)}.")
@@ -116,7 +116,7 @@ def _call(call: tuple[Any, dict[str, Any]], meta: dict[str, Any]) -> tuple[Any, 
     forecaster, kwargs = call
     try:
         return getattr(forecaster, meta["method"])(**kwargs), None
-    except Exception as error:  # whatever it is, it is raised with those of other series
+    except _KINDS as error:  # what is wrong with a series is raised with what is with others
         return None, error
 
 

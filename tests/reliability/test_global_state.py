@@ -86,8 +86,8 @@ def test_every_call_leaves_the_process_as_it_was(kind):
         model.score(X, y)
     with unchanged():
         model.partial_fit(X, y)
-    with unchanged(), pytest.raises(ValueError, match="NaN"):
-        model.predict(np.full_like(X, np.nan))
+    with unchanged(), pytest.raises(ValueError, match="infinity"):
+        model.predict(np.full_like(X, np.inf))
     with unchanged(), pytest.raises(ValueError, match="X has"):
         model.predict(X[..., :1])
     with unchanged(), pytest.raises(ValueError, match=r"\by\b|inconsistent"):

@@ -82,6 +82,6 @@ def test_devices():
         training_device("gpu")
     with pytest.raises(ValueError, match="'cuda:99' is not available"):
         training_device("cuda:99")
-    with pytest.raises(ValueError, match="'meta' is not available"):
+    with pytest.raises(ValueError, match="'meta' is not supported"):
         training_device("meta")
     assert inference_device("cuda:99") == torch.device("cpu")
