@@ -15,7 +15,7 @@ from .arrays import naming, real_numbers
 from .containers import as_array
 from .files import File
 from .moments import Moments
-from .series import DTYPES, Series
+from .series import DTYPES, OfLengths, Series
 from .sources import Later, Source, source_of
 
 # Values below which a mapped file is read whole: as an array, it gives what arrays give to
@@ -28,7 +28,7 @@ _VALUES_AT_A_TIME = 1 << 18  # two megabytes in float64
 
 
 @dataclass(frozen=True, eq=False)
-class Recordings:
+class Recordings(OfLengths):
     """Checked sequences that are read a stretch at a time; they stand where `Series` do.
 
     Attributes
@@ -63,21 +63,6 @@ class Recordings:
             lengths=self.lengths[chosen],
             moments=self.moments[chosen],
         )
-
-    @property
-    def longest(self) -> int:
-        """Steps of the longest sequence."""
-        return int(self.lengths.max())
-
-    @property
-    def width(self) -> int:
-        """Steps that an array of them has, as the caller sees it."""
-        return max(self.room, self.longest)
-
-    @property
-    def ragged(self) -> bool:
-        """Whether lengths differ."""
-        return bool((self.lengths != self.lengths[0]).any())
 
     @cached_property
     def steps_at_a_time(self) -> int:

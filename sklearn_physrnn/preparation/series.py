@@ -14,8 +14,30 @@ from .containers import as_array
 DTYPES = [np.float64, np.float32]  # anything else becomes the first
 
 
+class OfLengths:
+    """What follows from the lengths of sequences, wherever their steps are."""
+
+    lengths: np.ndarray
+    room: int
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest sample."""
+        return int(self.lengths.max())
+
+    @property
+    def width(self) -> int:
+        """Steps that an array of them has, as the caller sees it."""
+        return max(self.room, self.longest)
+
+    @property
+    def ragged(self) -> bool:
+        """Whether lengths differ."""
+        return bool((self.lengths != self.lengths[0]).any())
+
+
 @dataclass(frozen=True)
-class Series:
+class Series(OfLengths):
     """Validated sequences, one after another.
 
     Attributes
@@ -58,21 +80,6 @@ class Series:
     def starts(self) -> np.ndarray:
         """First step of each sample."""
         return self.lengths.cumsum() - self.lengths
-
-    @property
-    def longest(self) -> int:
-        """Steps of the longest sample."""
-        return int(self.lengths.max())
-
-    @property
-    def width(self) -> int:
-        """Steps that an array of them has, as the caller sees it."""
-        return max(self.room, self.longest)
-
-    @property
-    def ragged(self) -> bool:
-        """Whether lengths differ."""
-        return bool((self.lengths != self.lengths[0]).any())
 
     @property
     def mask(self) -> np.ndarray:

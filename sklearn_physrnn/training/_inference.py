@@ -181,14 +181,7 @@ def recorded_outputs(
         module = _cast(module, dtype, device)
         outputs = None
         for rows, pieces in _walks(module, read, lengths, dtype, device, chunk_size):
-            found = pieces.outputs().cpu()
-            if outputs is None:  # the longest come first: none has more steps
-                outputs = found.new_zeros(len(lengths), *found.shape[1:])
-            where = torch.from_numpy(rows)
-            if found.ndim == 3:
-                outputs[:, : found.shape[1]][where] = found
-            else:
-                outputs[where] = found
+            outputs = _placed(pieces.outputs().cpu(), rows, outputs, len(lengths))
         assert outputs is not None
         return outputs.numpy()
 
@@ -252,15 +245,25 @@ def _packed_outputs(
     while start < len(order):
         before = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + n_steps, side="right")))
-        index = order[start:stop]
-        piece = run(take_packed(inputs, lengths, index))
-        if outputs is None:  # the longest come first: none has more steps
-            outputs = piece.new_zeros(len(order), *piece.shape[1:])
-        rows = torch.from_numpy(index)
-        if piece.ndim == 3:
-            outputs[:, : piece.shape[1]][rows] = piece
-        else:
-            outputs[rows] = piece
+        rows = order[start:stop]
+        outputs = _placed(run(take_packed(inputs, lengths, rows)), rows, outputs, len(order))
         start = stop
     assert outputs is not None
+    return outputs
+
+
+def _placed(
+    found: torch.Tensor, rows: np.ndarray, outputs: torch.Tensor | None, n_samples: int
+) -> torch.Tensor:
+    """Put what was found of `rows` among the outputs of all, zero past a sample's end.
+
+    The longest samples come first: none has more steps than they.
+    """
+    if outputs is None:
+        outputs = found.new_zeros(n_samples, *found.shape[1:])
+    where = torch.from_numpy(rows)
+    if found.ndim == 3:
+        outputs[:, : found.shape[1]][where] = found
+    else:
+        outputs[where] = found
     return outputs
