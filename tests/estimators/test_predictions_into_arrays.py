@@ -10,7 +10,6 @@ from sklearn_physrnn import (
     PETNNClassifier,
     PETNNRegressor,
 )
-from sklearn_physrnn.preparation import recordings
 
 SMALL = {"hidden_size": 4, "max_iter": 2, "random_state": 0}
 STEPS = {**SMALL, "readout": "sequence", "chunk_size": 8}
@@ -27,19 +26,6 @@ class Written:
     def __setitem__(self, at, part):
         self.values[at] = part
         self.most = max(self.most, np.size(part))
-
-
-@pytest.fixture
-def mapped(tmp_path, monkeypatch):
-    def write(X):
-        monkeypatch.setattr(recordings, "_WORTH_LEAVING", 1)
-        if isinstance(X, list):
-            return [write(x) for x in X]
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
-        np.save(path, X)
-        return np.load(path, mmap_mode="r")
-
-    return write
 
 
 @pytest.fixture(name="X")

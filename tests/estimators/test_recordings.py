@@ -13,19 +13,9 @@ SMALL = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def mapped(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def small_reads(monkeypatch):
     monkeypatch.setattr(recordings, "_VALUES_AT_A_TIME", 20)
-
-    def write(X):
-        monkeypatch.setattr(recordings, "_WORTH_LEAVING", 1)
-        if isinstance(X, list):
-            return [write(x) for x in X]
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
-        np.save(path, X)
-        return np.load(path, mmap_mode="r")
-
-    return write
 
 
 def data(kind):

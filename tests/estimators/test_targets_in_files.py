@@ -6,6 +6,7 @@ import pytest
 from sklearn_physrnn import HSSMClassifier, PETNNClassifier, PETNNRegressor
 from sklearn_physrnn.preparation import recordings, step_records
 from sklearn_physrnn.training import _recorded, _saving
+from tests.helpers.recordings import Elsewhere
 
 SMALL = {
     "hidden_size": 4, "max_iter": 2, "batch_size": 4, "dtype": "float64", "random_state": 0,
@@ -14,36 +15,10 @@ SMALL = {
 LENGTHS = [30, 41, 25, 38, 33, 29, 41, 30]
 
 
-class Elsewhere:
-    """What zarr's and h5py's arrays have in common."""
-
-    def __init__(self, values):
-        self.values, self.most = values, 0
-        self.shape, self.dtype = values.shape, values.dtype
-
-    def __len__(self):
-        return len(self.values)
-
-    def __getitem__(self, at):
-        part = self.values[at]
-        self.most = max(self.most, part.size)
-        return part
-
-
-@pytest.fixture
-def mapped(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def small_reads(monkeypatch):
     monkeypatch.setattr(recordings, "_VALUES_AT_A_TIME", 20)
     monkeypatch.setattr(step_records, "_STEPS_AT_A_TIME", 7)
-
-    def write(X):
-        monkeypatch.setattr(recordings, "_WORTH_LEAVING", 1)
-        if isinstance(X, list):
-            return [write(x) for x in X]
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
-        np.save(path, X)
-        return np.load(path, mmap_mode="r")
-
-    return write
 
 
 @pytest.fixture

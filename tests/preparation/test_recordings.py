@@ -1,6 +1,7 @@
 """Sequences that are read a stretch at a time."""
 
 import os
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,44 +17,12 @@ from sklearn_physrnn.preparation.recordings import (
 )
 from sklearn_physrnn.preparation.scaling import Standard
 from sklearn_physrnn.preparation.sources import Slices
-
-
-class Elsewhere:
-    """What zarr's and h5py's arrays have in common."""
-
-    def __init__(self, values):
-        self.values, self.most = values, 0
-
-    @property
-    def shape(self):
-        return self.values.shape
-
-    @property
-    def dtype(self):
-        return self.values.dtype
-
-    def __len__(self):
-        return len(self.values)
-
-    def __getitem__(self, at):
-        part = self.values[at]
-        self.most = max(self.most, part.size)
-        return part
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
+from tests.helpers.recordings import Elsewhere, mapped_in
 
 
 @pytest.fixture
 def mapped(tmp_path):
-    def write(values, **how):
-        path = tmp_path / f"x{len(list(tmp_path.iterdir()))}.npy"
-        np.save(path, values)
-        return np.load(path, **{"mmap_mode": "r", **how})
-
-    return write
+    return partial(mapped_in, tmp_path)
 
 
 @pytest.fixture
