@@ -12,6 +12,11 @@ from ..preparation.sequences import SequenceInputs
 from ..storage.format import Spec
 from .base import AT_LEAST_ONE, POSITIVE, SHARE, WALKING, Constraints, CoreSizes, Family
 
+# Of the intervals in training, those that are no gaps: the unit of time is the longest of
+# them. A higher share slows oscillators down, and loses frequencies near a cycle in six
+# intervals; of a lower one nonlinear ones lose the pauses between bursts.
+_UNIT_SHARE = 0.8
+
 
 class HSSMFamily(Family):
     """The Hamiltonian state space model (arXiv 2506.05259)."""
@@ -76,8 +81,9 @@ readout : {"mean", "last"}
 time_channel : int or None
     Channel of X that holds time stamps, for series sampled unevenly. They then scale
     the oscillators' step, in units of an interval that 80 % of those in training do
-    not exceed. A longer one, in training or later, counts as one unit: over more the
-    oscillators might be unstable.
+    not exceed. What a longer one, in training or later, has above one unit is a gap of
+    any length, over which linear oscillators swing on by themselves; with nonlinear ones,
+    which might be unstable, it counts as one unit.
 """
 
     per_step_readout = """
@@ -106,7 +112,10 @@ readout : {"mean", "last", "sequence"}
     def inputs(self, params: Any) -> SequenceInputs:
         channel = params.time_channel
         return SequenceInputs(
-            params.scale_inputs, None if channel is None else int(channel), bounded=True
+            params.scale_inputs,
+            None if channel is None else int(channel),
+            unit_share=_UNIT_SHARE,
+            bounded=params.dynamics == "nonlinear",
         )
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:

@@ -47,7 +47,7 @@ class Oscillators:
         Bu, or Bu + b for nonlinear ones. Complex modes are two oscillators, the real
         parts of all before the imaginary ones.
     dt : Tensor of shape (n_timesteps,)
-        Factor of the step size.
+        Time that passes at each step, in units of the step size.
     quiet : Tensor of shape (n_oscillators,)
         The drive without input.
     """
@@ -64,18 +64,23 @@ class Oscillators:
         rest = self.kind.potential(torch.zeros_like(self.quiet), self.quiet, *shape)[0]
         return momenta**2 / 2 + self.kind.potential(positions, self.quiet, *shape)[0] - rest
 
-    def _move(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
-        drive, dt = self.drive[None, t, None], self.dt[None, t, None]
-        start = z[None], y[None]
-        _, z, y = leapfrog(self.kind, drive, self.parameters, dt, None, start)
+    def _step(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
+        sizes = self.dt if self.kind.gap is None else self.dt.clamp(max=1)
+        drive, size = self.drive[None, t, None], sizes[None, None, t, None]
+        _, z, y = leapfrog(self.kind, drive, self.parameters, size, None, (z[None], y[None]))
         return z[0], y[0]
+
+    def _gap(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
+        if self.kind.gap is None or self.dt[t] <= 1:
+            return z, y
+        return self.kind.gap(z, y, self.dt[t] - 1, *self.parameters)
 
     def run(self) -> tuple[Array, Array]:
         """Momenta and positions (n_timesteps, n_oscillators) after each step from rest."""
         z = y = torch.zeros_like(self.quiet)
         states = []
         for t in range(len(self.drive)):
-            z, y = self._move(z, y, t)
+            z, y = self._step(*self._gap(z, y, t), t)
             states.append((z, y))
         momenta, positions = zip(*states, strict=True)
         return torch.stack(momenta), torch.stack(positions)
@@ -86,7 +91,7 @@ class Oscillators:
         states = []
         for t in range(len(self.drive) - 1, -1, -1):
             states.append((-z, y))
-            z, y = self._move(z, y, t)
+            z, y = self._gap(*self._step(z, y, t), t)
         momenta, positions = zip(*states[::-1], strict=True)
         return torch.stack(momenta), torch.stack(positions)
 

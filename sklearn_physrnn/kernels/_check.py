@@ -106,7 +106,8 @@ def check_lengths(lengths: Any, n_batch: int, n_steps: int) -> None:
         )
 
 
-def _looks_at(x: torch.Tensor) -> bool:
+def looks_at(x: torch.Tensor) -> bool:
+    """Whether values of `x` may be looked at now: they are here, or somebody waits anyway."""
     return not x.is_cuda or torch.is_inference_mode_enabled()
 
 
@@ -153,7 +154,7 @@ def check_values(
     may_wait : bool
         What is wrong makes results wrong, and lets no kernel read beyond its arrays.
     """
-    if _looks_at(holds):
+    if looks_at(holds):
         if not holds:
             raise error()
     elif may_wait and getattr(_later, "found", None) is not None:

@@ -86,8 +86,6 @@ class HRU(nn.Module):
     kind: Reference  # its oscillators in plain torch
     # Second derivatives of the potential of each mode: about rest, and far out if it differs.
     stiffnesses: Callable[[], tuple[torch.Tensor, ...]]
-    # Of `dynamics`, the potential's largest second derivative of each mode.
-    _curvature: Callable[..., torch.Tensor]
     dynamics: Callable[[], tuple[torch.Tensor, ...]]
     # Of `dynamics`, arguments of the two functions: input maps, output maps, parameters.
     _arguments: Callable[..., tuple[Tensors, Tensors, Tensors]]
@@ -149,8 +147,8 @@ class HRU(nn.Module):
             Where they begin, as an earlier call returned it: momenta times step sizes, and
             positions. At rest in the origin by default.
         dt : Tensor of shape (batch, time), optional
-            Factor of the step size at every step; it gets no gradient. Steps past a
-            sample's length are ignored.
+            Time that passes at every step, in units of the step size; it gets no gradient.
+            Steps past a sample's length are ignored.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, which may be none; later input is ignored.
 
@@ -166,8 +164,7 @@ class HRU(nn.Module):
         TypeError
             If `u`, `state` or `dt` is not real or `lengths` not integer.
         ValueError
-            If a shape does not fit, a length or a step is out of range, or the largest
-            step is unstable.
+            If a shape does not fit, or a length or a step is out of range.
         """
         dynamics = self.dynamics()
         self._check(u, dt, lengths, dynamics)
@@ -270,14 +267,7 @@ class HRU(nn.Module):
             lambda: ValueError("dt must be finite and not negative."),
             may_wait=True,
         )
-        with torch.no_grad():
-            rate = (dynamics[-1] * self._curvature(*dynamics).sqrt()).max() * largest
-        check_values(
-            rate < 2,
-            lambda: ValueError(
-                f"Steps of dt up to {largest:.3g} are too large for these oscillators: "
-                f"step * max(dt) * sqrt(stiffness) must stay below 2, and comes to {rate:.3g}. "
-                "Divide dt by its maximum: with dt up to 1 every parameter is within the bound."
-            ),
-            may_wait=True,
-        )
+        self._check_largest(largest, dynamics)
+
+    def _check_largest(self, dt: torch.Tensor, dynamics: tuple[torch.Tensor, ...]) -> None:
+        """Raise ValueError if the largest step, `dt` units, is one that the unit cannot take."""

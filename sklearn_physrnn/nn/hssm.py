@@ -148,7 +148,8 @@ class HSSM(nn.Module):
         u : Tensor of shape (batch, time, input_size), or (sum(lengths), input_size)
             Input sequences; with `lengths` also packed, one after another.
         dt : Tensor of shape (batch, time), or (sum(lengths),), optional
-            Factor of the oscillators' step size at every step, at most about one: see
+            Time that passes at every step, in units of the oscillators' steps: of any
+            length for linear ones, at most about one for nonlinear ones; see
             :class:`LinearHRU`. It gets no gradient.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, at least one. Later steps of `u` and `dt`
@@ -170,7 +171,7 @@ class HSSM(nn.Module):
             If `u` or `dt` is not real or `lengths` not integer.
         ValueError
             If a shape does not fit, a length or a step is out of range, or the largest
-            step is unstable.
+            step of nonlinear oscillators is unstable.
         """
         self._check(u, dt, lengths, weights)
         n_samples = len(u) if lengths is None or u.ndim == 3 else len(lengths)

@@ -28,11 +28,26 @@ class LinearHRU(HRU):
 
     The parameters `stiffness_raw` and `step_raw` may take any value: :math:`a` is
     bounded by 1e-4 and 4, :math:`d` by 0.001 and 0.995, so that :math:`0 < d^2 a < 4`,
-    the condition for a stable step, always holds. With `dt`, steps of varying size, it
-    has to hold at the largest step, :math:`d \max(dt) \sqrt a < 2`, or the call is
-    refused. Even so, steps that vary in rhythm with an oscillator can drive it, as a
-    swing is driven: with a = 1, six steps of 0.3 and six of 0.73 in turn grow by 1.06
-    every twelve.
+    the condition for a stable step, always holds, also where `dt` makes steps smaller.
+    Steps that vary in rhythm with an oscillator can drive it even so, as a swing is driven:
+    with a = 1, six steps of 0.3 and six of 0.73 in turn grow by 1.06 every twelve.
+
+    A `dt` above 1 is a gap, of any length. In what is above one unit nothing arrives: the
+    oscillators turn, undriven, along the ellipses that steps of one unit keep to, by the
+    angle of as many steps,
+
+    .. math::
+        \begin{pmatrix} y \\ d z \end{pmatrix} \leftarrow
+        \begin{pmatrix} \cos \varphi & \sin \varphi / \omega \\
+        -\omega \sin \varphi & \cos \varphi \end{pmatrix}
+        \begin{pmatrix} y \\ d z \end{pmatrix}, \quad
+        \varphi = 2 (dt - 1) \arcsin \frac{d \sqrt a}2, \quad
+        \omega^2 = \frac{d^2 a}{1 - d^2 a / 4},
+
+    and a driven step of one unit follows. A gap of whole units is so many undriven steps
+    exactly; any is reversible, keeps the energy that steps of one unit keep, and is
+    differentiable in a and d. Over a gap an error of d is an error of the phase, in
+    proportion to its length, and so is their gradient.
 
     Parameters
     ----------
@@ -118,9 +133,6 @@ class LinearHRU(HRU):
     def stiffnesses(self) -> tuple[torch.Tensor]:
         """Second derivative of the potential of each mode, which is one everywhere."""
         return self.dynamics()[:1]
-
-    def _curvature(self, stiffness, step):
-        return stiffness
 
     @property
     def n_oscillators(self) -> int:

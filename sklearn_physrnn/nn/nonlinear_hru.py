@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
+from ..kernels._check import check_values
 from ..kernels.oscillators import nonlinear_oscillator_unit, undo_nonlinear_oscillator_unit
 from ..kernels.oscillators.nonlinear import reference
 from ._check import check_numbers
@@ -139,8 +140,18 @@ class NonlinearHRU(HRU):
         w, c, alpha, _ = self.dynamics()
         return alpha + c * w / torch.cosh(self.b) ** 2, alpha
 
-    def _curvature(self, w, c, alpha, step):
-        return alpha + c * w
+    def _check_largest(self, dt, dynamics):
+        w, c, alpha, step = (x.detach() for x in dynamics)
+        rate = (step * (alpha + c * w).sqrt()).max() * dt
+        check_values(
+            rate < 2,
+            lambda: ValueError(
+                f"Steps of dt up to {dt:.3g} are too large for these oscillators: "
+                f"step * max(dt) * sqrt(stiffness) must stay below 2, and comes to {rate:.3g}. "
+                "Divide dt by its maximum: with dt up to 1 every parameter is within the bound."
+            ),
+            may_wait=True,
+        )
 
     def _arguments(self, w, c, alpha, step):
         into, out = {"b_matrix": self.B, "bias": self.b}, {"c_matrix": self.C, "skip": self.D}

@@ -26,12 +26,6 @@ from .series import (
 )
 from .stored_scalers import Arrays
 
-# Of the intervals in training, those that count in full where they are bounded: the unit of
-# time is the longest of them, and any that is longer counts as one unit. A higher share slows
-# oscillators down, and loses frequencies near a cycle in six intervals; a lower one loses the
-# pauses between bursts.
-_UNIT_SHARE = 0.8
-
 _ONE_DIMENSION = (
     "Expected X of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for "
     "one channel, got an array of shape {}. Reshape your data: one series of one channel is "
@@ -52,9 +46,12 @@ class SequenceInputs(Inputs):
     time_channel : int or None
         Which channel holds time stamps. Intervals between them are given to the module
         as "dt", in units of what is typical in training.
+    unit_share : float or None
+        Share of the intervals in training that the unit of time, which is one of them, is
+        the longest of; None for their median.
     bounded : bool
         Count intervals above the unit as one unit, for modules that are stable up to a
-        step of 1; the unit is then one that most intervals in training do not exceed.
+        step of 1.
     n_dims : {2, 3}
         Of the X that was learned from; 2 means one channel.
     n_features : int
@@ -65,6 +62,7 @@ class SequenceInputs(Inputs):
 
     scaling: str | bool
     time_channel: int | None = None
+    unit_share: float | None = None
     bounded: bool = False
     n_dims: int = 3
     time_unit: float = 1.0
@@ -200,16 +198,16 @@ class SequenceInputs(Inputs):
         advances = elapsed[elapsed > 0]
         if len(advances) == 0:
             raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
-        if not self.bounded:
+        if self.unit_share is None:
             return replace(fitted, time_unit=float(np.median(advances)))
-        unit = float(np.quantile(advances, _UNIT_SHARE, method="lower"))
+        unit = float(np.quantile(advances, self.unit_share, method="lower"))
         fitted = replace(fitted, time_unit=unit)
         if isinstance(X, Recordings):
             # A first step has no interval, and counts as one.
             first = len(X) / X.lengths.sum()
             later = np.minimum(elapsed / unit, 1).mean()
             return replace(fitted, mean_dt=float(first + (1 - first) * later))
-        return replace(fitted, mean_dt=float(fitted._steps_of_time(X).mean()))
+        return replace(fitted, mean_dt=float(np.minimum(fitted._steps_of_time(X), 1).mean()))
 
     def _scaler_of(self, X: Series | Recordings, weights: np.ndarray | None) -> Scaler:
         if not isinstance(X, Recordings):
@@ -263,11 +261,18 @@ class SequenceInputs(Inputs):
         steps[X.starts] = 1
         steps = np.minimum(steps, LIMIT).astype(elapsed.dtype, copy=False)
         if not self.bounded:
-            return steps
+            return steps if self.unit_share is None else self._without_rounding(steps, X)
         self._warn_of_standstill(np.delete(steps, X.starts))
-        # NOTE[paper]: the oscillators' step is stable for dt up to 1 whatever is learned, and
-        # time stands still in what is left of a longer interval. The paper has even steps.
+        # NOTE[paper]: the nonlinear oscillators' step is stable for dt up to 1 whatever is
+        # learned, and time stands still in what is left of a longer interval. The paper has
+        # even steps.
         return np.minimum(steps, 1)
+
+    def _without_rounding(self, steps: np.ndarray, X: Series) -> np.ndarray:
+        """Make those one unit long that exceed it by what stamps are rounded, and no gap."""
+        times = np.abs(X.values[:, self.time_channel])
+        rounded = 2 * np.spacing(times.max(initial=0)) / self.time_unit
+        return np.where((steps > 1) & (steps <= 1 + rounded), steps.dtype.type(1), steps)
 
     def _warn_of_standstill(self, steps: np.ndarray) -> None:
         # In a few short intervals chance alone might exceed the unit.
@@ -275,7 +280,7 @@ class SequenceInputs(Inputs):
             unit = f"{self.time_unit:.4g}"
             warn(
                 f"Most intervals in channel {self.time_channel} of X are longer than twice "
-                f"{unit}, which {_UNIT_SHARE:.0%} of those in training did not exceed, and "
+                f"{unit}, which {self.unit_share:.0%} of those in training did not exceed, and "
                 f"count as {unit}. "
                 "Give time stamps in the unit of training, or fit to series as slow as these."
             )
@@ -284,12 +289,15 @@ class SequenceInputs(Inputs):
         """Give what was learned as JSON and arrays."""
         fields, arrays = super().to_state()
         own = {"n_dims": self.n_dims, "longest": self.longest}
-        times = {"time_unit": self.time_unit, "mean_dt": self.mean_dt}
+        times = {"time_unit": self.time_unit, "mean_dt": self.mean_dt, "bounded": self.bounded}
         return {**own, **times, **fields}, arrays
 
     def described(self, fields: Fields, n_features: int) -> Self:
         """Take what `to_state` gave as JSON, all but the scaler."""
-        return replace(self, n_features=n_features, **sequence_fields(fields))
+        # Files up to version 0.2 lack it: the networks in them never saw a gap.
+        oscillators = self.unit_share is not None
+        bounded = fields.take("bounded", bool) if fields.has("bounded") else oscillators
+        return replace(self, n_features=n_features, bounded=bounded, **sequence_fields(fields))
 
 
 @contextmanager

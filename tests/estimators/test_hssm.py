@@ -112,18 +112,37 @@ def with_gap(X, gap):
     return X
 
 
-@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
-@pytest.mark.parametrize("gap", [3, 1000, 1e30])
-def test_one_gap_among_even_intervals_changes_nothing(dynamics, gap, steps):
-    X, y = steps
+def even_clock(X):
+    """Put stamps before the channels of X."""
     stamps = np.tile(np.arange(X.shape[1])[:, None], (len(X), 1, 1)) * 0.25
-    X = np.concatenate((stamps, X), axis=2)
+    return np.concatenate((stamps, X), axis=2)
+
+
+@pytest.mark.parametrize("gap", [3, 1000, 1e30])
+def test_one_gap_among_even_intervals_changes_nothing_for_nonlinear_oscillators(gap, steps):
+    X, y = even_clock(steps[0]), steps[1]
     even, uneven = (
-        regressor(time_channel=0, dynamics=dynamics).fit(with_gap(X, size * 0.25), y)
+        regressor(time_channel=0, dynamics="nonlinear").fit(with_gap(X, size * 0.25), y)
         for size in (1, gap)
     )
     np.testing.assert_array_equal(uneven.predict(X), even.predict(X))
     np.testing.assert_array_equal(uneven.predict(with_gap(X, gap)), even.predict(X))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_linear_oscillators_are_told_how_long_a_gap_is(offset, steps):
+    X, y = even_clock(steps[0]), steps[1]
+    X[:, :, 0] = (X[:, :, 0] + offset) * 0.1  # no binary fraction: intervals are rounded
+    model, heard = regressor(time_channel=0).fit(X, y), []
+    model.module_.blocks[0].hru.register_forward_pre_hook(
+        lambda _module, _args, options: heard.append(options["dt"]), with_kwargs=True
+    )
+    model.predict(X)
+    model.predict(with_gap(X, 0.25 * 0.1 * 7))
+    even, uneven = heard
+    assert (even <= 1).all()  # an even clock, however it is rounded, has no gaps
+    assert abs(float(uneven[0, -1]) - 7) < 1e-6
+    assert (uneven[1:] == even[1:]).all()
 
 
 @pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
@@ -132,7 +151,10 @@ def test_gaps_at_prediction_and_in_validation_are_borne(dynamics, timed):
     far = with_gap(X, 80)
     model = regressor(time_channel=0, dynamics=dynamics).fit(X, y, X_val=far, y_val=y)
     assert np.isfinite(model.validation_loss_curve_).all()
-    np.testing.assert_array_equal(model.predict(far), model.predict(with_gap(X, 1.0)))
+    np.testing.assert_array_equal(model.predict(far)[1:], model.predict(X)[1:])
+    as_long = np.array_equal(model.predict(far)[0], model.predict(with_gap(X, 1.0))[0])
+    assert as_long == (dynamics == "nonlinear")
+    assert np.isfinite(model.predict(with_gap(X, 1e30))).all()
     assert np.isfinite(model.partial_fit(far, y).predict(far)).all()
 
 
@@ -165,9 +187,9 @@ def test_nonlinear_oscillators_start_as_fast_in_time_as_without_stamps(timed):
     np.testing.assert_allclose((even / uneven).detach(), mean, rtol=0.02)
 
 
-def test_time_in_another_unit_than_in_training_is_named(timed):
+def test_time_in_another_unit_than_in_training_is_named_where_it_stands_still(timed):
     X, y = timed
-    model = regressor(time_channel=0).fit(X, y)
+    model = regressor(time_channel=0, dynamics="nonlinear").fit(X, y)
     seconds = X * [60, 1, 1]
     with pytest.warns(UserWarning, match="in channel 0 of X are longer than twice"):
         model.predict(seconds)

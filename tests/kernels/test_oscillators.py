@@ -180,7 +180,8 @@ def test_echo_without_nudge_returns_to_the_start(case, kind, dtype, tolerance):
     drive, *parameters = kind.problem(3, 20_000, 5, dtype, 0.01 if kind is NONLINEAR else None)
     dt = 0.8 * sequences(case, 3, 20_000)["dt"] if case else None
     engine = kind.cpu()
-    steps, counts = scan.as_arrays(drive, dt, torch.tensor([20_000, 10_000, 0]))
+    sizes = None if dt is None else dt[:, None]
+    steps, counts = scan.as_arrays(drive, sizes, torch.tensor([20_000, 10_000, 0]))
     coefs = engine.coefficients(parameters, dtype)
     state = scan.begin(None, drive, 5)
     positions = torch.empty(1, *drive.shape, dtype=dtype)

@@ -19,9 +19,11 @@ class Engine(Protocol):
     It takes and gives contiguous torch tensors of one dtype, and waits for no device.
     They may be a chunk of a longer series: `first` is the time of their first step, and
     the state (2, B, P) passes from one call to the next, momenta times the step size, by
-    which a free step moves the positions, and positions. `dt` (B, T of the whole series) is
-    empty where every step has the same size; `lengths` (B,), of int64, counts the steps of
-    each sample. What lies past them is neither read nor written, but for zeros in outputs.
+    which a free step moves the positions, and positions. `dt` (B, 1 or 2, T of the whole
+    series) holds the sizes of steps and, of oscillators that have them, the gaps before these
+    (``steps.py``); it is empty where every step has the same size. `lengths` (B,), of int64,
+    counts the steps of each sample. What lies past them is neither read nor written, but for
+    zeros in outputs.
     """
 
     N_KEPT: int  # trajectories that `adjoint` needs, the positions first
@@ -52,7 +54,8 @@ class Engine(Protocol):
         """Back-propagate `grad` (B, T, P), the gradient of the positions.
 
         `grad_state` (2, B, P) is updated in place, `grad_drive` written. `kept` is what
-        `advance` left there, `before` (B, P) the position before the first step.
+        `advance` left there, `before` (B, P) the position before the first step. `dt` has
+        no gaps: over them `echo` gives the same gradient.
         """
 
     def echo(
@@ -70,7 +73,8 @@ class Engine(Protocol):
 class Reference(Protocol):
     """One kind of oscillator in plain torch, for ``reference.py``; a module is one.
 
-    Both functions take positions y, drives u, and the parameters but the last, the step size.
+    `force` and `potential` take positions y, drives u, and the parameters but the last, the
+    step size.
     """
 
     RELATIVE_NUDGE: float  # the automatic nudge by the motion
@@ -82,3 +86,10 @@ class Reference(Protocol):
     @property
     def potential(self) -> Callable[..., tuple[Tensor, ...]]:
         """Energy, and its derivatives by the drive and by each of the parameters."""
+
+    @property
+    def gap(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
+        """Momentum and position after a time without a drive, if that may be of any length.
+
+        Takes momentum and position (..., P), the time (..., 1) and all parameters.
+        """

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 
 from .engine import Reference
+from .steps import has_gaps
 
 State = tuple[torch.Tensor, torch.Tensor]  # momentum and position, (B, P) each
 
@@ -20,11 +21,14 @@ def leapfrog(
     kind: Reference,
     drive: torch.Tensor,
     parameters: Sequence[torch.Tensor],
-    dt: torch.Tensor | None,
+    steps: torch.Tensor | None,
     lengths: torch.Tensor | None,
     start: State | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Positions (B, T, P) from `start` or rest, and the final momentum and position (B, P)."""
+    """Positions (B, T, P) from `start` or rest, and the final momentum and position (B, P).
+
+    `steps` are those of :func:`.steps.as_steps`.
+    """
     *shape, step = parameters
     if start is None:
         rest = drive.new_zeros(drive.shape[0], drive.shape[2])
@@ -32,9 +36,10 @@ def leapfrog(
     z, y = start
     outputs = []
     for t in range(drive.shape[1]):
-        d = step if dt is None else step * dt[:, t, None]
-        y_half = y + d / 2 * z
-        z_next = z - d * kind.force(y_half, drive[:, t], *shape)
+        d = step if steps is None else step * steps[:, 0, t, None]
+        z_turned, y_turned = _after_gap(kind, z, y, parameters, steps, t)
+        y_half = y_turned + d / 2 * z_turned
+        z_next = z_turned - d * kind.force(y_half, drive[:, t], *shape)
         y_next = y_half + d / 2 * z_next
         output = y_next
         if lengths is not None:
@@ -47,12 +52,18 @@ def leapfrog(
     return torch.stack(outputs, 1), z, y
 
 
+def _after_gap(kind, z, y, parameters, steps, t):
+    if not has_gaps(steps):
+        return z, y
+    return kind.gap(z, y, steps[:, 1, t, None], *parameters)
+
+
 @torch.no_grad()
 def echo(
     kind: Reference,
     drive: torch.Tensor,
     parameters: Sequence[torch.Tensor],
-    dt: torch.Tensor | None,
+    steps: torch.Tensor | None,
     lengths: torch.Tensor | None,
     end: State,
     grad: torch.Tensor,
@@ -65,7 +76,9 @@ def echo(
     (B, P) times the loss gradient: of every position, `grad`, and of the end, `grad_end` if
     there is one, whose part of y nudges the momentum, and that of z the position. Every
     sub-step's Hamiltonian is read at that sub-step's own state: :math:`z^2 / 4` in the half
-    drift before and after the kick, the potential in the middle.
+    drift before and after the kick, the potential in the middle. Over a gap the contrast is
+    summed up in closed form: linear in the two echoes' mean and in their half difference, it
+    is the derivative of the turn.
     """
     *shape, step = parameters
     sign = torch.tensor([1.0, -1.0], dtype=drive.dtype, device=drive.device)[:, None, None]
@@ -77,7 +90,9 @@ def echo(
     contrast = -1 / (2 * epsilon)
     for t in range(drive.shape[1] - 1, -1, -1):
         u = drive[:, t]
-        scale = torch.ones_like(z[0]) if dt is None else dt[:, t, None].expand_as(z[0])
+        scale = torch.ones_like(z[0])
+        if steps is not None:
+            scale = steps[:, 0, t, None].expand_as(z[0])
         nudge = epsilon * grad[:, t]
         if lengths is not None:
             running = (t < lengths)[:, None]
@@ -94,5 +109,24 @@ def echo(
         for total, reading in zip(grads[:-1], by_shape, strict=True):
             total += contrast * d * (reading[0] - reading[1])
         grads[-1] += contrast * scale * (energy[0] - energy[1])
+        if kind.gap is not None and has_gaps(steps):
+            gap = steps[:, 1, t, None]
+            if lengths is not None:
+                gap = torch.where(running, gap, 0.0)
+            pull = [(x[0] - x[1]) / (2 * epsilon) for x in (y, z)]  # of momentum, position
+            z, y = kind.gap(z, y, gap, *parameters)
+            before = -z.mean(0), y.mean(0)
+            for total, part in zip(
+                grads, _gap_gradients(kind, before, gap, parameters, pull), strict=True
+            ):
+                total += part
     grad_start = (y[0] - y[1]) / (2 * epsilon), (z[0] - z[1]) / (2 * epsilon)
     return grad_drive, grad_start, [total.sum(0) for total in grads]
+
+
+def _gap_gradients(kind, before, gap, parameters, pull):
+    """Gradients (B, P) of parameters from those of the state after a gap, `pull`."""
+    each = [x.detach().expand_as(before[0]).clone().requires_grad_() for x in parameters]
+    with torch.enable_grad():
+        after = kind.gap(*before, gap, *each)
+    return torch.autograd.grad(after, each, pull)

@@ -12,14 +12,18 @@ from .._autograd import compiled_backward, compiled_forward
 from . import reference
 from .engine import Coefficients, Engine, Reference, Sums
 from .nudge import nudge_sizes, with_end
+from .steps import has_gaps
 
 
 def as_arrays(
     like: torch.Tensor, dt: torch.Tensor | None, lengths: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """`dt` and `lengths` as engines take them, for `like` of shape (B, T, ...)."""
+    """Steps and `lengths` as engines take them, for `like` of shape (B, T, ...).
+
+    `dt` is what :func:`.steps.as_steps` makes of a factor of the step size.
+    """
     n_rows, n_steps = like.shape[:2]
-    steps = like.new_empty(0, 0) if dt is None else dt.detach().to(like).contiguous()
+    steps = like.new_empty(0, 0, 0) if dt is None else dt.detach().to(like).contiguous()
     if lengths is None:
         lengths = torch.full((n_rows,), n_steps, device=like.device)
     return steps, lengths.to(like.device, torch.int64).contiguous()
@@ -48,6 +52,15 @@ def power_of(
     if gradient == "rhel" and epsilon == "auto" and engine.RELATIVE_NUDGE is not None:
         return torch.zeros_like(state[0])
     return no_power(state)
+
+
+def way_back(gradient: str | None, steps: torch.Tensor | None) -> str | None:
+    """How a gradient is computed: where there are gaps, by echoes.
+
+    They are exact for linear oscillators, which alone have gaps, and positions alone do not
+    tell the state before one (``linear/turn.py``).
+    """
+    return "rhel" if gradient == "bptt" and has_gaps(steps) else gradient
 
 
 class Echoes:
@@ -117,7 +130,7 @@ class Scan(torch.autograd.Function):
     def forward(ctx, engine: Engine, gradient, epsilon, drive, first, dt, lengths, *parameters):
         """Positions (B, T, P) under `drive` (B, T, P), and the last state (2, B, P)."""
         drive = drive.detach().contiguous()
-        gradient = gradient if any(ctx.needs_input_grad) else None
+        gradient = way_back(gradient, dt) if any(ctx.needs_input_grad) else None
         keep = gradient == "bptt"
         steps, counts = as_arrays(drive, dt, lengths)
         coefs = coefficients(engine, parameters, drive.dtype)

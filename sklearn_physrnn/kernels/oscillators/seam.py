@@ -19,6 +19,7 @@ from .engine import Engine, Reference
 from .nudge import check_epsilon
 from .reference import leapfrog
 from .scan import ReferenceEcho, Scan, as_arrays
+from .steps import as_steps, as_undone, has_gaps
 from .unit import Unit, backwards, turned_round, undo
 
 Tensor = torch.Tensor
@@ -31,7 +32,8 @@ class Way(TypedDict, total=False):
     Attributes
     ----------
     dt : Tensor of shape (batch, time), optional
-        Factor of the step size at every step; data, so it gets no gradient.
+        Factor of the step size at every step; data, so it gets no gradient. What is above 1
+        is a gap to linear oscillators.
     lengths : Tensor of shape (batch,), optional
         Number of steps of each sample, which may be none. Later steps are neither read nor
         written: the result is zero there, and so is the gradient of what drives them.
@@ -87,11 +89,11 @@ class Oscillators:
         (wide,) = _widened(drive)
         state = None if state is None else state.to(wide.dtype)
         backend = choose_backend(wide, backend)
-        rest = state, dt, lengths
         if backend == "reference":
-            y, state = self._plain(wide, parameters, *rest, gradient, epsilon)
+            y, state = self._plain(wide, parameters, state, dt, lengths, gradient, epsilon)
         else:
             way = self.engine(backend), _wanted(gradient), epsilon
+            rest = state, self._steps(dt), lengths
             y, state = Scan.apply(*way, wide, *rest, *parameters.values())
         return y.to(drive.dtype), state
 
@@ -118,14 +120,14 @@ class Oscillators:
         b_matrix, bias = maps["b_matrix"], maps.get("bias")
         c_matrix, skip = maps["c_matrix"], maps["skip"]
         backend = choose_backend(wide, backend)
-        rest = state, dt, lengths
         if backend == "reference":
             drive = linear(wide, b_matrix, bias)
-            y, state = self._plain(drive, parameters, *rest, gradient, epsilon)
+            y, state = self._plain(drive, parameters, state, dt, lengths, gradient, epsilon)
             o = torch.addcmul(y @ c_matrix.T, wide, skip)
         else:
             way = self.engine(backend), _wanted(gradient), epsilon
             maps_in_order = b_matrix, bias, c_matrix, skip
+            rest = state, self._steps(dt), lengths
             o, state = Unit.apply(*way, wide, *maps_in_order, *rest, *parameters.values())
         return o.to(u.dtype), state
 
@@ -149,37 +151,63 @@ class Oscillators:
         maps = dict(zip(maps, values, strict=True))
         b_matrix, bias = maps["b_matrix"], maps.get("bias")
         backend = choose_backend(wide, backend)
+        steps, gap = self._steps(dt), None
+        if has_gaps(steps):
+            steps, gap = as_undone(steps, lengths)
         if backend != "reference":
             engine, rest = self.engine(backend), [*parameters.values()]
-            return undo(engine, wide, b_matrix, bias, dt, lengths, rest, state)
-        order = backwards(as_arrays(wide, None, lengths)[1], wide.shape[1], 0, wide.shape[1])
-        wide = wide.flatten(0, 1)[order].view_as(wide)
-        if dt is not None:
-            dt = dt.flatten()[order].view_as(dt)
-        drive, state = linear(wide, b_matrix, bias), turned_round(state)
-        _, state = self._plain(drive, parameters, state, dt, lengths, "bptt", "auto")
-        return turned_round(state)
+            state = undo(engine, wide, b_matrix, bias, steps, lengths, rest, state)
+        else:
+            order = backwards(as_arrays(wide, None, lengths)[1], wide.shape[1], 0, wide.shape[1])
+            wide = wide.flatten(0, 1)[order].view_as(wide)
+            if steps is not None:
+                steps = steps.mT.flatten(0, 1)[order].view_as(steps.mT).mT
+            drive, state = linear(wide, b_matrix, bias), turned_round(state)
+            lengths = None if lengths is None else lengths.to(drive.device)
+            _, state = self._run(drive, parameters, state, steps, lengths, "bptt", "auto")
+            state = turned_round(state)
+        return state if gap is None else self._before_gap(state, gap, parameters)
+
+    def _steps(self, dt: Tensor | None) -> Tensor | None:
+        return as_steps(dt, self.reference.gap is not None)
+
+    def _before_gap(self, state: Tensor, gap: Tensor, parameters: Tensors) -> Tensor:
+        assert self.reference.gap is not None
+        values = [x.double() for x in parameters.values()]
+        (z, y), step = state.double(), values[-1]
+        z, y = self.reference.gap(z / step, y, -gap[:, None].double(), *values)
+        return torch.stack([step * z, y]).to(state.dtype)
 
     def _plain(
         self, drive: Tensor, parameters: Tensors, state: Tensor | None, dt: Tensor | None,
         lengths: Tensor | None, gradient: str, epsilon: float | str,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        values = [x.to(drive.dtype) for x in parameters.values()]
-        step = values[-1]
-        start = None if state is None else (state[0] / step, state[1])
         if lengths is not None:  # what is past them, NaN perhaps, is not read
             lengths = lengths.to(drive.device)
             past = torch.arange(drive.shape[1], device=drive.device) >= lengths[:, None]
             drive = drive.masked_fill(past[:, :, None], 0.0)
             dt = None if dt is None else dt.masked_fill(past, 1.0)
+        steps = self._steps(dt)
+        return self._run(drive, parameters, state, steps, lengths, gradient, epsilon)
+
+    def _run(
+        self, drive: Tensor, parameters: Tensors, state: Tensor | None, steps: Tensor | None,
+        lengths: Tensor | None, gradient: str, epsilon: float | str,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        dtype, own = drive.dtype, parameters["step"].dtype
+        if has_gaps(steps):  # a long one magnifies a rounding error of the parameters'
+            drive = drive.to(torch.promote_types(dtype, own))
+        values = [x.to(drive.dtype) for x in parameters.values()]
+        step = values[-1]
+        start = None if state is None else (state[0] / step, state[1].to(step))
         if gradient == "rhel":
             y, *end = ReferenceEcho.apply(
-                self.reference, epsilon, drive, *(start or (None, None)), dt, lengths, *values
+                self.reference, epsilon, drive, *(start or (None, None)), steps, lengths, *values
             )
         else:
-            y, *end = leapfrog(self.reference, drive, values, dt, lengths, start)
+            y, *end = leapfrog(self.reference, drive, values, steps, lengths, start)
         state = torch.stack([step * end[0], end[1]])
-        return y.to(drive.dtype), state.to(drive.dtype)  # dt may be wider
+        return y.to(dtype), state.to(dtype)  # dt may be wider
 
 
 def _wanted(gradient: str) -> str | None:

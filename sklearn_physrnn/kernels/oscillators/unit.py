@@ -25,6 +25,7 @@ from .scan import (
     no_power,
     parameter_gradients,
     power_of,
+    way_back,
 )
 
 _CHUNK = 2**18  # numbers in a buffer: 1 MB of float32, which the caches hold
@@ -79,7 +80,7 @@ class Unit(torch.autograd.Function):
         u = u.detach().contiguous()
         width = u.shape[2]
         n_modes = len(b_matrix)
-        gradient = gradient if any(ctx.needs_input_grad) else None
+        gradient = way_back(gradient, dt) if any(ctx.needs_input_grad) else None
         keep = gradient == "bptt"
         chunks = _Chunks(u, n_modes)
         steps, counts = as_arrays(u, dt, lengths)
@@ -189,7 +190,10 @@ def undo(
     dt: torch.Tensor | None, lengths: torch.Tensor | None, parameters: Sequence[torch.Tensor],
     state: torch.Tensor,
 ) -> torch.Tensor:  # fmt: skip
-    """The state (2, B, P) from which inputs `u` (B, T, H) lead to `state`."""
+    """The state (2, B, P) from which inputs `u` (B, T, H) lead to `state`.
+
+    `dt` is what :func:`.steps.as_undone` makes of steps with gaps.
+    """
     u = u.contiguous()
     n_modes = len(b_matrix)
     chunks = _Chunks(u, n_modes)
@@ -197,7 +201,7 @@ def undo(
     coefs = coefficients(engine, parameters, u.dtype)
     state = turned_round(begin(state, u, n_modes))
     buffers = [chunks.buffer(width) for width in (u.shape[2], n_modes, n_modes)]
-    flat, sizes, power = u.flatten(0, 1), steps, no_power(u)
+    flat, sizes, power = u.flatten(0, 1), steps.mT.flatten(0, 1), no_power(u)
     for first in reversed(chunks.starts):
         n_steps = chunks.length(first)
         left = (counts - first).clamp(0, n_steps)
@@ -205,7 +209,7 @@ def undo(
         x = torch.index_select(flat, 0, rows, out=chunks.take(buffers[0], first, u.shape[2]))
         drive = _project(x, b_matrix, bias, chunks.take(buffers[1], first, n_modes))
         if dt is not None:
-            steps = sizes.view(-1)[rows].view(-1, n_steps)
+            steps = sizes[rows].view(-1, n_steps, steps.shape[1]).mT.contiguous()
         positions = chunks.split(chunks.take(buffers[2], first, n_modes), first)
         engine.advance(
             coefs, state, power, chunks.split(drive, first), steps, left, 0, positions[None]

@@ -38,7 +38,9 @@ def oscillator(
         y \leftarrow y_½ + \tfrac d2 z
 
     (arXiv 2506.05259, the linear Hamiltonian recurrent unit). A step is stable if
-    :math:`0 < d^2 a < 4`; this function does not look.
+    :math:`0 < d^2 a < 4`; this function does not look. A `dt` above 1 is a gap: the
+    oscillators turn undriven through what is above one unit (``turn.py``), and a step of one
+    unit follows.
 
     Differentiable once with respect to `drive`, `stiffness`, `step` and `state`, either by
     back-propagation through time or by recurrent Hamiltonian echo learning (RHEL, the
@@ -46,7 +48,7 @@ def oscillator(
     by plus, once by minus `epsilon` times the loss gradient, and the contrast of the
     Hamiltonian's parameter gradient between the two echoes is the loss's. For these
     oscillators the two agree to rounding. Back-propagation keeps `drive` and the
-    result, the echoes keep `drive` and the final state.
+    result, the echoes keep `drive` and the final state. Over gaps both are had by echoes.
 
     A sequence may be fed in pieces, with the state carried on: values and gradients are
     those of the whole. A gradient of the last state is there for the echoes to begin with,

@@ -18,21 +18,24 @@ import torch
 
 from ..cpu import Drivers, Loop, numpy_dtype
 from ..strict import jit
+from .cpu_turn import Angles, turn, turn_echoes
 from .parameters import chain
+from .turn import constants
 
 N_KEPT = 1  # trajectories the adjoint needs: the positions
 RELATIVE_NUDGE: float | None = None  # its size cancels
 
 
-def coefficients(parameters: list[torch.Tensor], dtype: torch.dtype) -> np.ndarray:
-    """Rows kappa, what kappa lost in rounding, gain."""
+def coefficients(parameters: list[torch.Tensor], dtype: torch.dtype) -> tuple[np.ndarray, Angles]:
+    """Rows kappa, what kappa lost in rounding, gain; and in float64 those of gaps."""
     stiffness, step = (x.double().numpy() for x in parameters)
     kind = numpy_dtype(dtype)
     with np.errstate(all="ignore"):  # parameters may be zero or not finite
         gain = step * step
         kappa = gain * stiffness
         high = kappa.astype(kind)
-        return np.stack([high, (kappa - high).astype(kind), gain.astype(kind)])
+        rows = np.stack([high, (kappa - high).astype(kind), gain.astype(kind)])
+        return rows, np.stack(constants(kappa, np))
 
 
 def parameter_gradients(sums: np.ndarray, parameters: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -44,7 +47,7 @@ def parameter_gradients(sums: np.ndarray, parameters: list[torch.Tensor]) -> lis
 @jit
 def _advance(coefs, momentum, position, power, drive, dt, lengths, first, out, rest):
     n_rows, n_steps, n_modes = drive.shape
-    kappa, kappa_low, gain = coefs[0], coefs[1], coefs[2]
+    kappa, kappa_low, gain = coefs[0][0], coefs[0][1], coefs[0][2]
     half = drive.dtype.type(0.5)
     s = drive.dtype.type(1)
     for row in range(n_rows):
@@ -53,7 +56,9 @@ def _advance(coefs, momentum, position, power, drive, dt, lengths, first, out, r
         for t in range(n_run):
             u, o = drive[row, t], out[row, t]
             if dt.size > 0:
-                s = dt[row, first + t]
+                s = dt[row, 0, first + t]
+                if dt.shape[1] > 1 and dt[row, 1, first + t] > 0:
+                    turn(z, y, dt[row, 1, first + t], coefs[1])
             h = half * s
             for j in range(n_modes):
                 y_half = y[j] + h * z[j]
@@ -72,7 +77,7 @@ def _adjoint(
     grad, grad_drive, sums,
 ):  # fmt: skip
     n_rows, n_steps, n_modes = drive.shape
-    kappa, kappa_low, gain = coefs[0], coefs[1], coefs[2]
+    kappa, kappa_low, gain = coefs[0][0], coefs[0][1], coefs[0][2]
     sum_kappa, sum_gain = sums[0], sums[1]
     half = drive.dtype.type(0.5)
     one = drive.dtype.type(1)
@@ -85,7 +90,7 @@ def _adjoint(
             now = positions[row, t]
             last = positions[row, t - 1] if t > 0 else before[row]
             if dt.size > 0:
-                s = dt[row, first + t]
+                s = dt[row, 0, first + t]
             h = half * s
             hh = h * h
             for j in range(n_modes):
@@ -111,7 +116,7 @@ def _echo(
     grad, grad_drive, middle, sums,
 ):  # fmt: skip
     n_rows, n_steps, n_modes = drive.shape
-    kappa, kappa_low, gain = coefs[0], coefs[1], coefs[2]
+    kappa, kappa_low, gain = coefs[0][0], coefs[0][1], coefs[0][2]
     sum_kappa, sum_gain = sums[0], sums[1]
     half = drive.dtype.type(0.5)
     s = drive.dtype.type(1)
@@ -122,7 +127,7 @@ def _echo(
         for t in range(n_run - 1, -1, -1):
             u, g, du, mid = drive[row, t], grad[row, t], grad_drive[row, t], middle[row, t]
             if dt.size > 0:
-                s = dt[row, first + t]
+                s = dt[row, 0, first + t]
             h = half * s
             for j in range(n_modes):
                 mid[j] = ym[j]
@@ -143,6 +148,9 @@ def _echo(
                 du[j] = gain[j] * shift
                 sum_kappa[j] -= shift * y
                 sum_gain[j] += shift * u[j]
+            if dt.size > 0 and dt.shape[1] > 1 and dt[row, 1, first + t] > 0:
+                gap = dt[row, 1, first + t]
+                turn_echoes(zm, zd, ym, yd, scale, gap, coefs[1], sum_kappa)
         grad_drive[row, n_run:] = 0
         middle[row, n_run:] = 0
 

@@ -28,6 +28,9 @@ and torch adds these up. No atomics: the same input gives the same bits.
 
 Back-propagation keeps the positions, as on the CPU, and an echo the final state alone.
 Every number of samples, steps and modes is served. Nothing waits for the device.
+
+Gaps (``turn.py``) are for time in sequence alone, which is taken wherever there may be some.
+A warp has one sample, so that all its lanes turn or none.
 """
 
 from functools import cache
@@ -41,6 +44,7 @@ from ..cuda import launch
 from . import cuda_kernels as kernels
 from . import cuda_sequence as sequence
 from .parameters import chain
+from .turn import constants
 
 N_KEPT = 1  # trajectories the adjoint needs: the positions
 RELATIVE_NUDGE: float | None = None  # its size cancels
@@ -50,6 +54,7 @@ _WARP = 32
 # Steps in a tile of float32 where time stays in sequence: as much is asked for at once. An
 # H200 runs adjoints with 32 no faster, and they take three times as long to compile.
 _SEQUENCE_STEPS = {"forward": 32, "adjoint": 16, "echo": 32}
+_GAP_STEPS = 8  # the same with gaps, whose code is that long for every step
 _MULTIPROCESSORS = 132  # of a GPU that the interpreter stands for
 
 
@@ -112,13 +117,14 @@ def in_sequence(n_rows: int, n_modes: int, device: torch.device) -> bool:
 
 
 def sequence_compilation(
-    kernel: Any, is_float: bool, has_dt: bool, echo: bool = False
+    kernel: Any, is_float: bool, has_dt: bool, echo: bool = False, gaps: bool = False
 ) -> dict[str, Any]:
     """The same for time in sequence."""
     way = "forward" if kernel is sequence.forward else "echo" if echo else "adjoint"
-    steps = _SEQUENCE_STEPS[way]
+    steps = min(_SEQUENCE_STEPS[way], _GAP_STEPS) if gaps else _SEQUENCE_STEPS[way]
     return {
         "HAS_DT": has_dt,
+        "HAS_GAPS": gaps,
         "STEPS": steps if is_float else max(1, steps // 2),
         "BLOCK": _WARP,
         "num_warps": 1,
@@ -126,15 +132,23 @@ def sequence_compilation(
     }
 
 
+def _turns(coefs: list[torch.Tensor]) -> torch.Tensor:
+    """Turns a unit of each mode, which Triton has no arcsine for."""
+    stiffness, step = (x.double() for x in coefs)
+    return constants(step * step * stiffness, torch)[1]
+
+
 def _start(
-    name: str, drive: torch.Tensor, dt: torch.Tensor, first: int, *arguments: Any, **more: bool
+    name: str, coefs: list[torch.Tensor], drive: torch.Tensor, dt: torch.Tensor, first: int,
+    *arguments: Any, **more: bool,
 ) -> None:  # fmt: skip
     n_rows, n_steps, n_modes = drive.shape
-    is_float, has_dt = drive.dtype == torch.float32, dt.numel() > 0
-    sizes: tuple[int, ...] = first, n_steps, dt.shape[1], n_modes
-    if in_sequence(n_rows, n_modes, drive.device):
+    is_float, has_dt, gaps = drive.dtype == torch.float32, dt.numel() > 0, dt.shape[1] == 2
+    sizes: tuple[int, ...] = first, n_steps, dt.shape[2], n_modes
+    if gaps or in_sequence(n_rows, n_modes, drive.device):
         block, kernel = _WARP, getattr(sequence, name)
-        options = sequence_compilation(kernel, is_float, has_dt, **more)
+        options = sequence_compilation(kernel, is_float, has_dt, gaps=gaps, **more)
+        arguments += (_turns(coefs) if gaps else None,)
         sizes += (0,)  # a shift that the compiler must not know: see there
     else:
         block, kernel = block_of_modes(n_rows, n_modes, drive.device), getattr(kernels, name)
@@ -149,7 +163,7 @@ def advance(
     dt: torch.Tensor, lengths: torch.Tensor, first: int, kept: torch.Tensor,
 ) -> None:  # fmt: skip
     """See :meth:`..engine.Engine.advance`."""
-    _start("forward", drive, dt, first, drive, kept[0], *state, *coefs, dt, lengths)
+    _start("forward", coefs, drive, dt, first, drive, kept[0], *state, *coefs, dt, lengths)
 
 
 def adjoint(
@@ -160,7 +174,7 @@ def adjoint(
     """See :meth:`..engine.Engine.adjoint`; the gradients of kappa and gain, (2, B, P)."""
     sums = torch.zeros_like(grad_state, dtype=torch.float64)
     _start(
-        "backward", drive, dt, first,
+        "backward", coefs, drive, dt, first,
         drive, grad, grad_drive, kept[0], before, grad_state[1], grad_state[0],
         None, None, None, None, *coefs, dt, lengths, *sums,
     )  # fmt: skip
@@ -176,7 +190,7 @@ def echo(
     sums = torch.zeros_like(nudge, dtype=torch.float64)
     z_mean, z_diff, y_mean, y_diff = states
     _start(
-        "backward", drive, dt, first,
+        "backward", coefs, drive, dt, first,
         drive, grad, grad_drive, middle, None, z_diff, y_diff, z_mean, y_mean, *nudge,
         *coefs, dt, lengths, *sums, echo=True,
     )  # fmt: skip

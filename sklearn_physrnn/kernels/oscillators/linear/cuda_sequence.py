@@ -9,20 +9,21 @@ import triton.language as tl
 
 from ..cuda_kernels import clear, fetch, row_of, where_am_i
 from .cuda_kernels import coefficients, driven, free
+from .cuda_turn import after, slope, turn
 
 
 @triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
 def forward(
-    drive, out, momentum, position, stiffness, step, dt, lengths,
+    drive, out, momentum, position, stiffness, step, dt, lengths, turns,
     first, n_steps, n_total, n_modes: tl.constexpr, shift,
-    HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_DT: tl.constexpr, HAS_GAPS: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Positions (B, T, P) from `drive`; momentum and position (B, P) in place."""
     real: tl.constexpr = drive.dtype.element_ty
     row, mode, valid, n_run = where_am_i(lengths, first, n_steps, n_modes, BLOCK)
     every, all_valid = mode + shift, valid
     mode, valid = every[None, :], valid[None, :]
-    _kappa64, kappa, low, gain = coefficients(stiffness, step, mode, valid, real)
+    kappa64, kappa, low, gain = coefficients(stiffness, step, mode, valid, real)
     cell = row * n_modes + mode
     z = tl.load(momentum + cell, mask=valid, other=0.0)
     y = tl.load(position + cell, mask=valid, other=0.0)
@@ -31,7 +32,9 @@ def forward(
     drive += start
     out += start
     if HAS_DT:
-        dt += row * n_total + first
+        dt += row * (2 * n_total if HAS_GAPS else n_total) + first
+    if HAS_GAPS:
+        turns = tl.load(turns + mode, mask=valid, other=0.0)
     u_tile = fetch(drive, n_modes, n_run, valid, STEPS)
 
     for tile in range(0, n_run, STEPS):
@@ -43,6 +46,11 @@ def forward(
                 s = tl.load(dt + i, mask=i < left, other=0.0)
             else:
                 s = 1.0
+            if HAS_GAPS:
+                gap = tl.load(dt + (n_total + i), mask=i < left, other=0.0)
+                if gap > 0:
+                    c, r, q = turn(turns, gap, kappa64)
+                    z, y = after(z, y, c, r, q)
             z_next, y_next, _ = driven(z, y, gain * row_of(u_tile, i), kappa, low, s)
             z, y = tl.where(i < left, z_next, z), tl.where(i < left, y_next, y)
             tl.store(out + i * n_modes, y, mask=(i < left) & valid)
@@ -58,9 +66,10 @@ def forward(
 @triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
 def backward(
     drive, grad, grad_drive, kept, before, z_diff, y_diff, z_mean, y_mean, nudge, contrast,
-    stiffness, step, dt, lengths, sum_kappa, sum_gain,
+    stiffness, step, dt, lengths, sum_kappa, sum_gain, turns,
     first, n_steps, n_total, n_modes: tl.constexpr, shift,
-    ECHO: tl.constexpr, HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
+    ECHO: tl.constexpr, HAS_DT: tl.constexpr, HAS_GAPS: tl.constexpr, STEPS: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Gradients of the drive (B, T, P), and of kappa and gain (B, P), from those of y.
 
@@ -91,9 +100,11 @@ def backward(
         kept_tail = kept + end * n_modes
         kept += final
     if HAS_DT:
-        dt += row * n_total + first + n_run - 1
+        dt += row * (2 * n_total if HAS_GAPS else n_total) + first + n_run - 1
     else:
         bend = (1.0 / (1.0 - 0.25 * kappa64)).to(real)
+    if HAS_GAPS:
+        turns = tl.load(turns + mode, mask=valid, other=0.0)
     u_tile = fetch(drive, -n_modes, n_run, valid, STEPS)
     g_tile = fetch(grad, -n_modes, n_run, valid, STEPS)
     if not ECHO:
@@ -145,6 +156,15 @@ def backward(
             tl.store(grad_drive - i * n_modes, gain * shifted, mask=there)
             part_kappa -= tl.where(i < left, shifted * y_half, 0.0)
             part_gain += tl.where(i < left, shifted * u, 0.0)
+            if HAS_GAPS:
+                # Only of echoes: see ``turn.py``.
+                gap = tl.load(dt + (n_total - i), mask=i < left, other=0.0)
+                if gap > 0:
+                    c, r, q = turn(turns, gap, kappa64)
+                    pull_y, pull_z = scale * dz, scale * dy
+                    dz, dy = after(dz, dy, c, r, q)
+                    mz, my = after(mz, my, c, r, q)
+                    total_kappa += slope(turns, gap, kappa64, c, r, q, pull_z, pull_y, -mz, my)
         total_kappa += part_kappa.to(tl.float64)
         total_gain += part_gain.to(tl.float64)
         grad_drive -= STEPS * n_modes

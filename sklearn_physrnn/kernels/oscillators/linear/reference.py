@@ -2,6 +2,8 @@
 
 import torch
 
+from .turn import turned
+
 RELATIVE_NUDGE = 1.0  # a contrast of linear echoes is exact at any size
 
 
@@ -15,3 +17,12 @@ def potential(
 ) -> tuple[torch.Tensor, ...]:
     """Energy, and its derivatives by the drive and the stiffness."""
     return stiffness * y**2 / 2 - u * y, -y, y**2 / 2
+
+
+def gap(
+    z: torch.Tensor, y: torch.Tensor, elapsed: torch.Tensor, stiffness: torch.Tensor,
+    step: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """Momentum and position after `elapsed` units without a drive, see ``turn.py``."""
+    z, y = turned(step * z, y, elapsed, step.double() ** 2 * stiffness.double())
+    return z / step, y

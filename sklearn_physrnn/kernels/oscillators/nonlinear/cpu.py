@@ -48,7 +48,7 @@ def _advance(coefs, momentum, position, power, drive, dt, lengths, first, out, h
         for t in range(n_run):
             u, o = drive[row, t], out[row, t]
             if dt.size > 0:
-                s = dt[row, first + t]
+                s = dt[row, 0, first + t]
             h = half * s
             for j in range(n_modes):
                 y_half = y[j] + h * z[j]
@@ -86,7 +86,7 @@ def _adjoint(
         for t in range(n_run - 1, -1, -1):
             u, g, du, y_half = drive[row, t], grad[row, t], grad_drive[row, t], y_halves[row, t]
             if dt.size > 0:
-                s = dt[row, first + t]
+                s = dt[row, 0, first + t]
             h = half * s
             for j in range(n_modes):
                 th = tanh(w[j] * y_half[j] + u[j])
@@ -125,7 +125,7 @@ def _echo(
         for t in range(n_run - 1, -1, -1):
             u, g, du, mid = drive[row, t], grad[row, t], grad_drive[row, t], middle[row, t]
             if dt.size > 0:
-                s = dt[row, first + t]
+                s = dt[row, 0, first + t]
             h = half * s
             for j in range(n_modes):
                 mid[j] = ym[j]

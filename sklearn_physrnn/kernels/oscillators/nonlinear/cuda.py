@@ -70,7 +70,7 @@ def _start(
     shift = 0  # which the compiler must not know: see there
     launch(
         kernel, drive, _BLOCK,
-        *arguments, first, drive.shape[1], dt.shape[1], drive.shape[2], shift, **options,
+        *arguments, first, drive.shape[1], dt.shape[2], drive.shape[2], shift, **options,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import softplus
 
 RELATIVE_NUDGE = 1e-3  # smaller, and the echoes cancel in float32; larger, and they bend
+gap = None  # a long step is a large one
 
 
 def log_cosh(x: torch.Tensor) -> torch.Tensor:
