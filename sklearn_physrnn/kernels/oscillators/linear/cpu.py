@@ -45,29 +45,46 @@ def parameter_gradients(sums: np.ndarray, parameters: list[torch.Tensor]) -> lis
 
 
 @jit
-def _advance(coefs, momentum, position, power, drive, dt, lengths, first, out, rest):
-    n_rows, n_steps, n_modes = drive.shape
-    kappa, kappa_low, gain = coefs[0][0], coefs[0][1], coefs[0][2]
+def _run(rows, z, y, drive, sizes, out):
+    kappa, kappa_low, gain = rows[0], rows[1], rows[2]
     half = drive.dtype.type(0.5)
     s = drive.dtype.type(1)
+    for t in range(len(out)):
+        u, o = drive[t], out[t]
+        if sizes.size > 0:
+            s = sizes[t]
+        h = half * s
+        for j in range(len(kappa)):
+            y_half = y[j] + h * z[j]
+            z_next = z[j] + s * (gain[j] * u[j] - kappa_low[j] * y_half)
+            z_next -= s * kappa[j] * y_half
+            y_next = y_half + h * z_next
+            z[j] = z_next
+            y[j] = y_next
+            o[j] = y_next
+
+
+@jit
+def _advance(coefs, momentum, position, power, drive, dt, lengths, first, out, rest):
+    n_rows, n_steps, _ = drive.shape
     for row in range(n_rows):
         z, y = momentum[row], position[row]
         n_run = max(0, min(n_steps, lengths[row] - first))
-        for t in range(n_run):
-            u, o = drive[row, t], out[row, t]
-            if dt.size > 0:
-                s = dt[row, 0, first + t]
-                if dt.shape[1] > 1 and dt[row, 1, first + t] > 0:
-                    turn(z, y, dt[row, 1, first + t], coefs[1])
-            h = half * s
-            for j in range(n_modes):
-                y_half = y[j] + h * z[j]
-                z_next = z[j] + s * (gain[j] * u[j] - kappa_low[j] * y_half)
-                z_next -= s * kappa[j] * y_half
-                y_next = y_half + h * z_next
-                z[j] = z_next
-                y[j] = y_next
-                o[j] = y_next
+        if dt.size == 0:
+            _run(coefs[0], z, y, drive[row], dt.ravel(), out[row, :n_run])
+        elif dt.shape[1] == 1:
+            _run(coefs[0], z, y, drive[row], dt[row, 0, first:], out[row, :n_run])
+        else:  # from gap to gap: a branch in the loop over steps would slow it down
+            sizes, gaps = dt[row, 0, first:], dt[row, 1, first:]
+            t = 0
+            while t < n_run:
+                if gaps[t] != 0:
+                    turn(z, y, gaps[t], coefs[1])
+                stop = t + 1
+                while stop < n_run and gaps[stop] == 0:
+                    stop += 1
+                _run(coefs[0], z, y, drive[row, t:], sizes[t:], out[row, t:stop])
+                t = stop
         out[row, n_run:] = 0
 
 
