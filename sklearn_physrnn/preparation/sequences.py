@@ -294,7 +294,7 @@ class SequenceInputs(Inputs):
 
     def described(self, fields: Fields, n_features: int) -> Self:
         """Take what `to_state` gave as JSON, all but the scaler."""
-        # Files up to version 0.2 lack it: the networks in them never saw a gap.
+        # Files of version 0.1 lack it: the networks in them never saw a gap.
         oscillators = self.unit_share is not None
         bounded = fields.take("bounded", bool) if fields.has("bounded") else oscillators
         return replace(self, n_features=n_features, bounded=bounded, **sequence_fields(fields))
