@@ -45,9 +45,10 @@ class LinearHRU(HRU):
         \omega^2 = \frac{d^2 a}{1 - d^2 a / 4},
 
     and a driven step of one unit follows. A gap of whole units is so many undriven steps
-    exactly; any is reversible, keeps the energy that steps of one unit keep, and is
-    differentiable in a and d. Over a gap an error of d is an error of the phase, in
-    proportion to its length, and so is their gradient.
+    exactly; any is reversible and keeps the energy that steps of one unit keep. The phase
+    after a gap is as steep in a and d as it is long: beyond 100 units their gradient over it,
+    by either way, counts :math:`(100 / (dt - 1))^2` of what it is, or it would drown all else.
+    That of the state is exact over any.
 
     Parameters
     ----------

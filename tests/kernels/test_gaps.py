@@ -135,6 +135,22 @@ def test_the_gradient_of_a_weak_spring_is_that_of_as_many_steps(place, stiffness
         torch.testing.assert_close(x, y, rtol=1e-6, atol=1e-9)
 
 
+@both_gradients
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_an_endless_gap_tells_the_state_all_and_the_parameters_little(backend, gradient):
+    # The phase's whole gradient is as large as the gap, and would drown that of all else.
+    inputs, options = LINEAR.problem(1, 3, 5), {"backend": backend, "gradient": gradient}
+    found = []
+    for size in (60.0, 1e6):
+        dt = torch.tensor([[1.0, size, 1.0]], dtype=F64)
+        found.append(run(LINEAR.positions, inputs, dt=dt, **options)[1:])
+    (drive, *near), (far_drive, *far) = found
+    for x, y in zip(near, far, strict=True):
+        assert x.norm() > 10 * y.norm()
+    # A turn keeps the length, on its ellipse, of what passes it.
+    assert far_drive[:, 0].norm() > 0.1 * drive[:, 0].norm()
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
 def test_gaps_of_a_million_units_keep_the_energy_that_steps_keep(dtype):
     _, stiffness, step = LINEAR.problem(1, 1, 8)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ..strict import jit
-from .turn import SMALL
+from .turn import SMALL, SPAN
 
 Angles = np.ndarray  # rows kappa, turns a unit, q, of float64
 
@@ -65,11 +65,13 @@ def turn_echoes(z_mean, z_diff, y_mean, y_diff, contrast, gap, angles, sum_kappa
 
 @jit
 def _slopes(c, r, gap, kappa, q, turns):
-    """Derivatives by kappa of c, r and q r."""
+    """Derivatives by kappa of c, r and q r, as far as they count."""
+    share = min(1.0, SPAN / gap) ** 2
     axis = 1.0 / (1.0 - 0.25 * kappa)
     angle = _FULL * turns * gap
     if angle * angle + kappa < SMALL:
         by_r = -gap * (1.0 + 2.0 * gap * gap) / 12.0
     else:
         by_r = (gap * c - axis * r) / (2.0 * kappa)
-    return -0.5 * axis * gap * r, by_r, axis * axis * r + q * by_r
+    by_qr = axis * axis * r + q * by_r
+    return share * (-0.5 * axis * gap * r), share * by_r, share * by_qr

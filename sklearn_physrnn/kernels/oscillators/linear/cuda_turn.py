@@ -8,6 +8,7 @@ import triton.language as tl
 from . import turn as by_hand
 
 _TINY = tl.constexpr(by_hand.TINY)
+_SPAN = tl.constexpr(by_hand.SPAN)
 _SMALL = tl.constexpr(by_hand.SMALL)
 _QUARTER = tl.constexpr(0.5 * math.pi)
 _FULL = tl.constexpr(2 * math.pi)
@@ -62,4 +63,5 @@ def slope(turns, gap, kappa, c, r, q, pull_z, pull_y, z, y):
     by_r = tl.where(angle * angle + kappa < _SMALL, near, (gap * c - axis * r) / (2.0 * kappa))
     by_c = -0.5 * axis * gap * r
     by_qr = axis * axis * r + q * by_r
-    return pull_y * (by_c * y + by_r * z) + pull_z * (by_c * z - by_qr * y)
+    share = tl.where(gap > _SPAN, _SPAN / gap, 1.0)
+    return share * share * (pull_y * (by_c * y + by_r * z) + pull_z * (by_c * z - by_qr * y))
