@@ -26,6 +26,8 @@ from .series import (
 )
 from .stored_scalers import Arrays
 
+_ROUNDED = 1e-9  # of the unit of time, which is a difference of rounded stamps itself
+
 _ONE_DIMENSION = (
     "Expected X of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for "
     "one channel, got an array of shape {}. Reshape your data: one series of one channel is "
@@ -270,8 +272,11 @@ class SequenceInputs(Inputs):
 
     def _without_rounding(self, steps: np.ndarray, X: Series) -> np.ndarray:
         """Make those one unit long that exceed it by what stamps are rounded, and no gap."""
+        # Of its own stamps alone, so that nothing depends on where a sequence is cut.
         times = np.abs(X.values[:, self.time_channel])
-        rounded = 2 * np.spacing(times.max(initial=0)) / self.time_unit
+        largest = np.maximum(times, np.concatenate((times[:1], times[:-1])))
+        with np.errstate(over="ignore"):
+            rounded = _ROUNDED + 4 * np.spacing(largest) / self.time_unit
         return np.where((steps > 1) & (steps <= 1 + rounded), steps.dtype.type(1), steps)
 
     def _warn_of_standstill(self, steps: np.ndarray) -> None:
