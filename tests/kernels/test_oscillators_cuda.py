@@ -175,20 +175,25 @@ def compile_sequence():
     found = {}
     for name, kernel, kind, has_dt in (
         ("forward", forward, "fp32", False),
+        ("forward, gaps", forward, "fp32", True),
         ("adjoint", backward, "fp32", False),
         ("echo, double, dt", backward, "fp64", True),
     ):
+        gaps = name.endswith("gaps")
         echo = name.startswith("echo")
-        constants = cuda.sequence_compilation(kernel, kind == "fp32", has_dt, echo)
+        constants = cuda.sequence_compilation(kernel, kind == "fp32", has_dt, echo, gaps)
         constants["n_modes"], missing = 512, ()
         if kernel is backward:
             constants["ECHO"] = echo
             missing = ("z_mean", "y_mean", "nudge", "contrast")
             missing = ("before",) if echo else missing
+        missing += () if gaps else ("turns",)
         registers, num_warps = constants.pop("maxnreg"), constants.pop("num_warps")
         pointers = {*kernel.arg_names} - {*constants, *counts, *missing}
         types = {x: "*fp64" if x.startswith("sum_") else f"*{kind}" for x in pointers}
         types |= {"stiffness": "*fp32", "step": "*fp64", "lengths": "*i64"} | counts
+        if gaps:
+            types["turns"] = "*fp64"
         constants |= dict.fromkeys(missing)
         found[name] = compile_for_hopper(kernel, types, constants, num_warps, maxnreg=registers)
     return found
@@ -197,7 +202,7 @@ def compile_sequence():
 @needs_compiler
 def test_time_in_sequence_compiles_and_stays_in_registers():
     found = without_interpreter(compile_sequence)
-    assert len(found) == 3
+    assert len(found) == 4
     assert all(used["local_bytes"] == used["shared_bytes"] == 0 for used in found.values())
 
 
