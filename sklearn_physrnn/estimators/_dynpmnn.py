@@ -17,13 +17,10 @@ from ._regression import _BaseRegressor
 class _OfTables(_BaseEstimator):
     """What scikit-learn may know of an estimator of tables."""
 
-    missing: str
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = self.missing != "error"
         return tags
 
 

@@ -26,6 +26,21 @@ SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
 WALKING: Constraints = {"chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None]}
 
 
+# Of families whose inputs are sequences, among their `entries`.
+MISSING_IN_SEQUENCES = """
+missing : {"auto", "linear", "mask", "error"}
+    What becomes of values that are missing inside sequences: NaN, None or pandas' NA. "mask"
+    puts a channel's last value in the place of a missing one, or its mean before there is one:
+    nothing depends on what comes later. "linear" puts what lies on the straight line, in time,
+    between the values before and after it. With both, each channel of which values were
+    missing in training has an input more that says where, and scales are those of the values
+    that are there. "auto" is "mask" with readout "sequence", whose answers come step by step,
+    and else "linear". "error" refuses missing values. A model that was fitted without any takes
+    them in the same way, but is not told. A channel without a value in training is not looked
+    at, later either; a sequence without a value is refused, and so is a missing time stamp.
+"""
+
+
 @dataclass(frozen=True)
 class CoreSizes:
     """What a forecasting core has to know of the windows it is trained on.
@@ -117,10 +132,14 @@ class Family(ABC):
     def inputs(self, params: Any) -> Inputs:
         """Say what X of an estimator is, before it is seen."""
 
+    def takes_missing(self, params: Any) -> bool:
+        """Say whether values of X may be missing."""
+        return params.missing != "error"
+
     def targets(self, params: Any, one: Targets) -> Targets:
         """Say what y is, before it is seen, if `one` is what it is of a single row or step."""
         if self.per_step and params.readout == "sequence":
-            return at_every_step(one, params.every)
+            return at_every_step(one, params.every, holes=params.missing != "error")
         return one
 
     def every(self, params: Any) -> int:

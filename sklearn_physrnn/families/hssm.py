@@ -7,10 +7,20 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
+from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, WALKING, Constraints, CoreSizes, Family
+from .base import (
+    AT_LEAST_ONE,
+    MISSING_IN_SEQUENCES,
+    POSITIVE,
+    SHARE,
+    WALKING,
+    Constraints,
+    CoreSizes,
+    Family,
+)
 
 # Of the intervals in training, those that are no gaps: the unit of time is the longest of
 # them. A higher share slows oscillators down, and loses frequencies near a cycle in six
@@ -34,6 +44,7 @@ class HSSMFamily(Family):
         "dropout": SHARE,
         "readout": [StrOptions({"mean", "last"})],
         "time_channel": [Integral, None],
+        "missing": [StrOptions(set(MISSING))],
         # Not the network's, but what is known of a fitted one follows from it.
         "way_back": [StrOptions({"kept", "undone"})],
     }
@@ -85,6 +96,7 @@ time_channel : int or None
     any length, over which linear oscillators swing on by themselves; with nonlinear ones,
     which might be unstable, it counts as one unit.
 """
+    entries += MISSING_IN_SEQUENCES
 
     per_step_readout = """
 readout : {"mean", "last", "sequence"}
@@ -116,6 +128,7 @@ readout : {"mean", "last", "sequence"}
             None if channel is None else int(channel),
             unit_share=_UNIT_SHARE,
             bounded=params.dynamics == "nonlinear",
+            holes=Holes.of(params.missing, whole=params.readout != "sequence"),
         )
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:
