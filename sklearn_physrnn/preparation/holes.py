@@ -1,6 +1,6 @@
 """Values that are missing inside sequences: what stands in their place, and what tells of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from ..storage.plain import Fields
+from .relaxation import Relaxation, Steps, after, between, relaxation_of
 
-MISSING = ("auto", "linear", "mask", "error")
+MISSING = ("auto", "bridge", "mask", "error")
 
 # What a channel that tells of missing values is where one is missing, in the units of scaled
 # channels. Where holes come by chance it is noise, which a smaller one adds less of.
@@ -22,20 +23,23 @@ class Holes:
 
     Attributes
     ----------
-    way : {"linear", "mask", "error"}
-        What stands in the place of a missing value: what lies on the straight line between the
-        channel's values before and after it; or the value before it, which no later one changes.
+    way : {"bridge", "mask", "error"}
+        What stands in the place of a missing value: what is expected between the channel's
+        values before and after it; or after the value before it, which no later one changes.
         "error" refuses missing values.
     told : tuple of int
         Channels, but for that of time, of which values were missing in training: each has one
         more, which tells where.
     empty : tuple of int
         Channels without a value in training, which are not looked at.
+    relaxation : Relaxation or None
+        How values fade; None where none was missing in training: they then stay what they are.
     """
 
     way: str = "error"
     told: tuple[int, ...] = ()
     empty: tuple[int, ...] = ()
+    relaxation: Relaxation | None = None
 
     @classmethod
     def of(cls, missing: str, *, whole: bool) -> Self:
@@ -47,7 +51,7 @@ class Holes:
         whole : bool
             Whether a sequence is known to its end before there is an answer.
         """
-        return cls({"auto": "linear" if whole else "mask"}.get(missing, missing))
+        return cls({"auto": "bridge" if whole else "mask"}.get(missing, missing))
 
     @property
     def allowed(self) -> bool:
@@ -57,7 +61,7 @@ class Holes:
     @property
     def looks_ahead(self) -> bool:
         """Whether what stands for a missing value depends on later ones."""
-        return self.way == "linear"
+        return self.way == "bridge"
 
     def learned(self, some: np.ndarray, every: np.ndarray) -> Self:
         """Learn of which channels some values are missing in training, and of which every one."""
@@ -67,6 +71,10 @@ class Holes:
     def concern(self, missing: np.ndarray) -> bool:
         """Tell whether steps (n_steps, n_channels) need more than to be scaled."""
         return bool(self.told or self.empty or missing.any())
+
+    def with_relaxation(self, parts: Iterable[Steps]) -> Self:
+        """Learn how values fade from parts of the training data, if some are missing there."""
+        return replace(self, relaxation=relaxation_of(parts)) if self.told else self
 
     def columns(
         self, z: np.ndarray, missing: np.ndarray, at: np.ndarray, lengths: np.ndarray
@@ -95,28 +103,38 @@ class Holes:
     def _filled(
         self, z: np.ndarray, there: np.ndarray, at: np.ndarray, lengths: np.ndarray
     ) -> np.ndarray:
-        """Put something in the place of what is not `there`: zero, where no value is known."""
+        """Put what is expected in the place of what is not `there`."""
         n_steps, steps = len(z), np.arange(len(z))[:, None]
         stop = np.repeat(lengths.cumsum(), lengths)[:, None]
         start = stop - np.repeat(lengths, lengths)[:, None]
+        rests, rates = self._relaxation(z.shape[1])
         before = np.maximum.accumulate(np.where(there, steps, -1), axis=0)
         seen = before >= start
-        earlier, since = _taken(z, at, np.where(seen, before, 0))
-        if not self.looks_ahead:
-            return np.where(seen, earlier, 0)
-        after = np.minimum.accumulate(np.where(there, steps, n_steps)[::-1], axis=0)[::-1]
-        comes = after < stop
-        later, until = _taken(z, at, np.where(comes, after, 0))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.clip(np.nan_to_num((at - since) / (until - since)), 0, 1)
-        line = np.where(seen, np.where(comes, earlier + share * (later - earlier), earlier), later)
-        return np.where(there, z, np.where(seen | comes, line, 0))
+        earlier, since = _taken(z - rests, at, np.where(seen, before, 0))
+        filled = np.where(seen, after(earlier, np.maximum(at - since, 0), rates), 0)
+        if self.looks_ahead:
+            behind = np.minimum.accumulate(np.where(there, steps, n_steps)[::-1], axis=0)[::-1]
+            comes = behind < stop
+            later, until = _taken(z - rests, at, np.where(comes, behind, 0))
+            left = np.maximum(until - at, 0)
+            bridge = between(earlier, np.maximum(at - since, 0), later, left, rates)
+            ahead = np.where(seen, bridge, after(later, left, rates))
+            filled = np.where(comes, ahead, filled)
+        return np.where(there, z, filled + rests)
+
+    def _relaxation(self, n_channels: int) -> tuple[np.ndarray, np.ndarray]:
+        if self.relaxation is None:
+            return np.zeros(n_channels), np.zeros(n_channels)
+        return np.array(self.relaxation.rests), np.array(self.relaxation.rates)
 
     # -- in files ----------------------------------------------------------------
 
     def to_state(self) -> dict[str, Any]:
         """Give what was learned as JSON."""
-        return {"told": list(self.told), "empty": list(self.empty)}
+        known = self.relaxation
+        rests, rates = ((), ()) if known is None else known
+        channels = {"told": list(self.told), "empty": list(self.empty)}
+        return {**channels, "rests": list(rests), "rates": list(rates)}
 
     def described(self, fields: Fields, n_channels: int) -> Self:
         """Take what `to_state` gave.
@@ -127,6 +145,7 @@ class Holes:
             If it is not that, of so many channels.
         """
         told, empty = (fields.integers(name, 0) for name in ("told", "empty"))
+        rests, rates = (_finite(fields.take(name, list), name) for name in ("rests", "rates"))
         fields.close()
         _check_channels(told, n_channels)
         _check_channels(empty, n_channels)
@@ -134,7 +153,16 @@ class Holes:
             raise ValueError("a channel of its holes is of two kinds.")
         if not self.allowed and (told or empty):
             raise ValueError("it tells of missing values, which missing='error' refuses.")
-        return replace(self, told=tuple(told), empty=tuple(empty))
+        if {len(rests), len(rates)} not in ({0}, {n_channels}) or min(rates, default=0) < 0:
+            raise ValueError("its holes do not say of each channel how it relaxes.")
+        relaxation = Relaxation(rests, rates) if rests else None
+        return replace(self, told=tuple(told), empty=tuple(empty), relaxation=relaxation)
+
+
+def _finite(values: list[Any], name: str) -> tuple[float, ...]:
+    if not all(type(value) is float and np.isfinite(value) for value in values):
+        raise ValueError(f"its {name} must be finite numbers.")
+    return tuple(values)
 
 
 def _taken(z: np.ndarray, at: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """Sequences as inputs: regular or of unequal length, evenly or unevenly spaced."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -15,7 +16,9 @@ from .arrays import floats, naming, real_numbers
 from .containers import as_array, held_sequences
 from .holes import Holes
 from .inputs import Inputs
+from .neighbours import times_of
 from .recordings import Recordings, in_memory, left_where_they_are, recordings
+from .relaxation import Steps
 from .scaling import LIMIT
 from .scaling_of_steps import scaler_of
 from .series import (
@@ -207,6 +210,7 @@ class SequenceInputs(Inputs):
         if every.all():
             raise ValueError("X has no channel with a value in the samples that are trained on.")
         fitted = replace(self, scaler=scaler, longest=X.longest, holes=holes)
+        fitted = replace(fitted, holes=holes.with_relaxation(fitted._parts(X)))
         if self.time_channel is None:
             return fitted
         if isinstance(X, Recordings):
@@ -273,6 +277,20 @@ class SequenceInputs(Inputs):
         missing = np.isnan(values)
         lengths = np.array([len(values)])
         return self.holes.columns(self._scaled(values, missing), missing, at, lengths)[1:-1]
+
+    def _parts(self, X: Series | Recordings) -> Iterator[Steps]:
+        """Give scaled steps of X: all, or parts that are spread over all."""
+        if isinstance(X, Series):
+            whole: Iterable[tuple[np.ndarray, np.ndarray]] = [(X.values, X.lengths)]
+        else:
+            every = max(1, -(-int(X.lengths.sum()) // _SAMPLED))
+            stretches = enumerate(steps for _, _, steps in X.stretches())
+            whole = ((x, np.array([len(x)])) for i, x in stretches if i % every == 0)
+        for steps, lengths in whole:
+            values = self._without_time(steps)
+            missing = np.isnan(values)
+            at = times_of(steps, self.time_channel)
+            yield Steps(self._scaled(values, missing), ~missing, at, lengths)
 
     def _scaled(self, values: np.ndarray, missing: np.ndarray) -> np.ndarray:
         assert self.scaler is not None

@@ -16,6 +16,10 @@ from .neighbours import Neighbours
 DTYPES = [np.float64, np.float32]  # anything else becomes the first
 
 
+_OF_VALUES = "Values that are missing are taken with missing='auto'; 'error' refuses them."
+_OF_TOKENS = "Give tokens that are missing an id of their own."
+
+
 class OfLengths:
     """What follows from the lengths of sequences, wherever their steps are."""
 
@@ -133,7 +137,9 @@ class Series(OfLengths):
         return padded
 
 
-def _joined(X: Sequence[Any], n_dims: int, what: str, *, holes: bool) -> Series:
+def _joined(
+    X: Sequence[Any], n_dims: int, what: str, *, holes: bool, advice: str = _OF_VALUES
+) -> Series:
     """Check a list of arrays and put them one after another.
 
     Nothing in a list is padding: NaN is a hole, at the end too.
@@ -157,7 +163,7 @@ def _joined(X: Sequence[Any], n_dims: int, what: str, *, holes: bool) -> Series:
     # In C's order whatever theirs: sums of columns depend on it in their last bits.
     values = np.ascontiguousarray(np.concatenate(arrays))
     series = Series(values, np.array([len(x) for x in arrays]))
-    _check_values(series, holes=holes, padded=False)
+    _check_values(series, holes=holes, padded=False, advice=advice)
     return series
 
 
@@ -181,7 +187,7 @@ def _item(x: Any, name: str) -> np.ndarray:
         raise kind(f"{name}: {error}") from error
 
 
-def _check_values(series: Series, *, holes: bool, padded: bool) -> None:
+def _check_values(series: Series, *, holes: bool, padded: bool, advice: str = _OF_VALUES) -> None:
     """Refuse infinity, samples without a value, and other NaN unless `holes` may be."""
     values = series.values
     if np.isfinite(values).all():
@@ -195,24 +201,24 @@ def _check_values(series: Series, *, holes: bool, padded: bool) -> None:
         raise not_finite(
             values[at, channel],
             "X" if padded else f"X[{sample}]",
-            where if values.shape[1] == 1 else f"{where}, channel {channel}",
+            where if advice is _OF_TOKENS else f"{where}, channel {channel}",
             padded=padded,
+            advice=advice,
         )
 
 
-def not_finite(value: float, name: str, where: str, *, padded: bool) -> ValueError:
+def not_finite(
+    value: float, name: str, where: str, *, padded: bool, advice: str = _OF_VALUES
+) -> ValueError:
     """Make the error of a value that is infinite, or of a hole where there may be none."""
     if np.isinf(value):
         return ValueError(f"Input {name} contains infinity: {where}.")
-    taken = (
+    padding = (
         "Only trailing steps that are NaN in every channel are taken for padding"
         if padded
         else "Nothing in a list is padding"
     )
-    return ValueError(
-        f"Input {name} contains NaN: {where}. {taken}; values that are missing are taken by "
-        "estimators whose parameter `missing` is not 'error'."
-    )
+    return ValueError(f"Input {name} contains NaN: {where}. {padding}. {advice}")
 
 
 def check_some_values(series: Series, time_channel: int | None, *, padded: bool = True) -> None:
@@ -296,9 +302,9 @@ def series_of_table(values: np.ndarray, *, holes: bool = False) -> Series:
     return _of_array(native(values)[:, :, None], holes=holes)
 
 
-def _of_array(values: np.ndarray, *, holes: bool) -> Series:
+def _of_array(values: np.ndarray, *, holes: bool, advice: str = _OF_VALUES) -> Series:
     series = Series(*_packed(values), values.shape[1])
-    _check_values(series, holes=holes, padded=True)
+    _check_values(series, holes=holes, padded=True, advice=advice)
     return series
 
 
@@ -308,10 +314,10 @@ def series_of_tokens(X: Any) -> Series:
     Their values are floating-point numbers still.
     """
     if isinstance(X, list):
-        return _joined(X, 1, "(n_timesteps,)", holes=False)
+        return _joined(X, 1, "(n_timesteps,)", holes=False, advice=_OF_TOKENS)
     values = check_array(floats(X), dtype=DTYPES, ensure_all_finite=False, input_name="X")
     values = np.where(values == -1, np.nan, values)
-    return _of_array(values[:, :, None], holes=False)
+    return _of_array(values[:, :, None], holes=False, advice=_OF_TOKENS)
 
 
 def check_time_channel(channel: int, n_channels: int) -> None:

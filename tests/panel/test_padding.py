@@ -62,8 +62,8 @@ def test_one_channel_in_two_dimensions_is_padded_too(kind, padded):
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ((3, 1, 1), "contains NaN: sample 3, time step 1. Only trailing"),  # of one channel
-        ((0, slice(None), 50), "contains NaN: sample 0, time step 50. Only trailing"),  # inside
+        ((3, 1, 1), "contains NaN: sample 3, time step 1, channel 1. Only"),  # of one channel
+        ((0, slice(None), 50), "contains NaN: sample 0, time step 50, channel 0. Only"),  # inside
         ((5, slice(None), slice(None)), "NaN only in sample 5"),
     ],
 )
