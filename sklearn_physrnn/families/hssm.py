@@ -105,7 +105,8 @@ readout : {"mean", "last", "sequence"}
 """
 
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> hssm.HSSM:
-        return hssm.HSSM(
+        assert isinstance(inputs, SequenceInputs)
+        module = hssm.HSSM(
             inputs.n_columns,
             n_outputs,
             hidden_size=params.hidden_size,
@@ -120,6 +121,8 @@ readout : {"mean", "last", "sequence"}
             every=self.every(params),
             initial_step=_initial_step(params.dynamics, inputs),
         )
+        inputs.start_untold(module.encoder.weight)
+        return module
 
     def inputs(self, params: Any) -> SequenceInputs:
         channel = params.time_channel

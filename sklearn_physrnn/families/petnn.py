@@ -116,14 +116,21 @@ readout : {"last", "mean", "max", "sequence"}
             dropout=dropout,
         )
 
+    def input_weight(self, recurrent: Any) -> nn.Parameter:
+        """Give the weights that the inputs meet first."""
+        return recurrent.weight_ih_l0
+
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
         embedding, input_size = None, inputs.n_columns
         if params.vocabulary_size is not None:
             input_size = params.embedding_dim
             embedding = nn.Embedding(params.vocabulary_size, input_size)
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
+        recurrent = self.recurrent(params, input_size, params.dropout)
+        if isinstance(inputs, SequenceInputs):
+            inputs.start_untold(self.input_weight(recurrent))
         return RecurrentModel(
-            self.recurrent(params, input_size, params.dropout),
+            recurrent,
             params.hidden_size,
             n_outputs,
             embedding=embedding,

@@ -89,6 +89,14 @@ class SequenceInputs(Inputs):
         """Channels but for that of time, and one for each that is told of missing values."""
         return self.n_values + len(self.holes.told)
 
+    def start_untold(self, weight: torch.Tensor) -> None:
+        """Let weights (n_outputs, n_columns) hear nothing yet of where values are missing.
+
+        Where holes come by chance, what they start with is noise to be unlearned.
+        """
+        with torch.no_grad():
+            weight[:, self.n_values :] = 0
+
     @property
     def n_values(self) -> int:
         """Channels but for that of time."""
