@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urldefrag
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.support.ui import WebDriverWait
 
 WIDTHS = (390, 1400)
@@ -106,7 +107,10 @@ def found(driver, root: Path, words: str) -> list[str]:
     """Pages that a search lists first."""
     driver.get(f"{(root / 'search.html').as_uri()}?q={quote(words)}")
     rows = "return [...document.querySelectorAll('#search-results li a')].map(a => a.href)"
-    WebDriverWait(driver, 20).until(lambda d: d.execute_script(rows))
+    try:
+        WebDriverWait(driver, 10).until(lambda d: d.execute_script(rows))
+    except TimeoutException:
+        return []
     links = dict.fromkeys(urldefrag(link)[0] for link in driver.execute_script(rows))
     prefix = root.as_uri() + "/"
     return [link.removeprefix(prefix).removesuffix(".html") for link in links]

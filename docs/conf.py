@@ -87,7 +87,7 @@ html_theme_options = {
 # Pages without siblings have no use for a list of them, and tables for its room.
 _WIDE = (
     "getting_started", "choosing", "cookbook", "defaults", "reproduction", "performance",
-    "reliability", "contributing", "changelog",
+    "reliability", "contributing", "changelog", "glossary", "about",
 )  # fmt: skip
 html_sidebars = {page: [] for page in _WIDE}
 
