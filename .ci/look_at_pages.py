@@ -62,7 +62,7 @@ for (const e of document.querySelectorAll('article *')) {
   }
   const a = light(parse(style.color)), b = light(back || [255, 255, 255]);
   const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  if (ratio < 4.5) weak.set(style.color + ' on ' + (back || ['white']), 
+  if (ratio < 4.5) weak.set(style.color + ' on ' + (back || ['white']),
                             ratio.toFixed(2) + ': ' + e.textContent.trim().slice(0, 30));
 }
 return [...weak].map(w => w.join(' ')).slice(0, 4);

@@ -1,7 +1,7 @@
 """Write the results that the scripts collected into docs/reproduction.md.
 
 ``python examples/reproduce/render.py results.csv`` replaces what stands there between the
-markers: one table a claim, ours beside the paper's and the goal, red and marked where we fall short.
+markers: one table a claim, ours beside the paper's and the goal, marked where we fall short.
 """
 
 import argparse
