@@ -16,7 +16,13 @@ from ..nn._dropout import Dropout
 from ..storage.checkpoint import Checkpoint
 from ..storage.stages import Stage
 from ..storage.state import Json, State
-from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
+from ._callbacks import (
+    ClipGradients,
+    DecayWeights,
+    KeepWeights,
+    Progress,
+    Schedule,
+)
 from ._capture import Repeated
 from ._data import Batches
 from ._device import has_room, with_index, worth_training_there
@@ -24,6 +30,7 @@ from ._graphs import recorder_for
 from ._groups import decayed_and_others
 from ._guests import invited, prints, wants_batches
 from ._net import Net
+from ._observed import Observed, Observer, StopIfAsked
 from ._pieces import piece_size
 from ._random import preserved_global_state
 from ._saving import SaveTraining
@@ -133,6 +140,7 @@ def train(
     optimizer_state: dict[str, Any] | None = None,
     kernels: Mapping[str, Sequence[Any]] | None = None,
     checkpoint: Checkpoint | Stage | None = None,
+    observer: Observer | None = None,
 ) -> TrainingRecord:
     """Train `module` in place and leave it on the CPU, in evaluation mode.
 
@@ -157,6 +165,8 @@ def train(
     checkpoint : Checkpoint, Stage or None
         Where to save the training from time to time, and what it goes on from. The
         caller removes it when all is done.
+    observer : Observer or None
+        Told of epochs, and asked after each whether to stop.
     """
     batch_size = min(options.batch_size, len(samples))
     longest = getattr(samples, "longest", 1)
@@ -192,6 +202,9 @@ def train(
         refits=options.refits,
     )
     callbacks = [schedule, *guests, keeper]
+    if observer is not None:
+        # Told of the epoch before anybody ends training, and ends it when all have seen it.
+        callbacks = [schedule, *guests, Observed(observer), keeper, StopIfAsked(observer)]
     if options.max_grad_norm is not None:
         callbacks.append(ClipGradients(options.max_grad_norm))
     decay = None
