@@ -179,6 +179,7 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
         With `max_iter` for so many epochs, as ``partial_fit`` does. `targets` are those that
         a first call knows of before it sees y. `task` is told of what happens.
         """
+        deadline = self._deadline() if max_iter is None else None
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import train
 
@@ -209,6 +210,7 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
                 early_stopping=early_stopping,
                 max_epochs=max_iter,
                 earlier_losses=self.loss_curve_ if resume else (),
+                deadline=deadline,
             ),
             validation=None if held_out is None else self._samples(held_out),
             scorer=None if held_out is None else self._scorer(held_out),

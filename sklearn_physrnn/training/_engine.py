@@ -36,6 +36,7 @@ from ._random import preserved_global_state
 from ._saving import SaveTraining
 from ._schedules import SCHEDULES
 from ._threads import sensible_threads, work_per_batch
+from ._time_limit import TimeLimit
 
 # Torch's first optimizer imports sympy, which adds a warnings filter: the caller's stay.
 with warnings.catch_warnings():
@@ -72,6 +73,7 @@ class TrainingOptions:
     chunk_size: int | str | None = None
     undo: bool = False  # time, to find the states before pieces, instead of keeping them
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
+    deadline: float | None = None  # by time.monotonic, when all shall be trained
     refits: bool = False  # a last training has no validation data, whatever this one has
 
 
@@ -213,7 +215,11 @@ def train(
         decay = DecayWeights(decayed, *rates, options.earlier_losses)
         callbacks.append(decay)
     if options.verbose:
-        callbacks.insert(-1, Progress(every=1 if options.verbose > 1 else 10))
+        every = 1 if options.verbose > 1 else 10
+        callbacks.insert(-1, Progress(every, options.deadline))
+    limit = None if options.deadline is None else TimeLimit(schedule, options.deadline)
+    if limit is not None:
+        callbacks.append(limit)  # when all others have seen the epoch
     batch_generator = torch.Generator().manual_seed(options.seed)
     dropout_generator = torch.Generator(device).manual_seed(options.seed)
     ways = Ways(kernels)
@@ -255,6 +261,7 @@ def train(
         piece_size=size,
         undo=options.undo,
         repeated=repeated,
+        limit=limit,
     )
     parts = module.modules() if device.type == "cpu" else ()
     to_kernels = any(getattr(part, "kernel_takes_most", False) for part in parts)
