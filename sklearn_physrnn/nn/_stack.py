@@ -51,6 +51,16 @@ class Stack(nn.Module):
         """Whether sequences may come in pieces."""
         return not self.bidirectional
 
+    def encoded(
+        self, u: torch.Tensor, dt: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Give what the first block hears of whole sequences of one length, and its times."""
+        if self.patch_size > 1:
+            waiting = nobody_waits(self.patch_size, len(u), self.input_size, u)
+            last = self.readout != "sequence"
+            u, dt, *_ = in_patches(u, dt, None, waiting, first=True, last=last)
+        return self.encoder(u), dt
+
     def begin(self, n_samples: int) -> State:
         """Give the state before the first step; in training, with new dropout masks."""
         weight = self.head.weight
@@ -108,7 +118,7 @@ class Stack(nn.Module):
                 f"patch_size={self.patch_size} steps, and this one begins at {state.position}."
             )
         *recurrent, waiting = state.recurrent
-        return state._replace(recurrent=(*recurrent, still_waiting(waiting, packing)))
+        return state._replace(recurrent=(*recurrent, still_waiting(waiting.detach(), packing)))
 
     def through(
         self,

@@ -5,7 +5,7 @@ from torch import nn
 
 from ..kernels._check import check_tensors
 from ..kernels.oscillators import check_sequence
-from ._block import UNITS, Block
+from ._block import UNITS, Block, check_loops
 from ._check import check_dropout, check_flags, check_names, check_sizes
 from ._encoder import ENCODERS
 from ._norm import NORMS
@@ -142,11 +142,7 @@ class HSSM(Stack):
             if dynamics != "nonlinear":
                 raise ValueError("initial_step is for dynamics='nonlinear' only.")
             options["initial_step"] = initial_step
-        if num_loops > 1 and norm == "batch":
-            raise ValueError(
-                f"num_loops={num_loops} does not go with norm='batch': the uses of a block "
-                "would each have statistics of their own. Set norm='layer' or norm=None."
-            )
+        check_loops(num_loops, norm)
         if readout == "sequence" and every % patch_size:
             raise ValueError(
                 f"every={every} must be a multiple of patch_size={patch_size}: between two "
