@@ -90,12 +90,12 @@ class SequenceInputs(Inputs):
         return self.n_values + len(self.holes.told)
 
     def start_untold(self, weight: torch.Tensor) -> None:
-        """Let weights (n_outputs, n_columns) hear nothing yet of where values are missing.
+        """Let weights (n_outputs, n_steps * n_columns) hear nothing yet of missing values.
 
         Where holes come by chance, what they start with is noise to be unlearned.
         """
         with torch.no_grad():
-            weight[:, self.n_values :] = 0
+            weight.unflatten(1, (-1, self.n_columns))[..., self.n_values :] = 0
 
     @property
     def n_values(self) -> int:
