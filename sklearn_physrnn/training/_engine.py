@@ -18,6 +18,7 @@ from ..storage.stages import Stage
 from ..storage.state import Json, State
 from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
 from ._capture import Repeated
+from ._carried import Carried, check_carries
 from ._data import Batches
 from ._device import has_room, with_index, worth_training_there
 from ._graphs import recorder_for
@@ -66,6 +67,7 @@ class TrainingOptions:
     undo: bool = False  # time, to find the states before pieces, instead of keeping them
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
     refits: bool = False  # a last training has no validation data, whatever this one has
+    carries: bool = False  # keep what a step leaves, and begin in it; all samples in one batch
 
 
 _CURVES = ("loss_curve", "validation_loss_curve", "validation_scores", "learning_rate_curve")
@@ -85,6 +87,7 @@ class TrainingRecord:
     optimizer_state: dict[str, Any]
     return_error: float | None = None  # the largest, where time was undone
     kernels: dict[str, list[Any]] | None = None  # ways that they were run in
+    carried: Carried | None = None  # what the last step left, where it is kept
 
     def to_state(self) -> dict[str, Any]:
         """Give what it is kept as, but for the optimizer's state."""
@@ -132,6 +135,7 @@ def train(
     scorer: Callable[[torch.Tensor], float] | None = None,
     optimizer_state: dict[str, Any] | None = None,
     kernels: Mapping[str, Sequence[Any]] | None = None,
+    carried: Carried | None = None,
     checkpoint: Checkpoint | Stage | None = None,
 ) -> TrainingRecord:
     """Train `module` in place and leave it on the CPU, in evaluation mode.
@@ -154,11 +158,15 @@ def train(
         continue from; unused where it is of another optimizer.
     kernels : dict or None
         ``TrainingRecord.kernels`` of an earlier training: kernels are run in the same ways.
+    carried : Carried or None
+        With ``options.carries``, what to begin in, if not at rest.
     checkpoint : Checkpoint, Stage or None
         Where to save the training from time to time, and what it goes on from. The
         caller removes it when all is done.
     """
-    batch_size = min(options.batch_size, len(samples))
+    batch_size = len(samples) if options.carries else min(options.batch_size, len(samples))
+    if options.carries:
+        check_carries(module)
     longest = getattr(samples, "longest", 1)
     size = piece_size(options.chunk_size, module, longest=longest, n_rows=batch_size)
     work = work_per_batch(module, samples, batch_size)
@@ -221,7 +229,9 @@ def train(
         validation = rest[0] if rest else None
     dropouts = [m for m in module.modules() if isinstance(m, Dropout)]
     drops = any(dropout.p > 0 for dropout in dropouts)
-    recorder = recorder_for(device, [dropout_generator] if drops else [])
+    recorder = None
+    if not options.carries:  # of which a call has one step
+        recorder = recorder_for(device, [dropout_generator] if drops else [])
     repeated = None if recorder is None else Repeated(recorder, schedule, decay)
     net = Net(
         module,
@@ -242,6 +252,8 @@ def train(
         piece_size=size,
         undo=options.undo,
         repeated=repeated,
+        carries=options.carries,
+        carried=carried,
     )
     parts = module.modules() if device.type == "cpu" else ()
     to_kernels = any(getattr(part, "kernel_takes_most", False) for part in parts)
@@ -280,4 +292,5 @@ def train(
         optimizer_state={"optimizer": options.optimizer, "state": _on_cpu(net.optimizer_)},
         return_error=max(curve("return_error"), default=0.0) if options.undo else None,
         kernels=ways.to_dict(),
+        carried=net.carried_,
     )
