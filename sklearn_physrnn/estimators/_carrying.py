@@ -167,14 +167,15 @@ def specs_of(estimator: Any, module: nn.Module, fields: dict[str, Any]) -> dict[
     n_records = Fields(fields, "fitted").integer("carried")
     if not hasattr(module, "begin"):
         raise ValueError("it carries a state, which its network cannot begin in.")
-    fresh = cast(Walker, module).begin(n_records)
+    one = cast(Walker, module).begin(1)  # torch refuses shapes that no file could have
 
     def spec(x: torch.Tensor) -> Spec:
-        return "F64" if x.dtype == torch.float64 else "F32", tuple(x.shape)
+        shape = (*x.shape[:-2], n_records, x.shape[-1])
+        return "F64" if x.dtype == torch.float64 else "F32", shape
 
-    found = {f"recurrent.{i}": spec(x) for i, x in enumerate(fresh.recurrent)}
-    if fresh.readout is not None:
-        found["readout"] = spec(fresh.readout)
+    found = {f"recurrent.{i}": spec(x) for i, x in enumerate(one.recurrent)}
+    if one.readout is not None:
+        found["readout"] = spec(one.readout)
     found["counts"] = ("I64", (n_records,))
     if getattr(estimator, "time_channel", None) is not None:
         found["times"] = ("F64", (n_records,))
@@ -184,8 +185,9 @@ def specs_of(estimator: Any, module: nn.Module, fields: dict[str, Any]) -> dict[
 def from_arrays(arrays: Arrays) -> CarriedState:
     """Make a state of the arrays that `to_state` gave."""
     with naming("its carried state"):
-        if (arrays["counts"] < 1).any():
-            raise ValueError("must have steps of every record.")
+        counts = arrays["counts"]
+        if not ((counts >= 1) & (counts < 2**53)).all():
+            raise ValueError("must be after a step, or more, of every record.")
     recurrent = tuple(arrays[f"recurrent.{i}"] for i in range(sum("." in k for k in arrays)))
     walk = Carried(recurrent, arrays.get("readout"), arrays["counts"])
     return CarriedState(walk, arrays.get("times"))

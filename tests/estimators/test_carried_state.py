@@ -17,6 +17,7 @@ from sklearn_physrnn import (
     load,
 )
 from tests.helpers.recordings import mapped_in
+from tests.persistence._files import put_together, take_apart
 
 SMALL = {"hidden_size": 5, "dtype": "float64", "random_state": 0, "carry_state": True}
 OSCILLATORS = {**SMALL, "state_size": 4, "num_blocks": 2, "norm": "layer", "dropout": 0.0}
@@ -169,6 +170,25 @@ def test_a_state_is_kept_with_its_model(cls, options, readout, keep, tmp_path):
     assert found.loss_curve_ == expected.loss_curve_
     assert (found.predict(X) == expected.predict(X)).all()
     assert len(found.carried_state_) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: model["fitted"].update(carried=3), "must be F64 of shape"),
+        (lambda model: model["fitted"].update(carried=0), "at least 1"),
+        (lambda model: model["fitted"].update(carried=2**62), "must be F64 of shape"),
+        (lambda model: model["fitted"].pop("carried"), "must be absent"),
+    ],
+)
+def test_a_file_with_a_false_state_is_refused(change, message, tmp_path):
+    X, path = records(), tmp_path / "model"
+    PETNNRegressor(readout="sequence", **SMALL).partial_fit(X, X[:, :, 0]).save(path)
+    header, model, body = take_apart(path.read_bytes())
+    change(model)
+    path.write_bytes(put_together(header, model, body))
+    with pytest.raises(ValueError, match=message):
+        load(path)
 
 
 def test_other_records_are_refused_until_the_state_is_reset():
