@@ -11,9 +11,10 @@ from ._block import UNITS, Block
 from ._check import check_dropout, check_names, check_sizes
 from ._dropout import drawn_key
 from ._norm import NORMS, SequenceNorm
+from ._one_step import NetworkStep, fixed
 from ._packing import Packing, pack
 from ._readout import gathered, nothing_read, read, read_so_far, summed
-from ._walk import Piece, State
+from ._walk import Piece, State, Tensors
 
 _READOUTS = ("mean", "last", "sequence")
 
@@ -296,6 +297,10 @@ class HSSM(nn.Module):
             readout = gathered(self.readout, readout, self._read(x, packing, readout), packing)
         return None, state.after(piece, tuple(recurrent), readout)
 
+    def as_step(self) -> NetworkStep:
+        """Give one step of the model, as it is now and in evaluation, in plain torch."""
+        return NetworkStep(self, _Stack(self), self.head)
+
     @property
     def width(self) -> int:
         """Width of the blocks."""
@@ -338,3 +343,22 @@ class HSSM(nn.Module):
                 raise ValueError(
                     f"weights must have shape {(n_samples,)}, got {tuple(weights.shape)}."
                 )
+
+
+class _Stack(nn.Module):
+    """One step of encoder and blocks."""
+
+    def __init__(self, model: HSSM) -> None:
+        super().__init__()
+        self.encoder = fixed(model.encoder)
+        self.blocks = nn.ModuleList(block.as_step() for block in model._blocks)
+        self.names = tuple(f"block_{k}" for k in range(len(self.blocks)))
+
+    def forward(
+        self, x: torch.Tensor, state: Tensors, dt: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Tensors]:
+        x, after = self.encoder(x), []
+        for block, own in zip(self.blocks, state, strict=True):
+            x, own = block(x, own, dt)
+            after.append(own)
+        return x, tuple(after)
