@@ -26,7 +26,7 @@ from .series import (
 )
 from .stored_scalers import Arrays
 
-_ROUNDED = 1e-9  # of the unit of time, which is a difference of rounded stamps itself
+ROUNDED = 1e-9  # of the unit of time, which is a difference of rounded stamps itself
 
 _ONE_DIMENSION = (
     "Expected X of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for "
@@ -311,7 +311,7 @@ class SequenceInputs(Inputs):
         times = np.abs(X.values[:, self.time_channel])
         largest = np.maximum(times, np.concatenate((times[:1], times[:-1])))
         with np.errstate(over="ignore"):
-            rounded = _ROUNDED + 4 * np.spacing(largest) / self.time_unit
+            rounded = ROUNDED + 4 * np.spacing(largest) / self.time_unit
         return np.where((steps > 1) & (steps <= 1 + rounded), steps.dtype.type(1), steps)
 
     def _warn_of_gaps(self, steps: np.ndarray) -> None:

@@ -95,3 +95,20 @@ class Reference(Protocol):
         Takes momentum and position (..., P), the time (..., 1), which is negative where it
         goes back, and all parameters.
         """
+
+
+class OneStep(Protocol):
+    """One step of one kind of oscillator in plain torch; a module is one.
+
+    Where :class:`Reference` follows the paper's variables, this has those of the compiled
+    loops, which keep their digits in float32, and nothing but operations that a graph of
+    torch's can hold.
+    """
+
+    @property
+    def constants(self) -> Callable[..., dict[str, Tensor]]:
+        """What steps read of the parameters: takes a dtype, and the parameters in float64."""
+
+    @property
+    def advanced(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """State (B, P) each after a step: takes Z, y, the drive, dt (B, 1) and `constants`."""
