@@ -16,7 +16,7 @@ FLOORS = (
     {"nn"},
     {"training"},
     {"preparation"},
-    {"families"},
+    {"export", "families"},
     {"estimators"},
     {"forecasting", "inspection", "panel"},
     {"classification", "regression"},

@@ -111,9 +111,9 @@ bidirectional : bool
 time_channel : int or None
     Channel of X that holds time stamps, for series sampled unevenly. They then scale
     the oscillators' step, in units of an interval that 80 % of those in training do
-    not exceed. What a longer one, in training or later, has above one unit is a gap of
-    any length, over which linear oscillators swing on by themselves; with nonlinear ones,
-    which might be unstable, it counts as one unit.
+    not exceed. What a longer one, in training or later, has above one unit is a gap, over
+    which oscillators swing on by themselves: linear ones at once, over any length,
+    nonlinear ones in steps, over up to 1,000 units.
 """
     entries += MISSING_IN_SEQUENCES
 
@@ -146,7 +146,7 @@ readout : {"mean", "last", "sequence"}
             patch_size=params.patch_size,
             bidirectional=params.bidirectional,
         )
-        inputs.start_untold(module.input_weight)
+        inputs.holes.start_untold(module.input_weight, inputs.n_columns)
         return module
 
     def inputs(self, params: Any) -> SequenceInputs:
@@ -155,7 +155,7 @@ readout : {"mean", "last", "sequence"}
             params.scale_inputs,
             None if channel is None else int(channel),
             unit_share=_UNIT_SHARE,
-            bounded=params.dynamics == "nonlinear",
+            longest_gap=hssm.UNITS[params.dynamics].kind.LONGEST,
             holes=Holes.of(
                 params.missing, whole=params.readout != "sequence" or params.bidirectional
             ),

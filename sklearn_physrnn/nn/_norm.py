@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn.functional import layer_norm
 
+from ._one_step import fixed, kept
+
 
 class SequenceNorm(nn.Module):
     """Batch normalisation without scale or shift, over samples and steps alike.
@@ -70,6 +72,10 @@ class SequenceNorm(nn.Module):
             rows = self._normalise_weighted(rows, weights.reshape(-1, 1))
         return rows.view_as(x)
 
+    def as_step(self) -> nn.Module:
+        """Give what it does in evaluation, step by step."""
+        return _Standardised(self.running_mean, self.running_var + self.eps)
+
     def _batch_norm(self, rows, mean, variance):
         # In training this writes the batch's mean and unbiased variance.
         return torch.batch_norm(
@@ -101,12 +107,30 @@ class SequenceNorm(nn.Module):
             average.lerp_(new.to(average.dtype), share)
 
 
+class _Standardised(nn.Module):
+    """About a mean, in units of a standard deviation, both of them known."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        super().__init__()
+        kept(self, mean=mean, scale=variance.rsqrt())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - self.mean) * self.scale
+
+
 class StepNorm(nn.Module):
     """Layer normalisation without scale or shift: every step by itself."""
 
     def forward(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         """Normalise the channels of `x` (..., channels)."""
         return layer_norm(x, x.shape[-1:])
+
+    def as_step(self) -> nn.Module:
+        """Give itself: a step by itself is what it sees."""
+        return fixed(self)
 
 
 class NoNorm(nn.Module):
@@ -115,6 +139,10 @@ class NoNorm(nn.Module):
     def forward(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         """Return `x`."""
         return x
+
+    def as_step(self) -> nn.Module:
+        """Give itself."""
+        return fixed(self)
 
 
 NORMS: dict[str | None, Callable[[int], nn.Module]] = {

@@ -9,9 +9,10 @@ from ._block import UNITS, Block, check_loops
 from ._check import check_dropout, check_flags, check_names, check_sizes
 from ._encoder import ENCODERS, GatedEncoder
 from ._norm import NORMS
+from ._one_step import NetworkStep, fixed
 from ._packing import Packing
 from ._stack import Stack
-from ._walk import Piece, State
+from ._walk import Piece, State, Tensors
 
 _READOUTS = ("mean", "last", "sequence")
 
@@ -187,9 +188,10 @@ class HSSM(Stack):
         u : Tensor of shape (batch, time, input_size), or (sum(lengths), input_size)
             Input sequences; with `lengths` also packed, one after another.
         dt : Tensor of shape (batch, time), or (sum(lengths),), optional
-            Time that passes at every step, in units of the oscillators' steps: of any
-            length for linear ones, at most about one for nonlinear ones; see
-            :class:`LinearHRU`. It gets no gradient.
+            Time that passes at every step, in units of the oscillators' steps; what is above
+            one is a gap, of any length for linear oscillators, of up to 1,000 units for
+            nonlinear ones (see :class:`LinearHRU`, :class:`NonlinearHRU`). It gets no gradient.
+            With a last axis as :meth:`LinearHRU.forward` takes it.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, at least one. Later steps of `u` and `dt`
             are ignored, NaN or not. Best kept on the CPU: of a tensor on a GPU every call
@@ -209,8 +211,8 @@ class HSSM(Stack):
         TypeError
             If `u` or `dt` is not real or `lengths` not integer.
         ValueError
-            If a shape does not fit, a length or a step is out of range, or the largest
-            step of nonlinear oscillators is unstable.
+            If a shape does not fit, a length or a step is out of range, or a gap of nonlinear
+            oscillators is too long.
         """
         self._check(u, dt, lengths, weights)
         n_samples = len(u) if lengths is None or u.ndim == 3 else len(lengths)
@@ -301,6 +303,21 @@ class HSSM(Stack):
         undone += before.recurrent[len(undone) :]  # where there was no step, and what waited
         return outputs, before._replace(recurrent=tuple(undone)), after
 
+    def as_step(self) -> NetworkStep:
+        """Give one step of the model, as it is now and in evaluation, in plain torch.
+
+        Raises
+        ------
+        ValueError
+            If it reads patches of several steps, or sequences from their end, too.
+        """
+        if self.patch_size > 1 or self.bidirectional:
+            raise ValueError(
+                "One step at a time is for models that read each step by itself, and from the "
+                f"first on: set patch_size=1 (now {self.patch_size}) and bidirectional=False."
+            )
+        return NetworkStep(self, _Blocks(self), self.head)
+
     def _check_walks(self) -> None:
         if self.bidirectional:
             raise ValueError(
@@ -331,3 +348,23 @@ class HSSM(Stack):
                 raise ValueError(
                     f"weights must have shape {(n_samples,)}, got {tuple(weights.shape)}."
                 )
+
+
+class _Blocks(nn.Module):
+    """One step of encoder and blocks."""
+
+    def __init__(self, model: HSSM) -> None:
+        super().__init__()
+        self.encoder = fixed(model.encoder)
+        uses = [block.as_step() for block in model._blocks] * model.num_loops
+        self.blocks = nn.ModuleList(uses)
+        self.names = tuple(f"block_{k}" for k in range(len(self.blocks)))
+
+    def forward(
+        self, x: torch.Tensor, state: Tensors, dt: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Tensors]:
+        x, after = self.encoder(x), []
+        for block, own in zip(self.blocks, state, strict=True):
+            x, own = block(x, own, dt)
+            after.append(own)
+        return x, tuple(after)

@@ -1,11 +1,9 @@
 """Sequences as inputs: regular or of unequal length, evenly or unevenly spaced."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -18,7 +16,6 @@ from .holes import Holes
 from .inputs import Inputs
 from .neighbours import times_of
 from .recordings import Recordings, in_memory, left_where_they_are, recordings
-from .relaxation import Steps
 from .scaling import LIMIT
 from .scaling_of_steps import scaler_of
 from .series import (
@@ -33,7 +30,7 @@ from .series import (
 )
 from .stored_scalers import Arrays, scaler_specs
 
-_ROUNDED = 1e-9  # of the unit of time, which is a difference of rounded stamps itself
+ROUNDED = 1e-9  # of the unit of time, which is a difference of rounded stamps itself
 
 _ONE_DIMENSION = (
     "Expected X of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for "
@@ -59,8 +56,10 @@ class SequenceInputs(Inputs):
         Share of the intervals in training that the unit of time, which is one of them, is
         the longest of; None for their median.
     bounded : bool
-        Count intervals above the unit as one unit, for modules that are stable up to a
-        step of 1.
+        Count intervals above the unit as one unit, for networks of files from before there
+        were gaps.
+    longest_gap : float
+        Units by which an interval may exceed the unit.
     n_dims : {2, 3}
         Of the X that was learned from; 2 means one channel.
     n_features : int
@@ -75,6 +74,7 @@ class SequenceInputs(Inputs):
     time_channel: int | None = None
     unit_share: float | None = None
     bounded: bool = False
+    longest_gap: float = np.inf
     n_dims: int = 3
     time_unit: float = 1.0
     holes: Holes = field(default_factory=Holes, kw_only=True)
@@ -88,14 +88,6 @@ class SequenceInputs(Inputs):
     def n_columns(self) -> int:
         """Channels but for that of time, and one for each that is told of missing values."""
         return self.n_values + len(self.holes.told)
-
-    def start_untold(self, weight: torch.Tensor) -> None:
-        """Let weights (n_outputs, n_steps * n_columns) hear nothing yet of missing values.
-
-        Where holes come by chance, what they start with is noise to be unlearned.
-        """
-        with torch.no_grad():
-            weight.unflatten(1, (-1, self.n_columns))[..., self.n_values :] = 0
 
     @property
     def n_values(self) -> int:
@@ -218,7 +210,6 @@ class SequenceInputs(Inputs):
         if every.all():
             raise ValueError("X has no channel with a value in the samples that are trained on.")
         fitted = replace(self, scaler=scaler, longest=X.longest, holes=holes)
-        fitted = replace(fitted, holes=holes.with_relaxation(fitted._parts(X)))
         if self.time_channel is None:
             return fitted
         if isinstance(X, Recordings):
@@ -243,7 +234,9 @@ class SequenceInputs(Inputs):
         """Scale X; sequences of unequal length come one after another, with "lengths"."""
         inputs = {"x": self._columns(self._without_time(X.values), X)}
         if self.time_channel is not None:
-            inputs["dt"] = self._steps_of_time(X)
+            steps = self._steps_of_time(X)
+            self._refuse_long_gaps(steps, X.starts)
+            inputs["dt"] = self._gaps_apart(steps)
         return X.laid_out(inputs)
 
     def stretch(
@@ -256,18 +249,18 @@ class SequenceInputs(Inputs):
         before = max(start - 1, 0)  # whose time stamp the first interval begins with
         steps = X.stretch(row, before, stop)
         elapsed = self._steps_of_time(Series(steps, np.array([len(steps)])))
+        self._refuse_long_gaps(elapsed, np.array([-before]), row)
         own = slice(start - before, None)
-        return {"x": self._columns_of_part(X, row, start, steps[own]), "dt": elapsed[own]}
+        dt = self._gaps_apart(elapsed[own], always=True)  # pieces are alike, whatever is in them
+        return {"x": self._columns_of_part(X, row, start, steps[own]), "dt": dt}
 
     def _columns(self, values: np.ndarray, X: Series) -> np.ndarray:
         """Give what the network sees of values (n_steps, n_values), all steps of X."""
         assert self.scaler is not None
-        if not self.holes.allowed or not self.holes.concern(missing := np.isnan(values)):
+        if not self.holes.allowed or not self.holes.concern(np.isnan(values)):
             return self.scaler.transform(values)
-        at = (
-            np.arange(len(values)) if self.time_channel is None else X.values[:, self.time_channel]
-        )
-        return self.holes.columns(self._scaled(values, missing), missing, at[:, None], X.lengths)
+        at = times_of(X.values, self.time_channel)[:, None]
+        return self.holes.columns(values, at, X.lengths, self.scaler)
 
     def _columns_of_part(
         self, X: Series | Recordings, row: int, start: int, steps: np.ndarray
@@ -276,33 +269,12 @@ class SequenceInputs(Inputs):
         assert self.scaler is not None
         if not self.holes.allowed or not self.holes.concern(np.isnan(steps)):
             return self.scaler.transform(self._without_time(steps))
+        ahead = self.holes.looks_ahead
         values, at = map(
             self._without_time,
-            X.neighbours.around(
-                row, start, steps, time_channel=self.time_channel, ahead=self.holes.looks_ahead
-            ),
+            X.neighbours.around(row, start, steps, time_channel=self.time_channel, ahead=ahead),
         )
-        missing = np.isnan(values)
-        lengths = np.array([len(values)])
-        return self.holes.columns(self._scaled(values, missing), missing, at, lengths)[1:-1]
-
-    def _parts(self, X: Series | Recordings) -> Iterator[Steps]:
-        """Give scaled steps of X: all, or parts that are spread over all."""
-        if isinstance(X, Series):
-            whole: Iterable[tuple[np.ndarray, np.ndarray]] = [(X.values, X.lengths)]
-        else:
-            every = max(1, -(-int(X.lengths.sum()) // _SAMPLED))
-            stretches = enumerate(steps for _, _, steps in X.stretches())
-            whole = ((x, np.array([len(x)])) for i, x in stretches if i % every == 0)
-        for steps, lengths in whole:
-            values = self._without_time(steps)
-            missing = np.isnan(values)
-            at = times_of(steps, self.time_channel)
-            yield Steps(self._scaled(values, missing), ~missing, at, lengths)
-
-    def _scaled(self, values: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        assert self.scaler is not None
-        return self.scaler.transform(np.where(missing, values.dtype.type(0), values))
+        return self.holes.columns(values, at, np.array([len(values)]), self.scaler)[1:-1]
 
     def _without_time(self, values: np.ndarray) -> np.ndarray:
         channel = self.time_channel
@@ -317,13 +289,41 @@ class SequenceInputs(Inputs):
         # The first step has nothing before it: one typical interval.
         steps[X.starts] = 1
         steps = np.minimum(steps, LIMIT).astype(elapsed.dtype, copy=False)
-        if not self.bounded:
-            return steps if self.unit_share is None else self._without_rounding(steps, X)
-        self._warn_of_standstill(np.delete(steps, X.starts))
-        # NOTE[paper]: the nonlinear oscillators' step is stable for dt up to 1 whatever is
-        # learned, and time stands still in what is left of a longer interval. The paper has
-        # even steps.
-        return np.minimum(steps, 1)
+        if self.unit_share is None:
+            return steps
+        self._warn_of_gaps(np.delete(steps, X.starts))
+        return np.minimum(steps, 1) if self.bounded else self._without_rounding(steps, X)
+
+    def _gaps_apart(self, steps: np.ndarray, *, always: bool = False) -> np.ndarray:
+        """Lay sizes and gaps beside each other, where there are any, as oscillators take them.
+
+        Nothing has to look at a GPU's memory then to know that there are none.
+        """
+        if self.unit_share is None:
+            return steps
+        gaps = np.maximum(steps - 1, 0)
+        parts = (np.minimum(steps, 1), gaps) if always or gaps.any() else (steps,)
+        return np.stack(parts, axis=1)
+
+    def _refuse_long_gaps(self, steps: np.ndarray, starts: np.ndarray, row: int = 0) -> None:
+        if not (steps > 1 + self.longest_gap).any():
+            return
+        at = int(np.argmax(steps > 1 + self.longest_gap))
+        sample = int(np.searchsorted(starts, at, side="right")) - 1
+        raise ValueError(
+            f"In X, {steps[at] * self.time_unit:.6g} pass before step {at - starts[sample]} of "
+            f"sample {row + sample}, {steps[at]:,.6g} times the unit of time, "
+            f"{self.time_unit:.4g}, which {self.unit_share:.0%} of the intervals in training do "
+            f"not exceed. Nonlinear oscillators take gaps of up to {self.longest_gap:,.0f} units, "
+            "step by step. dynamics='linear' takes any at once; or cut the sequence there."
+        )
+
+    def steps_between(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Time that passes from each time stamp to a later one (n_stamps,), as "dt" counts it."""
+        pairs = np.zeros((len(before), 2, self.n_features))
+        pairs[:, 0, self.time_channel], pairs[:, 1, self.time_channel] = before, after
+        lengths = np.full(len(before), 2)
+        return self._steps_of_time(Series(pairs.reshape(-1, self.n_features), lengths))[1::2]
 
     def _without_rounding(self, steps: np.ndarray, X: Series) -> np.ndarray:
         """Make those one unit long that exceed it by what stamps are rounded, and no gap."""
@@ -331,18 +331,18 @@ class SequenceInputs(Inputs):
         times = np.abs(X.values[:, self.time_channel])
         largest = np.maximum(times, np.concatenate((times[:1], times[:-1])))
         with np.errstate(over="ignore"):
-            rounded = _ROUNDED + 4 * np.spacing(largest) / self.time_unit
+            rounded = ROUNDED + 4 * np.spacing(largest) / self.time_unit
         return np.where((steps > 1) & (steps <= 1 + rounded), steps.dtype.type(1), steps)
 
-    def _warn_of_standstill(self, steps: np.ndarray) -> None:
+    def _warn_of_gaps(self, steps: np.ndarray) -> None:
         # In a few short intervals chance alone might exceed the unit.
         if np.count_nonzero(steps > 2) > len(steps) / 2:
             unit = f"{self.time_unit:.4g}"
             warn(
                 f"Most intervals in channel {self.time_channel} of X are longer than twice "
                 f"{unit}, which {self.unit_share:.0%} of those in training did not exceed, and "
-                f"count as {unit}. "
-                "Give time stamps in the unit of training, or fit to series as slow as these."
+                + (f"count as {unit}. " if self.bounded else "are gaps but for that. ")
+                + "Give time stamps in the unit of training, or fit to series as slow as these."
             )
 
     def to_state(self) -> tuple[dict[str, Any], Arrays]:
@@ -370,11 +370,6 @@ class SequenceInputs(Inputs):
         if not self.holes.told or not isinstance(middle, np.ndarray):
             return middle
         return np.append(middle, np.zeros(len(self.holes.told), middle.dtype))
-
-    def by_channel(self, values: torch.Tensor) -> torch.Tensor:
-        """Add what is of a channel that tells of missing values to the channel it tells of."""
-        own, told = values[..., : self.n_values], values[..., self.n_values :]
-        return own.index_add(-1, torch.as_tensor(self.holes.told, dtype=torch.long), told)
 
     def specs(self, scaler: Any) -> dict[str, Spec]:
         """Say which arrays belong to a `scaler` that a file describes."""
