@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from .._warnings import warn
 from ..storage.plain import Fields
 from .arrays import naming, native, real_numbers
+from .clock import Clock
 from .containers import as_array, held_sequences
 from .inputs import Inputs
 from .recordings import Recordings, in_memory, left_where_they_are, recordings
@@ -56,6 +57,8 @@ class SequenceInputs(Inputs):
         were gaps.
     longest_gap : float
         Units by which an interval may exceed the unit.
+    clock : Clock
+        Where time stamps are found, which `time_channel` follows from.
     n_dims : {2, 3}
         Of the X that was learned from; 2 means one channel.
     n_features : int
@@ -69,6 +72,7 @@ class SequenceInputs(Inputs):
     unit_share: float | None = None
     bounded: bool = False
     longest_gap: float = np.inf
+    clock: Clock = field(default_factory=Clock)
     n_dims: int = 3
     time_unit: float = 1.0
 
@@ -81,11 +85,12 @@ class SequenceInputs(Inputs):
     def n_columns(self) -> int:
         """Channels but for that of time."""
         channels = 1 if self.n_dims == 2 else self.n_features
-        return channels - (self.time_channel is not None)
+        return channels - (self.time_channel is not None and not self.clock.from_index)
 
     def first(self, X: Any, caller: Any) -> tuple[Self, Series | Recordings]:
         """Check the X that is to be learned from; return it, and inputs of its shape."""
         with naming("X"):
+            self = self._told(X)
             n_dims, n_features, series = self._series(X, caller, reset=True)
             n_channels = 1 if n_dims == 2 else n_features
             if series.longest < 2:
@@ -113,6 +118,7 @@ class SequenceInputs(Inputs):
         X = in_memory(X)
         held = held_sequences(X)
         if held is None:
+            self.clock.check_has_position(X)
             X = real_numbers(as_array(X), "X")
             n_dims = count_dimensions(X)
             if n_dims < 2:
@@ -122,14 +128,35 @@ class SequenceInputs(Inputs):
         # scikit-learn's own rules of names, without those of values.
         named = X if held is None else held.named
         validate_data(caller, named, reset=reset, skip_check_array=True, ensure_2d=False)
-        series = series_of_channels(X if held is None else held.sequences)
-        n_channels = series.values.shape[1]
+        series = series_of_channels(X if held is None else self._timed(held.sequences, name))
+        n_channels = series.values.shape[1] - self.clock.from_index
         if not reset:
             exchanged = held is None and series.longest == self.n_features
             self._check_channels(n_channels, name, exchanged=exchanged)
         if self.time_channel is not None:
-            check_time(series, self.time_channel)
+            check_time(series, self.time_channel, self.clock.place)
         return 3, n_channels, series
+
+    def _told(self, X: Any) -> Self:
+        """Find out where time stamps are, and what."""
+        if self.clock.given is None or left_where_they_are(X):
+            if isinstance(self.clock.given, str):
+                self.clock.read(X, None)  # which raises
+            return self
+        held = held_sequences(in_memory(X))
+        clock, _, position = self.clock.read(X, None if held is None else held.sequences)
+        return replace(self, clock=clock, time_channel=position)
+
+    def _timed(self, sequences: list[Any], name: str) -> list[Any]:
+        """Make numbers of time stamps, if they are of the kind that was learned from."""
+        if self.clock.given is None:
+            return sequences
+        clock, timed, _ = self.clock.read(sequences, sequences)
+        if clock.in_seconds != self.clock.in_seconds:
+            dates, numbers = "dates or durations", "numbers"
+            was, are = (dates, numbers) if self.clock.in_seconds else (numbers, dates)
+            raise ValueError(f"Time stamps of X are {are}, but {name} was fitted to {was}.")
+        return sequences if timed is None else timed
 
     def _recordings(self, X: Any, name: str, *, reset: bool) -> tuple[int, int, Recordings]:
         found = recordings(X)
@@ -322,7 +349,13 @@ class SequenceInputs(Inputs):
         """Give what was learned as JSON and arrays."""
         fields, arrays = super().to_state()
         own = {"n_dims": self.n_dims, "longest": self.longest}
-        times = {"time_unit": self.time_unit, "mean_dt": self.mean_dt, "bounded": self.bounded}
+        times: dict[str, Any] = {
+            "time_unit": self.time_unit,
+            "mean_dt": self.mean_dt,
+            "bounded": self.bounded,
+        }
+        if isinstance(self.clock.given, str) or self.clock.in_seconds:
+            times |= {"in_seconds": self.clock.in_seconds, "time_position": self.time_channel}
         return {**own, **times, **fields}, arrays
 
     def described(self, fields: Fields, n_features: int) -> Self:
@@ -330,7 +363,14 @@ class SequenceInputs(Inputs):
         # Files of version 0.1 lack it: the networks in them never saw a gap.
         oscillators = self.unit_share is not None
         bounded = fields.take("bounded", bool) if fields.has("bounded") else oscillators
-        return replace(self, n_features=n_features, bounded=bounded, **sequence_fields(fields))
+        known = replace(self, n_features=n_features, bounded=bounded, **sequence_fields(fields))
+        if not fields.has("in_seconds"):
+            return known
+        clock = replace(self.clock, in_seconds=fields.take("in_seconds", bool))
+        position = fields.take("time_position", int)
+        if clock.from_index != (position == -1 and clock.given == "index"):
+            raise ValueError("its time stamps must be where its parameters say.")
+        return replace(known, clock=clock, time_channel=position)
 
 
 @contextmanager
