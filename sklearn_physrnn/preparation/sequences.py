@@ -325,6 +325,13 @@ class SequenceInputs(Inputs):
             "step by step. dynamics='linear' takes any at once; or cut the sequence there."
         )
 
+    def steps_between(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Time that passes from each time stamp to a later one (n_stamps,), as "dt" counts it."""
+        pairs = np.zeros((len(before), 2, self.n_features))
+        pairs[:, 0, self.time_channel], pairs[:, 1, self.time_channel] = before, after
+        lengths = np.full(len(before), 2)
+        return self._steps_of_time(Series(pairs.reshape(-1, self.n_features), lengths))[1::2]
+
     def _without_rounding(self, steps: np.ndarray, X: Series) -> np.ndarray:
         """Make those one unit long that exceed it by what stamps are rounded, and no gap."""
         # Of its own stamps alone, so that nothing depends on where a sequence is cut.
