@@ -12,14 +12,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..families import Family
 from ..preparation.arrays import check_finite
 from ..preparation.prepared import Prepared, Rows, check_weights
 from ..preparation.recordings import Recordings
@@ -40,6 +39,7 @@ from ._examining import examine
 from ._observed import CallbackSupportMixin, FitTask, fit_task, with_callbacks
 from ._pickling import with_torch, without_torch
 from ._splitting import read_held_out, split_rows
+from ._tags import Tagged
 from ._writing import to_contents
 
 
@@ -50,10 +50,8 @@ class _Seeds(NamedTuple):
     training: int
 
 
-class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, ABC):
+class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
     """Validation, splitting, scaling, training and prediction."""
-
-    _family: ClassVar[Family]
 
     # Parameters and attributes that the code here relies on; each estimator's __init__
     # lists its own.
@@ -76,16 +74,6 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
         ],
         "checkpoint": [str, os.PathLike, None],
     }
-
-    # The page that the HTML representation links to.
-    _doc_link_module = "sklearn_physrnn"
-    _doc_link_template = (
-        "https://sklearn-physrnn.readthedocs.io/en/latest/api/generated/"
-        "sklearn_physrnn.{estimator_name}.html"
-    )
-
-    def _doc_link_url_param_generator(self) -> dict[str, str]:
-        return {"estimator_name": type(self).__name__}
 
     # -- what is learned about the data ----------------------------------------------
 

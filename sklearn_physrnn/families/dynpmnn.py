@@ -36,7 +36,7 @@ class DynPMNNFamily(Family):
         "embedding_dim": AT_LEAST_ONE,
         "frequency_scale": POSITIVE,
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "handle_missing": [StrOptions(set(MISSING))],
+        "missing": [StrOptions(set(MISSING))],
     }
     forecasting: ClassVar[Constraints] = {}  # the whole window at once, without segments
 
@@ -82,7 +82,7 @@ categorical_features : "from_dtype", array-like of bool, int or str, or None
     five rows in training, or rarer than 255 others of its column, has all indicators at
     zero, as one that training has not seen. The first fit decides: later only the values
     matter, not their dtype.
-handle_missing : {"indicator", "middle", "error"}
+missing : {"indicator", "middle", "error"}
     What becomes of NaN in columns of numbers. A missing number counts as 0 in units of
     `scale_inputs`, the column's middle; "indicator" adds an input that says where a
     number is missing, for each column of which one was missing in training; "error" refuses NaN,
@@ -109,7 +109,7 @@ handle_missing : {"indicator", "middle", "error"}
         option = params.categorical_features
         if option is not None and not isinstance(option, str):
             option = tuple(np.asarray(option).ravel().tolist())
-        return TableInputs(params.scale_inputs, params.handle_missing, option)
+        return TableInputs(params.scale_inputs, params.missing, option)
 
     def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
         return criterion if params.n_members == 1 else PerMember(criterion)
