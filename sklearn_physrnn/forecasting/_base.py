@@ -22,13 +22,14 @@ from ._calibration import calibrated, reawakened, updated
 from ._cautions import warn_of_constants, warn_of_median
 from ._checkpointing import open_checkpoint
 from ._features import Features
+from ._gaps import learned_reach
+from ._grid import Clock
 from ._history import History, continued, read
 from ._intervals import Scores
 from ._model import WindowModel
 from ._prediction import _Prediction
 from ._pretraining import Pretrained, _Pretraining
 from ._sizes import Sizes, split_in_time
-from ._times import step_of
 
 # Up to here, training a second time on all windows takes little.
 _FEW_WINDOWS = 1000
@@ -50,7 +51,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         "capability:insample": True,
         "capability:pred_int": True,
         "capability:pred_int:insample": False,
-        "capability:missing_values": False,
+        "capability:missing_values": True,
         "capability:update": True,
         "capability:pretrain": True,
         "capability:unequal_length": True,
@@ -83,6 +84,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
         "refit": ["boolean", StrOptions({"auto"})],
+        "missing": [StrOptions({"mask", "error"})],
         "checkpoint": [str, os.PathLike, None],
         "update_max_iter": [Interval(Integral, 1, None, closed="left")],
     }
@@ -92,6 +94,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
         self._y = self._X = None
         if self.interval is None:
             self.set_tags(**{"capability:pred_int": False})
+        if self.missing == "error":
+            self.set_tags(**{"capability:missing_values": False})
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -117,12 +121,12 @@ class _BaseForecaster(_Pretraining, _Prediction):
     @ready_to_train()
     def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh) -> "_BaseForecaster":
         self.check_parameters()
-        history, columns, step, sizes = self._read(y, X)
+        history, columns, clock, sizes = self._read(y, X)
         pretrained = getattr(self, "pretrained_", None)
         if pretrained is None:
-            self._fit_anew(history, columns, step, sizes)
+            self._fit_anew(history, columns, clock, sizes)
         else:
-            self._fit_pretrained(history, pretrained, step)
+            self._fit_pretrained(history, pretrained, clock)
         self.window_length_ = sizes.window_length
         self.horizon_ = sizes.horizon
         self._history = history
@@ -151,31 +155,33 @@ class _BaseForecaster(_Pretraining, _Prediction):
 
     def _read(
         self, y: pd.DataFrame, X: pd.DataFrame | None
-    ) -> tuple[History, list | None, Any, Sizes]:
-        """Give what ``fit`` takes of data, with their step and the sizes for them."""
-        step = step_of(y.index)
+    ) -> tuple[History, list | None, Clock, Sizes]:
+        """Give what ``fit`` takes of data, with their clock and the sizes for them."""
         pretrained = getattr(self, "pretrained_", None)
         if pretrained is None:
             columns = None if X is None else list(X.columns)
-            history = read(y, X, columns)
+            history, clock = self._history_of(y, X, columns)
             sizes = self._choose_sizes(len(history), history.index)
             if len(history) < sizes.length:
                 raise ValueError(sizes.too_short_for(len(history)))
-            return history, columns, step, sizes
+            told = bool(np.isnan(history.values).any())
+            return history, columns, clock, replace(sizes, told=told)
         self._check_against(pretrained, y.shape[1])
         sizes, columns = pretrained.sizes, pretrained.features.columns
-        history = read(y, X, columns)
+        history, clock = self._history_of(y, X, columns)
         if len(history) < sizes.window_length:
             raise ValueError(
                 f"y has {len(history)} time steps; the window_length={sizes.window_length} of "
                 f"pretraining needs at least {sizes.window_length}."
             )
-        return history, columns, step, sizes
+        return history, columns, clock, sizes
 
-    def _fit_anew(self, history: History, columns: list | None, step: Any, sizes: Sizes) -> None:
+    def _fit_anew(
+        self, history: History, columns: list | None, clock: Clock, sizes: Sizes
+    ) -> None:
         training, validation, boundary = self._split(history, sizes)
         stages, seed = open_checkpoint(self, [history], columns, self._draw_seed())
-        train = partial(self._train_model, history, columns, step, sizes, seed)
+        train = partial(self._train_model, history, columns, clock, sizes, seed)
         model, record = train(
             history[:boundary], training, validation, checkpoint=stages["first training"]
         )
@@ -199,7 +205,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         self,
         history: History,
         columns: list | None,
-        step: Any,
+        clock: Clock,
         sizes: Sizes,
         seed: int,
         known: History,
@@ -223,9 +229,11 @@ class _BaseForecaster(_Pretraining, _Prediction):
             module, windows, held_out, seed, max_epochs=max_epochs, checkpoint=checkpoint
         )
         self._keep(module, record, resume=False)
+        reach = learned_reach(known.values, sizes.window_length) if sizes.told else 0
         model = WindowModel(
-            module, sizes, scaler, features, step, self.device, kernels=self.kernels_
-        )
+            module, sizes, scaler, features, clock, self.device,
+            kernels=self.kernels_, reach=reach,
+        )  # fmt: skip
         return model.measuring(history), record
 
     def _take(
@@ -259,15 +267,16 @@ class _BaseForecaster(_Pretraining, _Prediction):
     def _refits(self, n_windows: int) -> bool:
         return n_windows <= _FEW_WINDOWS if self.refit == "auto" else bool(self.refit)
 
-    def _fit_pretrained(self, history: History, pretrained: Pretrained, step: Any) -> None:
+    def _fit_pretrained(self, history: History, pretrained: Pretrained, clock: Clock) -> None:
         """Keep the weights; take scale, context and calibration from the series."""
         sizes = pretrained.sizes
         self._keep(copy.deepcopy(pretrained.module), pretrained.record, resume=False)
         scaler = self._units(history.values, sizes)
         features = pretrained.features.following(history.exogenous)
         model = WindowModel(
-            self.module_, sizes, scaler, features, step, self.device, kernels=self.kernels_
-        )
+            self.module_, sizes, scaler, features, clock, self.device,
+            kernels=self.kernels_, reach=pretrained.reach,
+        )  # fmt: skip
         model = model.measuring(history)
         self._take(model, history, sizes.window_length, model)
         self._n_calibrated = len(history) - sizes.window_length
@@ -277,7 +286,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
     def update(self, y, X=None, update_params=True):
         """Take in new values, and with `update_params` go on training.
 
-        The values may repeat or revise the last ones known. The errors of their earlier
+        The values may repeat or revise the last ones known; times between the two count as
+        missing. The errors of their earlier
         forecasts join those that conformal intervals are made from.
 
         Parameters
@@ -296,8 +306,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
         Raises
         ------
         ValueError
-            If times are missing between the known values and those of y. The forecaster is
-            then as it was before.
+            If the steps of the known values do not lead to those of y; with ``missing="error"``,
+            if times are missing between them. The forecaster is then as it was before.
         """
         with self._unchanged_on_error():
             return super().update(y=y, X=X, update_params=update_params)
@@ -305,10 +315,11 @@ class _BaseForecaster(_Pretraining, _Prediction):
     @ready_to_train()
     def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params=True):
         before, sizes = self._model, self._model.sizes
-        new = read(y, X, before.features.columns)
-        known, n_new = continued(self._history, new, before.step, sizes.window_length)
+        gaps = self.missing != "error"
+        new = read(y, X, before.features.columns, gaps=gaps)
+        known, n_new = continued(self._history, new, before.clock, sizes.window_length, gaps=gaps)
         # So much of it that nothing takes longer as the history grows.
-        history = known[-(sizes.length - 1 + _REHEARSED + len(new)) :]
+        history = known[-(sizes.length - 1 + _REHEARSED + max(n_new, len(new))) :]
         self._model = model = before.following(history, robust=self._is_robust())
         if self._scores is not None:
             self._scores = updated(model, self._scores, history, n_new)

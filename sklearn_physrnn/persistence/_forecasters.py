@@ -304,7 +304,7 @@ def _check_times(history: History, model: WindowModel) -> None:
     if len(history) < model.sizes.window_length:
         raise ValueError("its history is shorter than a window.")
     dated = isinstance(history.index, pd.DatetimeIndex | pd.PeriodIndex)
-    if dated != (model.step != 1):
+    if dated == isinstance(model.step, int):
         raise ValueError("its times are no series, a step of them is of another kind.")
     try:
         check_steps(history.index, model.step)
