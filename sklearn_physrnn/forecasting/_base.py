@@ -36,6 +36,7 @@ _FEW_WINDOWS = 1000
 
 # Windows of the past that `update` trains on beside the new ones, so as not to forget them.
 _REHEARSED = 256
+_FIRST = 0.45  # of a limit of time, for the training that is validated; the last has more windows
 
 
 class _BaseForecaster(_Pretraining, _Prediction):
@@ -84,7 +85,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
         "refit": ["boolean", StrOptions({"auto"})],
-        "missing": [StrOptions({"mask", "error"})],
+        "missing": [StrOptions({"auto", "linear", "mask", "error"})],
         "checkpoint": [str, os.PathLike, None],
         "update_max_iter": [Interval(Integral, 1, None, closed="left")],
     }
@@ -94,7 +95,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         self._y = self._X = None
         if self.interval is None:
             self.set_tags(**{"capability:pred_int": False})
-        if self.missing == "error":
+        if not self.takes_gaps:
             self.set_tags(**{"capability:missing_values": False})
 
     @classmethod
@@ -179,20 +180,28 @@ class _BaseForecaster(_Pretraining, _Prediction):
     def _fit_anew(
         self, history: History, columns: list | None, clock: Clock, sizes: Sizes
     ) -> None:
+        deadline = self._deadline()
         training, validation, boundary = self._split(history, sizes)
         stages, seed = open_checkpoint(self, [history], columns, self._draw_seed())
         train = partial(self._train_model, history, columns, clock, sizes, seed)
+        n_windows = len(training) + len(validation)
+        refits = len(validation) > 0 and self._refits(n_windows)
         model, record = train(
-            history[:boundary], training, validation, checkpoint=stages["first training"]
+            history[:boundary],
+            training,
+            validation,
+            checkpoint=stages["first training"],
+            deadline=self._deadline(_FIRST) if refits else deadline,
         )
         final, last = model, record
-        n_windows = len(training) + len(validation)
-        if len(validation) and self._refits(n_windows) and not record.interrupted:
+        if refits and not record.interrupted:
             epochs = None
             if self.early_stopping:
                 epochs = int(np.argmin(record.validation_loss_curve)) + 1
             every = np.arange(len(history) - sizes.length + 1)
-            refit = partial(train, max_epochs=epochs, checkpoint=stages["refit"])
+            refit = partial(
+                train, max_epochs=epochs, checkpoint=stages["refit"], deadline=deadline
+            )
             final, last = refit(history, every, every[:0])
             self._keep_validation(record.validation_loss_curve, record.best_loss)
         first = boundary if len(validation) else sizes.window_length
@@ -213,6 +222,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         validation: np.ndarray,
         max_epochs: int | None = None,
         checkpoint: Stage | None = None,
+        deadline: float | None = None,
     ) -> tuple[WindowModel, Any]:
         """Learn units and weights from the `known` part of a history."""
         # What is idle all that while takes its unit from the part held out, too.
@@ -222,11 +232,17 @@ class _BaseForecaster(_Pretraining, _Prediction):
         calendar = resolve_calendar(self.calendar, history.index)
         features = Features(known.exogenous, columns, calendar).following(history.exogenous)
         series = scaler.transform(history.values), features.of_history(history)
-        windows = self._windows(*series, training, sizes)
-        held_out = self._windows(*series, validation, sizes) if len(validation) else None
+        windows = self._training_windows(*series, training, sizes)
+        held_out = self._windows(*series, validation, sizes)
         module = self._new_module(sizes, features, len(scaler.center), seed, windows)
         record = self._train(
-            module, windows, held_out, seed, max_epochs=max_epochs, checkpoint=checkpoint
+            module,
+            windows,
+            held_out if len(held_out) else None,  # all of it may be missing
+            seed,
+            max_epochs=max_epochs,
+            checkpoint=checkpoint,
+            deadline=deadline,
         )
         self._keep(module, record, resume=False)
         reach = learned_reach(known.values, sizes.window_length) if sizes.told else 0
@@ -315,7 +331,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
     @ready_to_train()
     def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params=True):
         before, sizes = self._model, self._model.sizes
-        gaps = self.missing != "error"
+        gaps = self.takes_gaps
         new = read(y, X, before.features.columns, gaps=gaps)
         known, n_new = continued(self._history, new, before.clock, sizes.window_length, gaps=gaps)
         # So much of it that nothing takes longer as the history grows.

@@ -25,11 +25,15 @@ class _Border(BaseForecaster):
     _model: WindowModel
     missing: str
 
+    @property
+    def takes_gaps(self) -> bool:
+        """Whether values and times may be missing."""
+        return self.missing != "error"
+
     def _check_X_y(self, X=None, y=None, y_inner_mtype=None, **kwargs):  # noqa: N802
         for name, data in (("y", y), ("X", X)):
             if isinstance(data, pd.DataFrame | pd.Series) and not is_nested(data):
-                gaps = self.missing != "error"
-                check_series(data, name, type(self).__name__, gaps=gaps)
+                check_series(data, name, type(self).__name__, gaps=self.takes_gaps)
         known = self._known_names()
         X_inner, y_inner = self._checked(X, y, y_inner_mtype, kwargs)
         if y is not None and known is not None:

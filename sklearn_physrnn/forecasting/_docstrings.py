@@ -70,12 +70,13 @@ refit : bool or "auto"
     included; "auto" where there are at most 1000.
 update_max_iter : int
     Epochs of an ``update`` with ``update_params=True``, at a twentieth of the learning rate.
-missing : {"mask", "error"}
-    What becomes of NaN in y and in the past of X, and of times that an index lacks. "mask"
-    takes them as they are: units, losses and intervals are of the values that are there, the
-    network sees a straight line over a gap and, where `fit` has seen gaps, is told which values
-    are missing and for how long; in X the column's mean stands, with an indicator. "error"
-    refuses them.
+missing : {"auto", "linear", "mask", "error"}
+    What becomes of NaN in y and in the past of X, and of times that an index lacks. They count
+    for nothing in units, losses and intervals. In a window "linear", which "auto" is, puts a
+    straight line over a gap, as a window is known to its end; "mask" puts the last value in it.
+    With both the network is told which values are missing and for how long, if there were
+    gaps in `fit`; one fitted without takes them in the same way, but is not told. In X the
+    column's mean stands, with an indicator. "error" refuses gaps.
 early_stopping : bool
     Stop when the loss of the held-out windows has not improved for `n_iter_no_change`
     epochs, and restore the best weights. Without it training takes all of `max_iter`.

@@ -52,6 +52,7 @@ class _WindowTraining(TrainingParameters):
     dropout: float
     loss: str
     missing: str
+    takes_gaps: bool
     early_stopping: bool
     checkpoint: str | os.PathLike | None
     update_max_iter: int
@@ -70,10 +71,9 @@ class _WindowTraining(TrainingParameters):
         self, y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None
     ) -> tuple[History, Clock]:
         """Read a series, on the steps of its clock."""
-        gaps = self.missing != "error"
-        history = read(y, X, columns, gaps=gaps)
+        history = read(y, X, columns, gaps=self.takes_gaps)
         check_some(history, list(y.columns))
-        return on_steps(history) if gaps else without_gaps(history)
+        return on_steps(history) if self.takes_gaps else without_gaps(history)
 
     def _choose_sizes(self, n_times: int, index: pd.Index) -> Sizes:
         return choose_sizes(
@@ -124,13 +124,29 @@ class _WindowTraining(TrainingParameters):
         )
         core = self._family.core(self, core_sizes)
         return WindowForecaster(
-            core, normalization=self.normalization, linear=self._linear_map(core)
+            core,
+            normalization=self.normalization,
+            linear=self._linear_map(core),
+            looks_ahead=self.missing != "mask",
         )
 
     def _linear_map(self, core: ForecastCore) -> LinearMap | None:
         if not self.linear:
             return None
         return LinearMap(core.window_length, core.horizon, core.n_quantiles, self.dropout)
+
+    def _training_windows(
+        self, values: np.ndarray, table: np.ndarray | None, starts: np.ndarray, sizes: Sizes
+    ) -> Windows:
+        """Take windows as `_windows` does, and refuse it where there are none."""
+        windows = self._windows(values, table, starts, sizes)
+        if not len(windows):
+            raise ValueError(
+                f"y has too few values: in none of {len(starts)} windows there is one of a "
+                f"channel among window_length={sizes.window_length} steps and among the "
+                f"horizon={sizes.horizon} that follow. Take longer ones, or longer steps."
+            )
+        return windows
 
     def _windows(
         self, values: np.ndarray, table: np.ndarray | None, starts: np.ndarray, sizes: Sizes

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..storage.index import index_state, read_index
 from ..storage.state import State
-from ._grid import Clock, clock_of, places_of
+from ._grid import Clock, clock_of, places_of, too_long
 from ._times import check_kind, check_steps, following, step_name, step_of, steps_between
 
 
@@ -233,7 +233,8 @@ def continued(
     end = steps_between(history.index[-1], new.index[-1], step)
     kept = len(history) + first - 1  # of the history, before `new`
     goes_on = clock.irregular or _goes_on(history.index, new.index[0], first, step)
-    if goes_on and kept >= 0 and (gaps or kept <= len(history)):
+    near = kept <= len(history) or (gaps and not too_long(first, len(history)))
+    if goes_on and kept >= 0 and near:
         merged = history[:kept].after_gap(first - 1, step).then(new)
         if len(merged) >= needed:
             return merged, max(0, end)

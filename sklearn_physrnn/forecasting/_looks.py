@@ -60,7 +60,9 @@ def check_numbers(data: pd.DataFrame | pd.Series, name: str, model: str) -> None
 def check_times(index: pd.Index, name: str) -> None:
     """Raise a TypeError where an index holds text, fractions or a mixture in place of times."""
     times = index.levels[-1] if isinstance(index, pd.MultiIndex) else index
-    several = "convert dates of several time zones, or some without, by pd.to_datetime(..., utc=True)"
+    several = (
+        "convert dates of several time zones, or some without, by pd.to_datetime(..., utc=True)"
+    )
     advice = {
         "string": "convert dates by pd.to_datetime",
         "date": "convert dates by pd.to_datetime",
@@ -123,5 +125,5 @@ def check_no_missing(data: pd.DataFrame | pd.Series, name: str, model: str) -> N
     raise ValueError(
         f"{model} cannot handle missing data (nans), but {name} has {len(index)} rows with "
         f"missing values: {where}{'' if len(index) == 1 else ' and later'}. Set "
-        "missing='mask', or fill them, for example by sktime's Imputer in a pipeline."
+        "missing='auto', or fill them, for example by sktime's Imputer in a pipeline."
     )

@@ -223,7 +223,7 @@ class _Prediction(_OfPanels):
 
         Returns
         -------
-        forecasts : ndarray of shape (n_windows, horizon_, n_channels)
+        forecasts : ndarray of shape (n_windows, horizon, n_channels)
             There are ``n_times - window_length_ - horizon_ + 1`` windows. Entry i is the
             forecast of ``y[i + window_length_ : i + window_length_ + horizon_]`` from the
             `window_length_` values before. With `as_frame` a DataFrame of as many rows as
@@ -249,15 +249,12 @@ class _Prediction(_OfPanels):
                 "it on the entries of forecasters_."
             )
         frame = self._frame(y)
-        gaps = self.missing != "error"
-        history = read(frame, X, self._model.features.columns, gaps=gaps)
+        history = read(frame, X, self._model.features.columns, gaps=self.takes_gaps)
         clock = self._model.clock
-        if not gaps:
-            step_of(history.index)
-        elif clock.irregular:
-            history, _ = on_steps(history, clock)
+        if self.takes_gaps:
+            history, _ = on_steps(history, clock if clock.irregular else None)
         else:
-            history, _ = on_steps(history)
+            step_of(history.index)
         sizes = self._model.sizes
         if len(history) < sizes.length:
             raise ValueError(sizes.too_short_for(len(history)))

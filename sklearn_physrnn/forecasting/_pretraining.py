@@ -136,7 +136,7 @@ class _Pretraining(_WindowTraining):
         values = [self._units(h.values, sizes).transform(h.values) for h in histories]
         tables = [table for h in histories if (table := features.of_history(h)) is not None]
         panel = np.concatenate(values), np.concatenate(tables) if tables else None
-        windows = self._windows(*panel, training, sizes)
+        windows = self._training_windows(*panel, training, sizes)
         if before is None:
             module = self._new_module(sizes, features, y.shape[1], seed, windows)
         else:
@@ -150,6 +150,7 @@ class _Pretraining(_WindowTraining):
             optimizer_state=None if before is None else before.record.optimizer_state,
             kernels=None if before is None else before.record.kernels,
             checkpoint=stages["pretraining"],
+            deadline=self._deadline(),
         )
         if not record.interrupted:
             stages.remove()

@@ -27,7 +27,7 @@ def step_of(index: pd.Index) -> Any:
         if step is None:
             raise ValueError(
                 "A frequency is needed to know the times that follow, and none can be inferred "
-                f"from the DatetimeIndex of y: {_irregularity(index)}. Set missing='mask', "
+                f"from the DatetimeIndex of y: {_irregularity(index)}. Set missing='auto', "
                 "index.freq, fill the gaps (y.asfreq(...) and an imputer), or use a PeriodIndex "
                 "or RangeIndex."
             )

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ._dropout import Dropout
-from ._gaps import bridged, told
+from ._gaps import bridged, held, told
 from ._segments import ForecastCore
 
 NORMALIZATIONS = ("last", "standard", "last_standard", None)
@@ -23,8 +23,8 @@ class WindowForecaster(nn.Module):
     takes its place, so that features and what was learned keep their effect.
 
     Of a window with missing values, what it shows is its values that are there: shift and
-    scale are theirs. Network and linear map see straight lines over the gaps; a core that is
-    `told` knows where they are.
+    scale are theirs. Network and linear map see straight lines over the gaps, or the last value
+    in them; a core that is `told` knows where they are.
 
     Parameters
     ----------
@@ -37,6 +37,8 @@ class WindowForecaster(nn.Module):
         standard deviation. None leaves windows as they are.
     linear : LinearMap or None
         Maps normalised windows to what is added to the core's output.
+    looks_ahead : bool
+        In the gaps of a window straight lines stand, from value to value; else the last value.
 
     Attributes
     ----------
@@ -52,6 +54,7 @@ class WindowForecaster(nn.Module):
         *,
         normalization: str | None = "last",
         linear: "LinearMap | None" = None,
+        looks_ahead: bool = True,
     ) -> None:
         super().__init__()
         if normalization not in NORMALIZATIONS:
@@ -61,6 +64,7 @@ class WindowForecaster(nn.Module):
         self.core = core
         self.normalization = normalization
         self.linear = linear
+        self.looks_ahead = looks_ahead
         self.register_buffer("typical", torch.ones(core.n_channels))
 
     @torch.no_grad()
@@ -106,7 +110,7 @@ class WindowForecaster(nn.Module):
         """
         self.core.check(x, features)
         if observed is not None:
-            x = bridged(x, observed)
+            x = bridged(x, observed) if self.looks_ahead else held(x, observed)
         z, shift, scale = self._normalize(x, observed)
         gaps = None
         if self.core.told:

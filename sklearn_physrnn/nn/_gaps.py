@@ -34,6 +34,21 @@ def bridged(x: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
     return torch.where(observed, x, torch.lerp(start, end, share.clamp(0, 1)))
 
 
+def held(x: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+    """Let the last value stand in the gaps of windows, which no later one changes.
+
+    Before the first value that one stands; zero, where a channel of a window has none.
+
+    Parameters
+    ----------
+    x : Tensor of shape (batch, time, channels)
+    observed : Tensor of bool, of the shape of x
+    """
+    before = _seen(observed)[0]
+    first = observed.to(torch.uint8).argmax(1, keepdim=True)
+    return torch.where(observed, x, 0).gather(1, torch.where(before < 0, first, before))
+
+
 def told(observed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Give what a network is told of windows' gaps, (batch, time, channels, N_TOLD).
 

@@ -89,7 +89,7 @@ def test_too_short_to_calibrate_says_so():
 def test_missing_values():
     y = make_series()
     y.iloc[5] = np.nan
-    with pytest.raises(ValueError, match=r"cannot handle missing data .* Set missing='mask'"):
+    with pytest.raises(ValueError, match=r"cannot handle missing data .* Set missing='auto'"):
         PETNNForecaster(**STRICT).fit(y)
 
 

@@ -182,7 +182,7 @@ def test_updates_of_irregular_times_go_on_from_the_last_step(fitted, tmp_path):
 
 
 def test_strict_forecasters_take_no_irregular_times():
-    with pytest.raises(ValueError, match="Set missing='mask'"):
+    with pytest.raises(ValueError, match="Set missing='auto'"):
         PETNNForecaster(**SMALL, missing="error").fit(irregular())
 
 

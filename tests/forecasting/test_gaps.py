@@ -49,7 +49,12 @@ def fitted():
     [
         {},
         {"interval": "quantile", "normalization": "standard", "calendar": "auto"},
-        {"loss": "squared_error", "normalization": "last_standard", "early_stopping": True},
+        {
+            "loss": "squared_error",
+            "missing": "mask",
+            "normalization": "last_standard",
+            "early_stopping": True,
+        },
     ],
 )
 def test_values_may_be_missing_wherever_data_are_given(forecaster, parameters):
@@ -70,13 +75,13 @@ def test_values_may_be_missing_wherever_data_are_given(forecaster, parameters):
     for found in results:
         assert np.isfinite(np.asarray(found)).all()
     residuals = model.predict_residuals()
-    assert (residuals.isna() == holes.isna()).all(None)
+    assert (residuals.isna() == holes.isna()).to_numpy().all()
 
 
 @pytest.mark.parametrize("forecaster", FORECASTERS)
 def test_a_network_is_told_of_gaps_only_if_fit_has_seen_some(forecaster):
     y = make_series()
-    complete, strict = (forecaster(**SMALL, missing=kind).fit(y) for kind in ("mask", "error"))
+    complete, strict = (forecaster(**SMALL, missing=kind).fit(y) for kind in ("auto", "error"))
     pd.testing.assert_frame_equal(complete.predict([1, 9]), strict.predict([1, 9]))
     pd.testing.assert_frame_equal(complete.predict_interval([9]), strict.predict_interval([9]))
     holes = forecaster(**SMALL).fit(with_holes(y))
@@ -125,7 +130,7 @@ def test_a_channel_that_starts_later_is_forecast_as_if_alone():
         == Units.of(there[:, None], robust=True, n_steps=12).center[0]
     )
     interval = model.predict_interval([1, 6])
-    assert np.isfinite(interval).all(None)
+    assert np.isfinite(interval).to_numpy().all()
     residuals = model.predict_residuals()
     assert residuals["b"].notna().sum() == len(there)
 
@@ -140,6 +145,13 @@ def test_a_column_without_any_value_is_named():
             getattr(PETNNForecaster(**SMALL), method)(panel)
 
 
+def test_too_few_values_to_learn_from_are_refused():
+    y = make_series()[["a"]]
+    y.iloc[1:-1] = np.nan
+    with pytest.raises(ValueError, match=r"too few values: in none of \d+ windows"):
+        PETNNForecaster(**SMALL).fit(y)
+
+
 def test_pretraining_takes_series_of_any_length_and_with_gaps():
     panel = _make_hierarchical((4,), min_timepoints=30, max_timepoints=60, random_state=0)
     rng = np.random.default_rng(0)
@@ -148,8 +160,8 @@ def test_pretraining_takes_series_of_any_length_and_with_gaps():
     model = PETNNForecaster(**SMALL).pretrain(holes)
     assert model.pretrained_.sizes.told
     y = make_series()[["a"]]
-    assert np.isfinite(copy.deepcopy(model).fit(y).predict([1, 9])).all(None)
-    assert np.isfinite(model.fit(with_holes(y)).predict_interval([1, 9])).all(None)
+    assert np.isfinite(copy.deepcopy(model).fit(y).predict([1, 9])).to_numpy().all()
+    assert np.isfinite(model.fit(with_holes(y)).predict_interval([1, 9])).to_numpy().all()
 
 
 def test_only_gaps_that_were_seen_often_count_as_known():
@@ -256,7 +268,7 @@ def test_a_file_keeps_what_is_missing(tmp_path):
     new = with_holes(make_series())[:3].set_axis(pd.date_range("2000-05-02", periods=3))
     for one in (model, same):
         one.update(new, X[:3].set_axis(new.index), update_params=True)
-    assert (same.predict([-1]) == model.predict([-1])).all(None)
+    assert (same.predict([-1]) == model.predict([-1])).to_numpy().all()
 
 
 # -- exogenous columns -----------------------------------------------------------------

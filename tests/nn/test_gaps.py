@@ -1,11 +1,12 @@
 """Windows with missing values: what has an effect, and what has none."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from sklearn_physrnn.nn._forecast import NORMALIZATIONS, LinearMap, WindowForecaster
-from sklearn_physrnn.nn._gaps import bridged, told
+from sklearn_physrnn.nn._gaps import bridged, held, told
 from sklearn_physrnn.nn._segments import DynPMNNCore, OscillatorCore, SegmentCore
 from sklearn_physrnn.nn.petnn import PETNN
 from sklearn_physrnn.training._losses import PerWindow, regression_loss
@@ -53,6 +54,15 @@ def test_gaps_are_bridged_as_by_interpolation():
                 expected = np.interp(steps, steps[there], known)
             np.testing.assert_allclose(found[window, :, channel], expected, atol=1e-14)
     assert (found[1] == x[1]).all()
+
+
+def test_the_last_value_is_held_in_a_gap_as_by_filling_forward():
+    x, observed = observations()
+    expected = np.where(observed, x, np.nan)
+    for window, found in zip(expected, held(x, observed), strict=True):
+        filled = pd.DataFrame(window).ffill().bfill().fillna(0.0)
+        np.testing.assert_array_equal(found, filled)
+    assert held(torch.where(observed, x, torch.nan), observed).isfinite().all()
 
 
 def test_of_each_value_is_told_whether_it_is_missing_and_for_how_long():
