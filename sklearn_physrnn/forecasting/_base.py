@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..nn._forecast import NORMALIZATIONS
+from ..preparation.clocks import Clock
 from ..storage.stages import Stage
 from ..training.parameters import TrainingParameters, ready_to_train
 from ._calendar import resolve_calendar
@@ -23,7 +24,6 @@ from ._cautions import warn_of_constants, warn_of_median
 from ._checkpointing import open_checkpoint
 from ._features import Features
 from ._gaps import learned_reach
-from ._grid import Clock
 from ._history import History, continued, read
 from ._intervals import Scores
 from ._model import WindowModel

@@ -9,10 +9,10 @@ from sktime.datatypes import VectorizedDF
 from sktime.forecasting.base import BaseForecaster
 
 from ..preparation.names import in_order
+from ..preparation.times import following, step_or_none, with_step
 from ._history import History
 from ._looks import check_series, is_nested
 from ._model import WindowModel
-from ._times import following, step_or_none, with_step
 
 
 class _Border(BaseForecaster):

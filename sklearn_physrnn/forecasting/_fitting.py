@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from ..families import CoreSizes, Family
 from ..nn._forecast import LinearMap, WindowForecaster
 from ..nn._segments import ForecastCore
+from ..preparation.clocks import Clock
 from ..storage.stages import Stage
 from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
@@ -22,7 +23,6 @@ from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._windows import Windows
 from ..training.parameters import DTYPES, TrainingParameters
 from ._features import Features
-from ._grid import Clock
 from ._history import History, check_some, on_steps, read, without_gaps
 from ._intervals import QUANTILES
 from ._model import WindowModel

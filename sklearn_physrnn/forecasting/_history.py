@@ -6,10 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..preparation.clocks import Clock, clock_of, places_of, too_long
+from ..preparation.times import (
+    check_kind,
+    check_steps,
+    following,
+    step_name,
+    step_of,
+    steps_between,
+)
 from ..storage.index import index_state, read_index
 from ..storage.state import State
-from ._grid import Clock, clock_of, places_of, too_long
-from ._times import check_kind, check_steps, following, step_name, step_of, steps_between
 
 
 @dataclass(frozen=True)

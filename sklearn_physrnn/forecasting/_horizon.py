@@ -9,9 +9,9 @@ import pandas as pd
 from sktime.forecasting.base import ForecastingHorizon
 from sktime.utils.validation.forecasting import check_fh
 
+from ..preparation.clocks import Clock, positions
+from ..preparation.times import check_kind, check_not_before, steps_to
 from ..storage.state import State
-from ._grid import Clock, positions
-from ._times import check_kind, check_not_before, steps_to
 
 # A context (window_length, n_channels), with the features of its times and the horizon's,
 # to (horizon, n_channels, n_quantiles).

@@ -10,17 +10,17 @@ import pandas as pd
 import torch
 
 from ..kernels._ways import checked
+from ..preparation.clocks import Clock
+from ..preparation.times import following, preceding
 from ..storage.state import Json, State
 from ..training._device import inference_device
 from ..training._inference import BATCH_VALUES, module_outputs
 from ._features import Features
 from ._gaps import cut, rolled_over_gaps, since_seen
-from ._grid import Clock
 from ._history import History, exogenous_at
 from ._horizon import blocks, roll_out
 from ._intervals import Spreads
 from ._sizes import Sizes
-from ._times import following, preceding
 from ._units import Units
 
 

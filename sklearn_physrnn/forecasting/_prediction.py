@@ -9,13 +9,13 @@ from sktime.datatypes import convert_to
 from sktime.forecasting.base import ForecastingHorizon
 
 from .._warnings import warn
+from ..preparation.times import check_kind, step_of, times_at
 from ._cautions import warn_of_certainty
 from ._history import History, on_steps, read
 from ._horizon import on_either_side, steps_asked_for, without_frequency
 from ._intervals import Scores, quantiles_around
 from ._model import WindowModel
 from ._panel import _OfPanels
-from ._times import check_kind, step_of, times_at
 
 
 class _Prediction(_OfPanels):

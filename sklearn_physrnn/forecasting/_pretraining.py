@@ -10,6 +10,7 @@ import pandas as pd
 from torch import nn
 
 from .._warnings import warn
+from ..preparation.times import TIMES_THAT_TELL
 from ..storage.state import State
 from ..training._random import later_seed
 from ..training.parameters import ready_to_train
@@ -21,7 +22,6 @@ from ._gaps import learned_reach
 from ._history import History, read
 from ._panel import raise_together
 from ._sizes import Sizes, split_in_time
-from ._times import TIMES_THAT_TELL
 
 
 @dataclass(frozen=True)

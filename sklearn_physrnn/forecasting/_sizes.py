@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..preparation.times import mean_gap
 from ..storage.state import State
-from ._times import mean_gap
 
 _LEAST_WINDOW, _LEAST_HORIZON = 12, 6
 _SEGMENTS = 4  # of a window without two seasons, each a step of the network

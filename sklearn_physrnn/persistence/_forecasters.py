@@ -22,7 +22,7 @@ from ..forecasting._intervals import Scores
 from ..forecasting._model import WindowModel
 from ..forecasting._pretraining import Pretrained
 from ..forecasting._sizes import Sizes
-from ..forecasting._times import check_steps, following
+from ..preparation.times import check_steps, following
 from ..storage import modules
 from ..storage.format import Spec, spec_of
 from ..storage.index import index_state, read_index

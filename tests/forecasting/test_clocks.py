@@ -9,7 +9,7 @@ from sktime.forecasting.base import ForecastingHorizon
 
 import sklearn_physrnn
 from sklearn_physrnn.forecasting import PETNNForecaster
-from sklearn_physrnn.forecasting._grid import Clock, clock_of, places_of
+from sklearn_physrnn.preparation.clocks import Clock, clock_of, places_of
 from tests.families import FORECASTERS
 
 SMALL = {"hidden_size": 4, "window_length": 12, "horizon": 6, "max_iter": 1, "random_state": 0}

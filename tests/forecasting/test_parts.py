@@ -9,12 +9,12 @@ from scipy.special import ndtri
 
 from sklearn_physrnn.forecasting._calendar import FEATURES, calendar_features, resolve_calendar
 from sklearn_physrnn.forecasting._calibration import carry_of
-from sklearn_physrnn.forecasting._grid import Clock
 from sklearn_physrnn.forecasting._history import History, continued
 from sklearn_physrnn.forecasting._horizon import Carry, accumulate, roll_out
 from sklearn_physrnn.forecasting._intervals import QUANTILES, Scores, quantiles_around
 from sklearn_physrnn.forecasting._sizes import Sizes, choose_sizes, season, split_in_time
-from sklearn_physrnn.forecasting._times import following, step_of
+from sklearn_physrnn.preparation.clocks import Clock
+from sklearn_physrnn.preparation.times import following, step_of
 
 
 def make_history(index):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..storage.index import offset_state, read_offset
 from ..storage.state import State
-from ._times import TIMES_THAT_TELL, check_in_time, following, preceding, step_name, steps_between
+from .times import TIMES_THAT_TELL, check_in_time, following, preceding, step_name, steps_between
 
 # Times are missing from a regular index if of all distances between times, and of all steps,
 # at least this share is one step; else the times follow no rule.
