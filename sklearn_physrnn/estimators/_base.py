@@ -27,20 +27,18 @@ from ..preparation.series import Series
 from ..preparation.targets import Targets
 from ..storage.atomic import write_atomically
 from ..storage.format import pack
-from ..training._data import Samples, run_module, steps_per_sample
+from ..training._data import Samples, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs, recorded_outputs, rows_at_a_time
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._recorded import RecordedSamples
-from ..training._threads import sensible_threads
 from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
+from ._examining import examine
 from ._observed import CallbackSupportMixin, FitTask, fit_task, with_callbacks
 from ._pickling import with_torch, without_torch
 from ._splitting import read_held_out, split_rows
 from ._writing import to_contents
-
-_N_EXAMINED = 32
 
 
 class _Seeds(NamedTuple):
@@ -221,7 +219,8 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
         )
         self._split_seed, self._prepared = seeds.split, self._prepared.settled()
         self._keep(module, record, resume=resume)
-        self._examine(samples, diverged=record.diverged_at is not None)
+        diverged = record.diverged_at is not None
+        examine(self, samples, diverged=diverged, in_stream=max_iter is not None)
         if checkpoint is not None and not record.interrupted:
             checkpoint.remove()
         if task is not None:
@@ -310,16 +309,6 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
             return targets.score_outputs(outputs.double().cpu().numpy(), rows.y, rows.weights)
 
         return score
-
-    def _examine(self, samples: Samples | RecordedSamples, *, diverged: bool) -> None:
-        few = samples.some(_N_EXAMINED)
-        with sensible_threads(0):
-            if diverged:  # the weights kept may be no good either
-                with torch.no_grad():
-                    outputs = run_module(self.module_, few).numpy()
-                check_finite(outputs, self._family.remedies)
-            for name, value in self._family.examine(self.module_, few).items():
-                setattr(self, name, value)
 
     # -- prediction ------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ class HSSMForecaster(_BaseForecaster):
         dynamics: str = "linear",
         epsilon: float | str = "auto",
         norm: str | None = None,
+        num_loops: int = 1,
         segment_length: int | str = "auto",
         window_length: int | str = "auto",
         horizon: int | str = "auto",

@@ -66,7 +66,7 @@ def shade_silent(axes: Any, time: np.ndarray, values: np.ndarray) -> list[list[A
 
 
 def broken(time: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Put NaN between stamps that are far apart, so that no line is drawn from one to the other."""
+    """Put NaN between stamps that are far apart, so that no line is drawn between them."""
     pauses = _long_pauses(time) + 1
     if not len(pauses):
         return time, values

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ._block import Block
+from ._block import Block, check_loops
 from ._check import check_at_least_one
 from ._dropout import Dropout
 from ._gaps import N_TOLD
@@ -249,12 +249,14 @@ class OscillatorCore(ForecastCore):
     n_channels, window_length, horizon, segment_length, n_features, n_quantiles : int
     told : bool
         See :class:`ForecastCore`.
-    hidden_size, state_size, num_blocks : int
+    hidden_size, state_size, num_blocks, num_loops : int
     dropout : float
         In the blocks and before the output.
     dynamics, norm, gradient, epsilon, initial_step
         See :class:`HSSM`.
     """
+
+    num_loops = 1  # of cores that were pickled before there was a choice
 
     def __init__(
         self,
@@ -266,6 +268,7 @@ class OscillatorCore(ForecastCore):
         hidden_size: int,
         state_size: int = 64,
         num_blocks: int = 1,
+        num_loops: int = 1,
         n_features: int = 0,
         n_quantiles: int = 1,
         told: bool = False,
@@ -275,7 +278,9 @@ class OscillatorCore(ForecastCore):
         **options: Any,
     ) -> None:
         super().__init__(n_channels, window_length, horizon, n_features, n_quantiles, told)
-        check_at_least_one(hidden_size=hidden_size, num_blocks=num_blocks)
+        check_at_least_one(hidden_size=hidden_size, num_blocks=num_blocks, num_loops=num_loops)
+        check_loops(num_loops, norm)
+        self.num_loops = num_loops
         self.segments = Segments(
             n_channels, window_length, horizon, segment_length, hidden_size, n_features, told
         )
@@ -295,7 +300,7 @@ class OscillatorCore(ForecastCore):
         context = self.segments.context(z, features, told)
         targets = self.segments.targets(len(z), features)
         x = torch.cat((context, targets), 2).flatten(0, 1)
-        for block in self.blocks:
+        for block in [*self.blocks] * self.num_loops:
             x, _ = block(x)
         return self.head(x[:, self.segments.n_in :].view_as(targets))
 
