@@ -11,7 +11,7 @@ from ..estimators._petnn import PETNNClassifier, PETNNRegressor
 from ..families.petnn import release_rate
 from ..nn._recurrent import RecurrentModel
 from ..nn.petnn import PETNN
-from ._gaps import shade_silent
+from ._gaps import broken, shade_silent
 from ._models import check_family, check_indices, checked, exact_copy, exact_inputs, one_sequence
 from ._plotting import (
     COLORS,
@@ -275,9 +275,9 @@ class CellEnergyDisplay:
 
     def _neuron(self, energy, remaining, neuron: int, color: str) -> None:
         options = {"color": color, "linewidth": 1.1, "label": f"neuron {neuron}"}
-        self.energy_ += energy.plot(self.time, self.energy[:, neuron], **options)
+        self.energy_ += energy.plot(*broken(self.time, self.energy[:, neuron]), **options)
         self.remaining_time_ += remaining.plot(
-            self.time, self.remaining_time[:, neuron], **options
+            *broken(self.time, self.remaining_time[:, neuron]), **options
         )
         steps = self._releases(neuron)
         self.releases_.append(

@@ -15,6 +15,8 @@ _LONG = 5.0
 
 def at_every_step(data: pd.DataFrame) -> pd.DataFrame:
     """Give a series a row of NaN at each time that its index lacks, if it is of a regular one."""
+    if not len(data):
+        return data
     try:
         clock = clock_of(data.index)
         places = None if clock.irregular else places_of(data.index, clock)

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from ._gaps import shade_silent
+from ._gaps import broken, shade_silent
 from ._models import check_indices, one_sequence
 from ._oscillators import frequency_unit, mode_frequencies, network, oscillators
 from ._plotting import (
@@ -196,7 +196,9 @@ class ModesDisplay:
             axis.axhline(0, color="0.85", linewidth=0.8, zorder=0)
             self.lines_.append(
                 [
-                    axis.plot(self.time, part(self.positions[:, k]), color=color, linewidth=1.2)[0]
+                    axis.plot(
+                        *broken(self.time, part(self.positions[:, k])), color=color, linewidth=1.2
+                    )[0]
                     for part, color in zip(parts, (BLUE, ORANGE), strict=False)
                 ]
             )
