@@ -51,7 +51,10 @@ class Clock:
         # Which is younger than the first files.
         irregular = state.take("irregular", bool) if "irregular" in state else False
         if isinstance(step, str):
-            return cls(read_offset(step), irregular)
+            offset = read_offset(step)
+            if irregular and not isinstance(offset, pd.tseries.offsets.Tick):
+                raise ValueError("its steps of irregular times must be of one length.")
+            return cls(offset, irregular)
         return cls(1 if step is None else step, irregular)
 
 

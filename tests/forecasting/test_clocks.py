@@ -10,6 +10,7 @@ from sktime.forecasting.base import ForecastingHorizon
 import sklearn_physrnn
 from sklearn_physrnn.forecasting import PETNNForecaster
 from sklearn_physrnn.preparation.clocks import Clock, clock_of, places_of
+from sklearn_physrnn.storage.state import State, Store
 from tests.families import FORECASTERS
 
 SMALL = {"hidden_size": 4, "window_length": 12, "horizon": 6, "max_iter": 1, "random_state": 0}
@@ -78,6 +79,12 @@ def test_steps_of_two_and_more_are_steps_too():
     index = pd.date_range("2000-01-03", periods=N, freq="3D")
     clock = clock_of(bare(index.delete([3, 4, 40])))
     assert pd.date_range(index[0], periods=N, freq=clock.step).equals(index)
+
+
+def test_a_file_s_irregular_steps_are_of_one_length():
+    months = State({"step": "ME", "irregular": True}, Store({}, dict), "clock")
+    with pytest.raises(ValueError, match="of one length"):
+        Clock.from_state(months)
 
 
 def test_a_clock_that_is_most_of_all_gaps_is_refused():
