@@ -55,6 +55,8 @@ class CoreSizes:
         See :class:`~sklearn_physrnn.nn._segments.ForecastCore`.
     segment_length : int
         Steps of the series that are one of the recurrence, where it recurs.
+    told : bool
+        Whether it is told of gaps.
     """
 
     n_channels: int
@@ -63,8 +65,9 @@ class CoreSizes:
     segment_length: int
     n_features: int = 0
     n_quantiles: int = 1
+    told: bool = False
 
-    def of_data(self) -> dict[str, int]:
+    def of_data(self) -> dict[str, Any]:
         """Give what every core takes: all but the length of a segment."""
         sizes = asdict(self)
         del sizes["segment_length"]
