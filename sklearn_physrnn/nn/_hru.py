@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -11,7 +12,10 @@ from ..kernels._check import check_values
 from ..kernels.oscillators import check_epsilon, check_sequence
 from ..kernels.oscillators.engine import OneStep, Reference
 from ._check import check_names, check_sizes
-from ._one_step import kept
+from ._one_step import kept, numbers
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 # d^2 a < 4 is the edge of stability. At 3.96 leapfrog magnifies an oscillation ten
 # times at most, and rounding cannot carry a float32 parameter across.
@@ -302,6 +306,7 @@ class _HRUStep(nn.Module):
         constants = kind.constants(maps["b_matrix"].dtype, *parameters.values())
         kept(self, **maps, **constants)
         self._kind, self._names = kind, tuple(constants)
+        self._parameters_of_modes = {name: x.detach().clone() for name, x in parameters.items()}
 
     def forward(
         self, u: torch.Tensor, state: torch.Tensor, dt: torch.Tensor | None
@@ -310,3 +315,11 @@ class _HRUStep(nn.Module):
         constants = {name: self.get_buffer(name) for name in self._names}
         z, y = self._kind.advanced(state[0], state[1], drive, dt, **constants)
         return linear(y, self.c_matrix) + self.skip * u, torch.stack([z, y])
+
+    def emit(self, program: "Program", u: "Register", at: int) -> "Register":
+        """Write it to a program; the state begins at `at`."""
+        drive = program.affine(u, numbers(self.b_matrix), numbers(getattr(self, "bias", None)))
+        parameters = list(self._parameters_of_modes.values())
+        coefficients = self._kind.coefficients(parameters, self.b_matrix.dtype)
+        y = program.oscillated(self._kind.CODE, drive, at, *coefficients)
+        return program.added(u, program.affine(y, numbers(self.c_matrix)), numbers(self.skip))

@@ -1,6 +1,7 @@
 """Deep state space model of Hamiltonian recurrent units."""
 
-from typing import cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -11,10 +12,13 @@ from ._block import UNITS, Block
 from ._check import check_dropout, check_names, check_sizes
 from ._dropout import drawn_key
 from ._norm import NORMS, SequenceNorm
-from ._one_step import NetworkStep, fixed
+from ._one_step import NetworkStep, emitted, fixed
 from ._packing import Packing, pack
 from ._readout import gathered, nothing_read, read, read_so_far, summed
 from ._walk import Piece, State, Tensors
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 _READOUTS = ("mean", "last", "sequence")
 
@@ -362,3 +366,10 @@ class _Stack(nn.Module):
             x, own = block(x, own, dt)
             after.append(own)
         return x, tuple(after)
+
+    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
+        """Write it to a program."""
+        x = emitted(self.encoder, program, x)
+        for block, own in zip(cast(list[Any], self.blocks), at, strict=True):
+            x = block.emit(program, x, own)
+        return x
