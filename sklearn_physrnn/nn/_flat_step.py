@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..kernels.one_step.codes import BAD_INPUT, BAD_OUTPUT, DONE
 from ._one_step import NetworkStep, NotCompiledError
 from ._walk import Tensors
 
@@ -67,6 +68,7 @@ class FlatStep:
         with torch.no_grad():
             features, _ = step.features(*self._example(n_channels))
             self.width, self.output_size = features.shape[1], step.head(features).shape[1]
+        self._no_time = np.empty((0, 0), self.dtype)
         self._program = None
         if compiled:
             with suppress(NotCompiledError):
@@ -79,8 +81,8 @@ class FlatStep:
 
     def run(
         self, x: np.ndarray, dt: np.ndarray | None, state: np.ndarray, sums: np.ndarray,
-        *, every_step: bool,
-    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        features: np.ndarray, outputs: np.ndarray,
+    ) -> int:  # fmt: skip
         """Take N streams through T steps.
 
         Parameters
@@ -91,25 +93,22 @@ class FlatStep:
             Of `dtype`: time elapsed before each step; 1 if None.
         state, sums : C-contiguous ndarray
             Written in place.
-        every_step : bool
-            Whether to say something at every step, or at the last alone.
+        features, outputs : C-contiguous ndarray of shape (N, T or 1, width or output_size)
+            Of `dtype`: receive what the head sees, and what it says, of every step or of the
+            last.
 
         Returns
         -------
-        features : ndarray of shape (N, T or 1, width)
-            What the head sees.
-        outputs : ndarray of shape (N, T or 1, output_size)
-            What it says.
+        int
+            `DONE`; `BAD_INPUT` where x is not finite, and nothing was done; or `BAD_OUTPUT`.
         """
-        n_kept = x.shape[1] if every_step else 1
-        features = np.empty((len(x), n_kept, self.width), self.dtype)
-        outputs = np.empty((len(x), n_kept, self.output_size), self.dtype)
         if self._program is not None:
-            elapsed = np.empty((0, 0), self.dtype) if dt is None else dt
-            self._program.run(x, elapsed, state, sums, features, outputs)
-        else:
-            self._run_plainly(x, dt, state, sums, features, outputs)
-        return features, outputs
+            elapsed = self._no_time if dt is None else dt
+            return self._program.run(x, elapsed, state, sums, features, outputs)
+        if not np.isfinite(x).all():
+            return BAD_INPUT
+        self._run_plainly(x, dt, state, sums, features, outputs)
+        return DONE if np.isfinite(outputs).all() else BAD_OUTPUT
 
     @torch.no_grad()
     def _run_plainly(self, x, dt, state, sums, features, outputs) -> None:

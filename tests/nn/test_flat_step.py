@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from sklearn_physrnn.kernels.one_step.codes import BAD_INPUT, BAD_OUTPUT, DONE
 from sklearn_physrnn.nn._flat_step import FlatStep, Scaling
 from tests.helpers.walkers import NETWORKS, elapsed, inputs_of, network, petnn
 
@@ -33,7 +34,9 @@ def _pair(model, n_channels, scaling=None):
 
 def _run(flat, x, dt=None, every_step=True):
     state, sums = (np.repeat(first, len(x), axis=0) for first in (flat.state, flat.sums))
-    said = flat.run(x, dt, state, sums, every_step=every_step)
+    shape = len(x), x.shape[1] if every_step else 1
+    said = [np.empty((*shape, n), flat.dtype) for n in (flat.width, flat.output_size)]
+    flat.run(x, dt, state, sums, *said)
     return *said, state, sums
 
 
@@ -104,12 +107,19 @@ def test_what_no_program_knows_is_run_in_plain_torch():
     np.testing.assert_allclose(_run(flat, x)[1][:, -1], model(torch.from_numpy(x)).detach())
 
 
-def test_a_nan_comes_through():
-    compiled, plain = _pair(network("petnn-max-False"), 2)
-    x, _ = _arrays("", network("petnn-max-False"), 2)
-    x[0, 2, 0] = np.nan
-    for flat in (compiled, plain):
-        _, outputs, *_ = _run(flat, x)
-        assert np.isnan(outputs[0, 2:]).all()
-        assert np.isfinite(outputs[0, :2]).all()
-        assert np.isfinite(outputs[1]).all()
+def test_what_is_not_finite_is_told():
+    pair = _pair(petnn(), 2)
+    x, _ = _arrays("", petnn(), 2)
+    bad = x.copy()
+    bad[1, 3, 0] = np.nan
+    model = petnn()
+    model.head[3].weight.data *= np.inf
+    wild = _pair(model, 2)
+    for flat, broken in zip(pair, wild, strict=True):
+        state, sums = (np.repeat(first, 2, axis=0) for first in (flat.state, flat.sums))
+        before = state.copy()
+        said = np.empty((2, 1, flat.width)), np.empty((2, 1, flat.output_size))
+        assert flat.run(bad, None, state, sums, *said) == BAD_INPUT
+        np.testing.assert_array_equal(state, before)
+        assert flat.run(x, None, state, sums, *said) == DONE
+        assert broken.run(x, None, before, sums, *said) == BAD_OUTPUT

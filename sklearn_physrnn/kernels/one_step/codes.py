@@ -1,6 +1,8 @@
-"""What an instruction of a program can say."""
+"""What an instruction of a program can say, and what came of running it."""
 
 from enum import IntEnum
+
+DONE, BAD_INPUT, BAD_OUTPUT = range(3)
 
 
 class Code(IntEnum):

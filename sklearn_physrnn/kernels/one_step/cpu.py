@@ -17,7 +17,7 @@ from ..petnn.cpu_forward import forward_shard
 from ..petnn.cpu_gemm import ROWS, matmul
 from ..petnn.cpu_layout import CELL, STATE
 from ..petnn.cpu_math import sigmoid
-from .codes import Code
+from .codes import BAD_INPUT, BAD_OUTPUT, DONE, Code
 
 # Loops over two arrays, each by itself: of more LLVM does not find out that they are apart, and
 # then does not vectorise.
@@ -222,8 +222,7 @@ def _store(x, width, start, n_rows, out, k):
 
 
 @jit
-def all_finite(x):
-    """Whether all of x (N, T, C) is finite."""
+def _all_finite(x):
     for i in range(x.shape[0]):
         for t in range(x.shape[1]):
             for c in range(x.shape[2]):
@@ -258,7 +257,14 @@ def run(
         The register that the head sees.
     features, outputs : (N, T or 1, ...)
         Receive what the head sees, and what it says, of every step, or of the last.
+
+    Returns
+    -------
+    int
+        `DONE`; `BAD_INPUT` if x is not finite, and nothing was done; or `BAD_OUTPUT`.
     """
+    if not _all_finite(x):
+        return BAD_INPUT
     n_steps, n_kept = x.shape[1], outputs.shape[1]
     scratch = memory[split * room :]
     for start in range(0, len(x), room):
@@ -319,3 +325,4 @@ def run(
                     _store(a, a_width, start, n_rows, outputs, k)
             if k >= 0:
                 _store(memory[heard_at * room :], heard_width, start, n_rows, features, k)
+    return DONE if _all_finite(outputs) else BAD_OUTPUT

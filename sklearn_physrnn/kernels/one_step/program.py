@@ -208,8 +208,8 @@ class Program:
     def run(
         self, x: np.ndarray, dt: np.ndarray, state: np.ndarray, sums: np.ndarray,
         features: np.ndarray, outputs: np.ndarray,
-    ) -> None:  # fmt: skip
-        """Take N streams through T steps.
+    ) -> int:  # fmt: skip
+        """Take N streams through T steps; give `codes.DONE`, or what was not finite.
 
         Parameters
         ----------
@@ -224,7 +224,7 @@ class Program:
             Receive what the head sees, and what it says, of every step or of the last.
         """
         room = 1 if len(x) == 1 else BLOCK
-        self._run(
+        return self._run(
             *self._fixed, room, self._lanes, *self._flat, x, dt, state, sums,
             self._memory[room], self.features.at, self.features.room, features, outputs,
         )  # fmt: skip
