@@ -317,20 +317,23 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
 
     # -- prediction ------------------------------------------------------------------
 
-    def _outputs(self, X) -> np.ndarray:
-        """Module outputs for checked X, in X's precision (float64 unless float32)."""
+    def _outputs(self, X, module: nn.Module | None = None) -> np.ndarray:
+        """Outputs of the module, or another, for checked X, in X's precision (or float64)."""
         if isinstance(X, Recordings):
-            outputs = self._recorded_outputs(X)
+            outputs = self._recorded_outputs(X, module=module)
         else:
             inputs = self._prepared.inputs
-            pieces = [self._outputs_of(inputs.arrays(block)) for block in inputs.blocks(X)]
+            blocks = inputs.blocks(X)
+            pieces = [self._outputs_of(inputs.arrays(block), module) for block in blocks]
             outputs = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return check_finite(outputs, self._family.remedies)
 
-    def _outputs_of(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    def _outputs_of(
+        self, inputs: dict[str, np.ndarray], module: nn.Module | None = None
+    ) -> np.ndarray:
         positions = len(inputs["x"]) * steps_per_sample(inputs["x"])
         return module_outputs(
-            self.module_,
+            self.module_ if module is None else module,
             inputs,
             dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
             device=inference_device(self.device, self.module_, positions),
@@ -339,9 +342,11 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
             kernels=self.kernels_,
         )
 
-    def _recorded_outputs(self, X: Series | Recordings, run=recorded_outputs) -> Any:
+    def _recorded_outputs(
+        self, X: Series | Recordings, run=recorded_outputs, module: nn.Module | None = None
+    ) -> Any:
         return run(
-            self.module_,
+            self.module_ if module is None else module,
             partial(self._prepared.inputs.stretch, X),
             X.lengths,
             dtype=torch.float64 if X.dtype == np.float64 else torch.float32,

@@ -9,10 +9,11 @@ from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._parameters import set_parameters
 from ._regression import _BaseRegressor
+from ._sequences import ReadsSequences
 
 
 @documented(sequences=True)
-class HSSMRegressor(_BaseRegressor):
+class HSSMRegressor(ReadsSequences, _BaseRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
     {family}
@@ -95,7 +96,7 @@ class HSSMRegressor(_BaseRegressor):
 
 
 @documented(sequences=True)
-class HSSMClassifier(_BaseClassifier):
+class HSSMClassifier(ReadsSequences, _BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
     {family}

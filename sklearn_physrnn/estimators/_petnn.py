@@ -9,10 +9,11 @@ from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._parameters import set_parameters
 from ._regression import _BaseRegressor
+from ._sequences import ReadsSequences
 
 
 @documented(sequences=True)
-class PETNNRegressor(_BaseRegressor):
+class PETNNRegressor(ReadsSequences, _BaseRegressor):
     """Regression of sequences by a physics-inspired energy transition network.
 
     {family}
@@ -92,7 +93,7 @@ class PETNNRegressor(_BaseRegressor):
 
 
 @documented(sequences=True)
-class PETNNClassifier(_BaseClassifier):
+class PETNNClassifier(ReadsSequences, _BaseClassifier):
     """Classification of sequences by a physics-inspired energy transition network.
 
     {family}

@@ -7,7 +7,7 @@ from torch.nn.functional import gelu, glu
 from ._dropout import Dropout
 from ._hru import HRU
 from ._norm import NORMS
-from ._one_step import fixed
+from ._one_step import emitted, fixed
 from ._packing import groups
 from ._turned import from_the_end, turned
 from ._walk import along_time
@@ -100,3 +100,8 @@ class _BlockStep(nn.Module):
     def forward(self, x, state, dt):
         h, state = self.hru(self.norm(x), state, dt)
         return x + glu(self.gate(gelu(h))), state
+
+    def emit(self, program, x, at):
+        """Write it to a program; the state begins at `at`."""
+        h = self.hru.emit(program, emitted(self.norm, program, x), at)
+        return program.added(program.gated(emitted(self.gate, program, program.gelu(h))), x)

@@ -1,5 +1,8 @@
 """Deep state space model of Hamiltonian recurrent units."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
 import torch
 from torch import nn
 
@@ -9,10 +12,13 @@ from ._block import UNITS, Block, check_loops
 from ._check import check_dropout, check_flags, check_names, check_sizes
 from ._encoder import ENCODERS, GatedEncoder
 from ._norm import NORMS
-from ._one_step import NetworkStep, fixed
+from ._one_step import NetworkStep, emitted, fixed
 from ._packing import Packing
 from ._stack import Stack
 from ._walk import Piece, State, Tensors
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 _READOUTS = ("mean", "last", "sequence")
 
@@ -368,3 +374,10 @@ class _Blocks(nn.Module):
             x, own = block(x, own, dt)
             after.append(own)
         return x, tuple(after)
+
+    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
+        """Write it to a program."""
+        x = emitted(self.encoder, program, x)
+        for block, own in zip(cast(list[Any], self.blocks), at, strict=True):
+            x = block.emit(program, x, own)
+        return x

@@ -6,7 +6,10 @@ Shape letters: B batch, T time steps of the tensors at hand (a chunk, perhaps), 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+
+from ..one_step.codes import Code
 
 Tensor = torch.Tensor
 Coefficients = Any  # what an engine's loops read of the parameters: its own affair
@@ -104,6 +107,12 @@ class OneStep(Protocol):
     loops, which keep their digits in float32, and nothing but operations that a graph of
     torch's can hold.
     """
+
+    CODE: Code  # of a compiled step
+
+    @property
+    def coefficients(self) -> Callable[..., tuple[np.ndarray, ...]]:
+        """What the compiled loop reads: takes the parameters in float64, and a dtype."""
 
     @property
     def constants(self) -> Callable[..., dict[str, Tensor]]:
