@@ -166,6 +166,10 @@ class Family(ABC):
     def core(self, params: Any, sizes: CoreSizes) -> ForecastCore:
         """Build the untrained core of a forecaster; drawn under a seed."""
 
+    def no_stream(self, params: Any) -> str | None:
+        """Say why ``partial_fit`` cannot do what parameters ask for, if it cannot."""
+        return None
+
     def examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
         """Look at a trained network on a few training inputs, and warn of what is amiss.
 
