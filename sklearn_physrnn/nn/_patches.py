@@ -74,6 +74,8 @@ def in_patches(
     last : bool
         Fill up what does not make a whole patch with zeros, instead of letting it wait.
     """
+    if dt is not None and dt.ndim == x.ndim:  # steps' sizes and gaps, of which a patch has means
+        dt = dt.sum(-1)
     time = torch.ones_like(x[..., :1]) if dt is None else dt[..., None]
     rows = torch.cat((x, time, torch.ones_like(time)), -1)
     before = np.zeros(waiting.shape[1], np.int64) if first else _counts(waiting)
