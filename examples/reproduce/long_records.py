@@ -264,7 +264,7 @@ def main(arguments=None):
     options.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     options.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
     options.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
-    options.add_argument("--exact", type=int, nargs="*", default=(2000, 20_000, 200_000))
+    options.add_argument("--exact", type=int, nargs="*", default=(5000, 20_000, 200_000))
     options.add_argument("--cue", type=int, nargs="*", default=(2000, 20_000))
     options.add_argument("--readers", nargs="*", default=("PETNN", "HSSM"))
     options.add_argument("--steps", type=int, default=300, help="of training, for the cue")

@@ -27,6 +27,7 @@ _STATE_DEVIATION = 0.125  # of S from step to step, at least, as the next layer'
 _INCREMENT_MEANS = {True: (-0.5, 1.7), False: (-1.0, 0.0)}
 _MEMORY = 64.0  # steps, the longest that a hidden state remembers at the start
 _CANDIDATE_GAIN = 0.3
+_LOOKED_AT = 512  # steps of a trajectory that are held at once where it is only counted
 _DECAY_BIAS = 1.0  # R = 0.73: T decays within a few steps
 
 
@@ -326,10 +327,21 @@ class PETNN(nn.Module):
         Tensor of shape (num_layers, hidden_size)
             Of the precision of the states. NaN if there is no step at all.
         """
-        layers = self.trajectory(x, state, dt=dt, lengths=lengths)
-        n_steps = x.shape[0] * x.shape[1] if lengths is None else torch.as_tensor(lengths).sum()
-        released = torch.stack([(layer.released >= 0.5).sum(dim=(0, 1)) for layer in layers])
-        return released.to(layers[0].state.dtype) / n_steps
+        x, state, dt, lengths = self._check(x, state, dt, lengths)
+        released = x.new_zeros(self.num_layers, self.hidden_size, dtype=torch.int64)
+        for start in range(0, x.shape[1], _LOOKED_AT):
+            own = x[:, start : start + _LOOKED_AT]
+            n = own.shape[1]
+            passed = None if dt is None else dt[:, start : start + n]
+            left = None if lengths is None else (lengths - start).clamp(0, n)
+            layers = self.trajectory(own, state, dt=passed, lengths=left)
+            released += torch.stack([(layer.released >= 0.5).sum(dim=(0, 1)) for layer in layers])
+            # Zero where a sample has ended, which goes no further.
+            ends = zip(*(layer[:3] for layer in layers), strict=True)
+            s, c, t = (torch.stack([part[:, -1] for part in parts]) for parts in ends)
+            state = s, c, t
+        n_steps = x.shape[0] * x.shape[1] if lengths is None else lengths.sum()
+        return released.to(state[0].dtype) / n_steps
 
     def _check(self, x, state, dt, lengths):
         weight, _, _ = self._weights(0)

@@ -76,6 +76,25 @@ def test_padding_has_no_effect():
     torch.testing.assert_close(rate[1], expected)
 
 
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_releases_of_long_sequences_are_counted_a_stretch_at_a_time(num_layers, monkeypatch):
+    layer, x = PETNN(3, 8, num_layers), torch.randn(3, 50, 3)
+    dt, lengths = torch.rand(3, 50), torch.tensor([50, 21, 7])
+    whole = layer.release_rate(x, dt=dt, lengths=lengths)
+    monkeypatch.setattr("sklearn_physrnn.nn.petnn._LOOKED_AT", 7)
+    most = []
+    looked_at = layer.trajectory
+    monkeypatch.setattr(
+        layer, "trajectory", lambda x, *a, **k: most.append(x.shape[1]) or looked_at(x, *a, **k)
+    )
+    torch.testing.assert_close(layer.release_rate(x, dt=dt, lengths=lengths), whole)
+    assert most == [7] * 7 + [1]
+    assert 0 < whole.min() < whole.max() < 1
+    alone = [layer.release_rate(x[i : i + 1, :n], dt=dt[i : i + 1, :n]) * n
+             for i, n in enumerate((50, 21, 7))]  # fmt: skip
+    torch.testing.assert_close(sum(alone) / 78, whole)
+
+
 def test_time_steps_matter_and_one_is_the_default():
     layer, x = PETNN(3, 8), torch.randn(2, 10, 3)
     ones = torch.ones(2, 10)
