@@ -14,7 +14,6 @@ docs/long_records.csv has rows of this; long_records_pictures.py draws them.
 
 import argparse
 import itertools
-import math
 import subprocess
 import sys
 import tempfile
@@ -196,22 +195,19 @@ def gradients(report, options):
 # -- cue -------------------------------------------------------------------------------
 
 
-READERS = ("PETNN", "PETNN, drawn for the length", "HSSM")
+READERS = ("PETNN", "PETNN, memory of the length", "HSSM")
 
 
 def reader(name, length):
     """Draw a network that reads the last step, of two outputs.
 
-    PETNN's mixing gates are drawn so that neurons remember up to 8 steps; or up to `length`, as
-    by chrono initialisation (Tallec and Ollivier, arXiv 1804.11188).
+    PETNN's neurons remember up to 64 steps at first, or up to `length`.
     """
     torch.manual_seed(0)
     if name.startswith("PETNN"):
-        model = RecurrentModel(PETNN(1, 32, release="soft"), 32, 2, readout="last")
-        if name != "PETNN":
-            with torch.no_grad():
-                model.recurrent.bias_l0[64:96].uniform_(-math.log(length), 0.0)
-        return model
+        memory = 64 if name == "PETNN" else length
+        layers = PETNN(1, 32, release="soft", memory=memory)
+        return RecurrentModel(layers, 32, 2, readout="last")
     return HSSM(1, 2, hidden_size=32, state_size=32, num_blocks=2, norm="layer", readout="last")
 
 

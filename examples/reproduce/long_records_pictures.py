@@ -113,9 +113,9 @@ def returns(rows):
 
 CUES = {
     "PETNN": (
-        ("PETNN, drawn for the length, whole", "whole gradient", BLUE, "o"),
-        ("PETNN, drawn for the length, truncated", "truncated gradient", ORANGE, "s"),
-        ("PETNN, whole", "whole, weights drawn as ever", GREY, "^"),
+        ("PETNN, memory of the length, whole", "whole gradient", BLUE, "o"),
+        ("PETNN, memory of the length, truncated", "truncated gradient", ORANGE, "s"),
+        ("PETNN, whole", "whole, memory of 64 steps", GREY, "^"),
     ),
     "HSSM": (
         ("HSSM, whole", "whole gradient", BLUE, "o"),

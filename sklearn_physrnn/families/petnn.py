@@ -1,11 +1,11 @@
 """PETNN: energy-transition neurons, for sequences and tokens."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .._warnings import warn
@@ -37,6 +37,7 @@ class PETNNFamily(Family):
     }
     network: ClassVar[Constraints] = {
         "readout": [StrOptions(set(READOUTS))],
+        "memory": [Interval(Real, 1, None, closed="left")],
         "dropout": SHARE,
         "time_channel": [Integral, None],
         "vocabulary_size": [*AT_LEAST_ONE, None],
@@ -72,6 +73,10 @@ time_decay : bool
     Learn how fast time runs, from the input.
 ground_state : bool
     Learn what energy is left after a release, from the input.
+memory : float
+    Steps that neurons remember before training: each up to as many as are drawn for it,
+    between 1 and this. Of what lies much farther back there is no gradient to learn it by;
+    for a lag of thousands of steps set it to the lag.
 readout : {"last", "mean", "max"}
     What of the hidden states the head sees: the last, their mean or maximum over steps.
 dropout : float
@@ -92,7 +97,7 @@ readout : {"last", "mean", "max", "sequence"}
     for "sequence", every `every`-th by itself, with a y that has a time axis.
 """
 
-    def recurrent(self, params: Any, input_size: int, dropout: float) -> nn.Module:
+    def recurrent(self, params: Any, input_size: int, dropout: float, **more: Any) -> nn.Module:
         """Build the recurrent layers, of nn.LSTM's manners."""
         return petnn.PETNN(
             input_size,
@@ -103,6 +108,7 @@ readout : {"last", "mean", "max", "sequence"}
             time_decay=params.time_decay,
             ground_state=params.ground_state,
             dropout=dropout,
+            **more,
         )
 
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
@@ -112,7 +118,7 @@ readout : {"last", "mean", "max", "sequence"}
             embedding = nn.Embedding(params.vocabulary_size, input_size)
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
         return RecurrentModel(
-            self.recurrent(params, input_size, params.dropout),
+            self.recurrent(params, input_size, params.dropout, memory=params.memory),
             params.hidden_size,
             n_outputs,
             embedding=embedding,

@@ -128,6 +128,20 @@ def test_timers_are_alive_at_the_start(input_size, hidden_size, num_layers):
         assert rate.mean(1).max() < 0.8
 
 
+def test_memory_is_drawn_evenly_by_its_logarithm():
+    torch.manual_seed(0)
+    layer = PETNN(1, 2000, 2, memory=10_000.0)
+    mixing = torch.sigmoid(layer.bias_l1[4000:6000])
+    steps = (1 / mixing - 1).log10().detach()
+    assert steps.min() >= -1e-4
+    assert 3.9 < steps.max() <= 4.0001
+    assert abs(float(steps.mean()) - 2) < 0.1
+    assert (layer.bias_l0[4000:6000] == 0).all()  # the next layer's timers need change
+    for wrong in (0.5, 0, -1, float("nan"), True):
+        with pytest.raises(ValueError, match="memory"):
+            PETNN(1, 2, memory=wrong)
+
+
 def test_timer_is_dead_with_a_bounded_increment():
     layer = PETNN(3, 16, increment="tanh")
     released = layer.trajectory(torch.randn(4, 30, 3))[0].released
