@@ -1,11 +1,11 @@
 """PETNN: energy-transition neurons, for sequences and tokens."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .._warnings import warn
@@ -46,6 +46,7 @@ class PETNNFamily(Family):
     }
     network: ClassVar[Constraints] = {
         "readout": [StrOptions(set(READOUTS))],
+        "memory": [Interval(Real, 1, None, closed="left")],
         "dropout": SHARE,
         "time_channel": [Integral, None],
         "missing": [StrOptions(set(MISSING))],
@@ -82,6 +83,10 @@ time_decay : bool
     Learn how fast time runs, from the input.
 ground_state : bool
     Learn what energy is left after a release, from the input.
+memory : float
+    Steps that neurons remember before training: each up to as many as are drawn for it,
+    between 1 and this. Of what lies much farther back there is no gradient to learn it by;
+    for a lag of thousands of steps set it to the lag.
 readout : {"last", "mean", "max"}
     What of the hidden states the head sees: the last, their mean or maximum over steps.
 dropout : float
@@ -103,7 +108,7 @@ readout : {"last", "mean", "max", "sequence"}
     for "sequence", every `every`-th by itself, with a y that has a time axis.
 """
 
-    def recurrent(self, params: Any, input_size: int, dropout: float) -> nn.Module:
+    def recurrent(self, params: Any, input_size: int, dropout: float, **more: Any) -> nn.Module:
         """Build the recurrent layers, of nn.LSTM's manners."""
         return petnn.PETNN(
             input_size,
@@ -114,6 +119,7 @@ readout : {"last", "mean", "max", "sequence"}
             time_decay=params.time_decay,
             ground_state=params.ground_state,
             dropout=dropout,
+            **more,
         )
 
     def input_weight(self, recurrent: Any) -> nn.Parameter:
@@ -126,7 +132,7 @@ readout : {"last", "mean", "max", "sequence"}
             input_size = params.embedding_dim
             embedding = nn.Embedding(params.vocabulary_size, input_size)
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
-        recurrent = self.recurrent(params, input_size, params.dropout)
+        recurrent = self.recurrent(params, input_size, params.dropout, memory=params.memory)
         if isinstance(inputs, SequenceInputs):
             inputs.start_untold(self.input_weight(recurrent))
         return RecurrentModel(

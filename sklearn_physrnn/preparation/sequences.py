@@ -315,7 +315,7 @@ class SequenceInputs(Inputs):
         channel = self.time_channel
         return values if channel is None else np.delete(values, channel, axis=1)
 
-    def _steps_of_time(self, X: Series) -> np.ndarray:
+    def _steps_of_time(self, X: Series, *, warns: bool = True) -> np.ndarray:
         """Time that passes before each step (n_steps,), cut to the limit."""
         assert self.time_channel is not None
         elapsed = X.elapsed(self.time_channel)
@@ -326,7 +326,8 @@ class SequenceInputs(Inputs):
         steps = np.minimum(steps, LIMIT).astype(elapsed.dtype, copy=False)
         if self.unit_share is None:
             return steps
-        self._warn_of_gaps(np.delete(steps, X.starts))
+        if warns:
+            self._warn_of_gaps(np.delete(steps, X.starts))
         return np.minimum(steps, 1) if self.bounded else self._without_rounding(steps, X)
 
     def _gaps_apart(self, steps: np.ndarray, *, always: bool = False) -> np.ndarray:
@@ -354,11 +355,14 @@ class SequenceInputs(Inputs):
         )
 
     def steps_between(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """Time that passes from each time stamp to a later one (n_stamps,), as "dt" counts it."""
-        pairs = np.zeros((len(before), 2, self.n_features))
-        pairs[:, 0, self.time_channel], pairs[:, 1, self.time_channel] = before, after
-        lengths = np.full(len(before), 2)
-        return self._steps_of_time(Series(pairs.reshape(-1, self.n_features), lengths))[1::2]
+        """Count the time from each time stamp to a later one, as "dt" of a stretch does."""
+        n, channel = len(before), self.time_channel
+        pairs = np.zeros((n, 2, self.n_features))
+        pairs[:, 0, channel], pairs[:, 1, channel] = before, after
+        X = Series(pairs.reshape(-1, self.n_features), np.full(n, 2))
+        steps = self._steps_of_time(X, warns=False)[1::2]
+        self._refuse_long_gaps(steps, np.arange(n))
+        return self._gaps_apart(steps, always=True)
 
     def _without_rounding(self, steps: np.ndarray, X: Series) -> np.ndarray:
         """Make those one unit long that exceed it by what stamps are rounded, and no gap."""

@@ -114,6 +114,21 @@ def test_time_goes_on_between_calls(cls, options, mapped, tmp_path, monkeypatch)
         model.partial_fit(X[:, :10], y[:, :10])
 
 
+@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+def test_a_gap_between_calls_is_one(dynamics):
+    X = stamped()
+    X[:, 12:, 2] += 40  # in no call is a gap
+    X[:, :, 2] = np.floor(X[:, :, 2])
+    y = X[:, :, 0]
+    options = {**OSCILLATORS, "dynamics": dynamics, "fitter": "bptt", "time_channel": 2}
+    model = begun(HSSMRegressor(readout="sequence", **options, **STILL), X, y, False)
+    whole = copy.deepcopy(model).partial_fit(X, y).loss_curve_[-1]
+    losses = [
+        model.partial_fit(X[:, a:b], y[:, a:b]).loss_curve_[-1] * (b - a) / 30 for a, b in CUTS
+    ]
+    assert sum(losses) == pytest.approx(whole, rel=1e-12)
+
+
 def test_every_few_steps_have_a_target_wherever_records_are_cut():
     X = records()
     y = X[:, :, 0].cumsum(axis=1)[:, 2::3]
