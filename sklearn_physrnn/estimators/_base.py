@@ -15,6 +15,7 @@ import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -33,6 +34,7 @@ from ..training._inference import module_outputs, recorded_outputs, rows_at_a_ti
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._recorded import RecordedSamples
 from ..training.parameters import DTYPES, TrainingParameters
+from . import _carrying as carrying
 from ._checkpointing import open_checkpoint
 from ._examining import examine
 from ._observed import CallbackSupportMixin, FitTask, fit_task, with_callbacks
@@ -182,7 +184,9 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
         from ..training._engine import train
 
         seeds, device = self._seeds(resume), training_device(self.device)
-        rows = self._read(X, y, sample_weight, targets, resume=resume)
+        carries = max_iter is not None and getattr(self, "carry_state", False)
+        given, rows = self._read(X, y, sample_weight, targets, resume=resume)
+        carried = carrying.carried_by(self, rows, given) if carries else None
         held_out = None if validation is None else read_held_out(self, *validation)
         # The checkpoint is of all data, so before the split; scales are of what is trained on.
         checkpoint = None
@@ -193,7 +197,7 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
         if held_out is None and early_stopping:
             rows, held_out = self._hold_out(rows, seeds.split)
         self._learn(rows, resume=resume)
-        samples = self._samples(rows)
+        samples = carrying.continued(self._samples(rows), self, rows, carried)
         module = self._module_to_train(seeds.training, resume=resume)
         if task is not None:
             task.begin()
@@ -214,11 +218,13 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
             scorer=None if held_out is None else self._scorer(held_out),
             optimizer_state=self._optimizer_state if resume else None,
             kernels=self.kernels_ if resume else None,
+            carried=None if carried is None else carried.walk,
             checkpoint=checkpoint,
             observer=task,
         )
         self._split_seed, self._prepared = seeds.split, self._prepared.settled()
         self._keep(module, record, resume=resume)
+        carrying.carry_on(self, rows, record, carries=carries)
         diverged = record.diverged_at is not None
         examine(self, samples, diverged=diverged, in_stream=max_iter is not None)
         if checkpoint is not None and not record.interrupted:
@@ -237,18 +243,18 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
             seed = later_seed(seed, self.n_iter_)
         return _Seeds(split_seed, seed)
 
-    def _read(self, X, y, sample_weight, targets: Targets | None, *, resume: bool) -> Rows:
-        """Check training data, and learn what later data must be like."""
+    def _read(self, X, y, sample_weight, targets: Targets | None, *, resume: bool):
+        """Check training data, and learn what later data must be like; tell how many there are."""
         if resume:
             prepared = self._still_prepared()
             rows = prepared.read(X, y, self)
         else:
             prepared, rows = self._new_prepared(targets).first(X, y, self)
             self._set_prepared(prepared)
-        weights = self._check_weights(sample_weight, rows)
+        given, weights = len(rows), self._check_weights(sample_weight, rows)
         rows = Rows(rows.X, rows.y, weights).with_weight(weights)
         self._prepared = prepared.balanced(rows)
-        return rows.with_weight(self._prepared.weigh(rows))
+        return given, rows.with_weight(self._prepared.weigh(rows))
 
     def _set_prepared(self, prepared: Prepared) -> None:
         """Take over what is known of the data, and the attributes that say so."""
@@ -309,6 +315,17 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
             return targets.score_outputs(outputs.double().cpu().numpy(), rows.y, rows.weights)
 
         return score
+
+    @available_if(lambda self: hasattr(self, "carry_state"))
+    def reset_state(self):
+        """Forget the state that `carry_state` keeps: the next call begins with other records.
+
+        Returns
+        -------
+        self : object
+        """
+        self.__dict__.pop("carried_state_", None)
+        return self
 
     # -- prediction ------------------------------------------------------------------
 

@@ -22,8 +22,11 @@ AT_LEAST_ONE: list[Any] = [Interval(Integral, 1, None, closed="left")]
 POSITIVE: list[Any] = [Interval(Real, 0, None, closed="neither")]
 SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
 
-# Of families whose networks walk through time: training in pieces of it.
-WALKING: Constraints = {"chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None]}
+# Of families whose networks walk through time: training in pieces of it, and on from a state.
+WALKING: Constraints = {
+    "chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None],
+    "carry_state": ["boolean"],
+}
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,9 @@ bidirectional : bool
 time_channel : int or None
     Channel of X that holds time stamps, for series sampled unevenly. They then scale
     the oscillators' step, in units of an interval that 80 % of those in training do
-    not exceed. What a longer one, in training or later, has above one unit is a gap of
-    any length, over which linear oscillators swing on by themselves; with nonlinear ones,
-    which might be unstable, it counts as one unit.
+    not exceed. What a longer one, in training or later, has above one unit is a gap, over
+    which oscillators swing on by themselves: linear ones at once, over any length,
+    nonlinear ones in steps, over up to 1,000 units.
 """
 
     per_step_readout = """
@@ -148,7 +148,7 @@ readout : {"mean", "last", "sequence"}
             params.scale_inputs,
             None if channel is None else int(channel),
             unit_share=_UNIT_SHARE,
-            bounded=params.dynamics == "nonlinear",
+            longest_gap=hssm.UNITS[params.dynamics].kind.LONGEST,
         )
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:

@@ -10,6 +10,7 @@ import torch
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..kernels.oscillators.engine import Reference
 from ..kernels.oscillators.reference import leapfrog
+from ..kernels.oscillators.steps import elapsed
 from ..nn._hru import HRU
 from ..nn.hssm import HSSM
 from ..preparation.sequences import SequenceInputs
@@ -75,13 +76,12 @@ class Oscillators:
         return momenta**2 / 2 + self.kind.potential(positions, self.quiet, *shape)[0] - rest
 
     def _step(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
-        sizes = self.dt if self.kind.gap is None else self.dt.clamp(max=1)
-        drive, size = self.drive[None, t, None], sizes[None, None, t, None]
+        drive, size = self.drive[None, t, None], self.dt[None, None, t, None].clamp(max=1)
         _, z, y = leapfrog(self.kind, drive, self.parameters, size, None, (z[None], y[None]))
         return z[0], y[0]
 
     def _gap(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
-        if self.kind.gap is None or self.dt[t] <= 1:
+        if self.dt[t] <= 1:
             return z, y
         return self.kind.gap(z, y, self.dt[t] - 1, *self.parameters)
 
@@ -124,7 +124,7 @@ def oscillators(
         unit.kind,
         tuple(value.to(dtype) for value in parameters),
         drive.to(dtype),
-        torch.ones(len(u), dtype=dtype) if dt is None else dt[0].to(dtype),
+        torch.ones(len(u), dtype=dtype) if dt is None else elapsed(dt)[0].to(dtype),
         quiet.to(dtype),
         _patches(module, inputs["x"].shape[1], len(u)),
     )

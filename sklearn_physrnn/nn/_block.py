@@ -1,7 +1,5 @@
 """The block that HSSM and its forecasting core are stacks of."""
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 from torch.nn.functional import gelu, glu
@@ -15,7 +13,7 @@ from ._walk import along_time
 from .linear_hru import LinearHRU
 from .nonlinear_hru import NonlinearHRU
 
-UNITS: dict[str, Callable[..., HRU]] = {"linear": LinearHRU, "nonlinear": NonlinearHRU}
+UNITS: dict[str, type[HRU]] = {"linear": LinearHRU, "nonlinear": NonlinearHRU}
 
 
 class Block(nn.Module):

@@ -9,6 +9,7 @@ from torch import nn
 from ..kernels._check import check_values
 from ..kernels.oscillators import check_epsilon, check_sequence
 from ..kernels.oscillators.engine import Reference
+from ..kernels.oscillators.steps import elapsed
 from ._check import check_names, check_sizes
 
 # d^2 a < 4 is the edge of stability. At 3.96 leapfrog magnifies an oscillation ten
@@ -148,6 +149,9 @@ class HRU(nn.Module):
             positions. At rest in the origin by default.
         dt : Tensor of shape (batch, time), optional
             Time that passes at every step, in units of the step size; it gets no gradient.
+            What is above one unit is a gap. A GPU is not waited for to see whether there are
+            any: of shape (batch, time, 1) it has none, and of (batch, time, 2) it holds what
+            is not a gap, of at most one unit, and then the gap before it.
             Steps past a sample's length are ignored.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, which may be none; later input is ignored.
@@ -258,16 +262,27 @@ class HRU(nn.Module):
             )
         if dt is None:
             return
-        dt = dt.detach()
+        dt = elapsed(dt.detach())
         if lengths is not None:
-            dt = zero_past(dt[:, :, None], lengths)
+            dt = zero_past(dt[:, :, None], lengths)[:, :, 0]
         smallest, largest = dt.aminmax()
         check_values(
             (smallest >= 0) & (largest < math.inf),
             lambda: ValueError("dt must be finite and not negative."),
             may_wait=True,
         )
-        self._check_largest(largest, dynamics)
+        if math.inf > self.kind.LONGEST:
+            check_values(
+                largest <= 1 + self.kind.LONGEST,
+                lambda: ValueError(_too_long(dt, self.kind.LONGEST)),
+                may_wait=True,
+            )
 
-    def _check_largest(self, dt: torch.Tensor, dynamics: tuple[torch.Tensor, ...]) -> None:
-        """Raise ValueError if the largest step, `dt` units, is one that the unit cannot take."""
+
+def _too_long(dt: torch.Tensor, longest: float) -> str:
+    sample, step = divmod(int(dt.argmax()), dt.shape[1])
+    return (
+        f"These oscillators take gaps of up to {longest:,.0f} units, in as many steps: sample "
+        f"{sample} has one of {dt.max() - 1:,.6g} before step {step}. Cut the sequence there, "
+        "give dt in a longer unit, or take linear oscillators, whose gaps may be of any length."
+    )

@@ -180,9 +180,10 @@ class HSSM(Stack):
         u : Tensor of shape (batch, time, input_size), or (sum(lengths), input_size)
             Input sequences; with `lengths` also packed, one after another.
         dt : Tensor of shape (batch, time), or (sum(lengths),), optional
-            Time that passes at every step, in units of the oscillators' steps: of any
-            length for linear ones, at most about one for nonlinear ones; see
-            :class:`LinearHRU`. It gets no gradient.
+            Time that passes at every step, in units of the oscillators' steps; what is above
+            one is a gap, of any length for linear oscillators, of up to 1,000 units for
+            nonlinear ones (see :class:`LinearHRU`, :class:`NonlinearHRU`). It gets no gradient.
+            With a last axis as :meth:`LinearHRU.forward` takes it.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, at least one. Later steps of `u` and `dt`
             are ignored, NaN or not. Best kept on the CPU: of a tensor on a GPU every call
@@ -202,8 +203,8 @@ class HSSM(Stack):
         TypeError
             If `u` or `dt` is not real or `lengths` not integer.
         ValueError
-            If a shape does not fit, a length or a step is out of range, or the largest
-            step of nonlinear oscillators is unstable.
+            If a shape does not fit, a length or a step is out of range, or a gap of nonlinear
+            oscillators is too long.
         """
         self._check(u, dt, lengths, weights)
         n_samples = len(u) if lengths is None or u.ndim == 3 else len(lengths)

@@ -178,7 +178,7 @@ class _Boundaries:
 
     def before(self, number: int, position: int) -> State:
         return self._first.with_tensors([x[number] for x in self._arrays])._replace(
-            position=position
+            position=self._first.position + position
         )
 
 
@@ -196,9 +196,13 @@ class Pieces:
         Makes the context to compute in.
     undo : bool
         Undo time to find the states before pieces, instead of keeping them.
+    first : State or None
+        Begin in it; by default at rest.
 
     Attributes
     ----------
+    last : State or None
+        After the last step, as :meth:`backward` came to it.
     return_error : Tensor of shape () or None
         Of the last :meth:`backward` that undid time, how far from the first state it came
         out, by the size of the motion; of the sample and layer with the largest.
@@ -212,8 +216,10 @@ class Pieces:
         autocast: Callable[[], AbstractContextManager[Any]] | None = None,
         *,
         undo: bool = False,
+        first: State | None = None,
     ) -> None:
         self._walker = cast(Walker, module)
+        self._first = first
         self._steps = steps
         self._starts = range(0, steps.longest, size or steps.longest)
         self._whole = None if _walks(module) else module
@@ -221,6 +227,10 @@ class Pieces:
         self._undo = undo
         self._zero = torch.zeros((), device=next(module.parameters()).device)
         self.return_error: torch.Tensor | None = None
+        self.last: State | None = None
+
+    def _begin(self) -> State:
+        return self._walker.begin(len(self._steps)) if self._first is None else self._first
 
     def _stop(self, start: int) -> int:
         return min(start + self._starts.step, self._steps.longest)
@@ -248,7 +258,7 @@ class Pieces:
             with self._autocast():
                 yield _float(self._whole(x, **inputs))
             return
-        state = self._walker.begin(len(self._steps))
+        state = self._begin()
         outputs = None
         for start in self._starts:
             outputs, state = self._walk(start, state)
@@ -272,7 +282,7 @@ class Pieces:
         outputs : Tensor of shape (n_samples, output_size), or None with readout "sequence"
         """
         *earlier, start = self._starts
-        first = state = self._walker.begin(len(self._steps))
+        first = state = self._begin()
         kept = None if self._undo else _Boundaries(len(earlier), first)
         with torch.no_grad():
             for number, begin in enumerate(earlier):
@@ -282,6 +292,7 @@ class Pieces:
         last = state
         state = _leaf(last, differentiable=bool(earlier))
         outputs, after = self._walk(start, state)
+        self.last = after.with_tensors([x.detach() for x in after.tensors])
         per_step = outputs is not None
         found = self._conclude(after) if outputs is None else outputs
         total = self._propagate(found, start, loss)
