@@ -9,10 +9,11 @@ from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._parameters import set_parameters
 from ._regression import _BaseRegressor
+from ._sequences import ReadsSequences
 
 
 @documented(sequences=True)
-class HSSMRegressor(_BaseRegressor):
+class HSSMRegressor(ReadsSequences, _BaseRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
     {family}
@@ -59,7 +60,12 @@ class HSSMRegressor(_BaseRegressor):
         dropout: float = 0.1,
         readout: str = "mean",
         every: int = 1,
+        encoder: str = "linear",
+        num_loops: int = 1,
+        patch_size: int = 1,
+        bidirectional: bool = False,
         time_channel: int | None = None,
+        missing: str = "auto",
         loss: str = "squared_error",
         quantile: float | Sequence[float] = 0.5,
         optimizer: str = "adamw",
@@ -69,7 +75,9 @@ class HSSMRegressor(_BaseRegressor):
         batch_size: int | str = 32,
         chunk_size: int | str | None = "auto",
         way_back: str = "kept",
+        carry_state: bool = False,
         max_iter: int = 60,
+        max_time: float | None = None,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -88,7 +96,7 @@ class HSSMRegressor(_BaseRegressor):
 
 
 @documented(sequences=True)
-class HSSMClassifier(_BaseClassifier):
+class HSSMClassifier(ReadsSequences, _BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
     {family}
@@ -134,7 +142,12 @@ class HSSMClassifier(_BaseClassifier):
         dropout: float = 0.1,
         readout: str = "mean",
         every: int = 1,
+        encoder: str = "linear",
+        num_loops: int = 1,
+        patch_size: int = 1,
+        bidirectional: bool = False,
         time_channel: int | None = None,
+        missing: str = "auto",
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",
         learning_rate_init: float = 0.003,
@@ -143,7 +156,9 @@ class HSSMClassifier(_BaseClassifier):
         batch_size: int | str = 32,
         chunk_size: int | str | None = "auto",
         way_back: str = "kept",
+        carry_state: bool = False,
         max_iter: int = 60,
+        max_time: float | None = None,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,

@@ -32,7 +32,7 @@ class Columns(nn.Module):
         self.register_buffer("numbers", torch.as_tensor(inputs.numbers))
         self.register_buffer("holed", torch.tensor(inputs.holed, dtype=torch.int64))
         self.scaling = scaling(inputs.scaler)
-        self.refuses = inputs.handle_missing == "error"
+        self.refuses = inputs.missing == "error"
         self.categories = nn.ModuleList(
             _Indicators(own, self.refuses) for own in inputs.categories
         )

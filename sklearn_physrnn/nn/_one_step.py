@@ -7,12 +7,15 @@ from them worked out beforehand: a graph can hold it, whatever runs that graph.
 
 import copy
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
 
 from ._walk import State, Tensors, Walker
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 
 class PartStep(Protocol):
@@ -28,6 +31,9 @@ class PartStep(Protocol):
     ) -> tuple[torch.Tensor, Tensors]:
         """Map x (n_samples, features) and dt (n_samples, 1) to outputs and the next state."""
 
+    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
+        """Write the same to a program; `at` says where in a state each of `names` begins."""
+
 
 def kept(module: nn.Module, **tensors: torch.Tensor) -> None:
     """Give `module` copies of `tensors` as buffers, none of which is for training."""
@@ -38,6 +44,39 @@ def kept(module: nn.Module, **tensors: torch.Tensor) -> None:
 def fixed(part: nn.Module) -> nn.Module:
     """Give a copy of a part without a state, in evaluation and without gradients."""
     return copy.deepcopy(part).eval().requires_grad_(False)
+
+
+def emitted(part: nn.Module, program: "Program", x: "Register") -> "Register":
+    """Write what a part without a state does to a program.
+
+    Raises
+    ------
+    NotCompiledError
+        If it is not of those that a program knows.
+    """
+    emit = getattr(part, "emit", None)
+    if callable(emit):
+        return emit(program, x)
+    if isinstance(part, nn.Sequential):
+        for layer in part:
+            x = emitted(layer, program, x)
+        return x
+    if isinstance(part, nn.Linear):
+        return program.affine(x, numbers(part.weight), numbers(part.bias))
+    if isinstance(part, nn.LayerNorm):
+        return program.normalised(x, part.eps, numbers(part.weight), numbers(part.bias))
+    if isinstance(part, nn.ReLU):
+        return program.rectified(x)
+    raise NotCompiledError(type(part).__name__)
+
+
+def numbers(tensor: torch.Tensor | None) -> Any:
+    """Give a tensor as an array."""
+    return None if tensor is None else tensor.detach().numpy()
+
+
+class NotCompiledError(Exception):
+    """Raised where a network has a part that no program knows: it is run in plain torch."""
 
 
 class NetworkStep(nn.Module):
@@ -61,6 +100,8 @@ class NetworkStep(nn.Module):
         Of the state's tensors, in order.
     """
 
+    in_float64 = ("sum", "count")  # of the state, whatever the network's dtype
+
     def __init__(self, network: Walker, body: PartStep, head: nn.Module) -> None:
         super().__init__()
         self.readout, self.every = network.readout, network.every
@@ -72,6 +113,11 @@ class NetworkStep(nn.Module):
         self._n_gathered = len(own)
         first = self.of_walk(network.begin(1))
         kept(self, **{f"rest_{name}": part for name, part in zip(self.names, first, strict=True)})
+
+    @property
+    def embedding(self) -> nn.Embedding | None:
+        """Of inputs that are tokens."""
+        return getattr(self.body, "embedding", None)
 
     def rest(self, n_samples: int) -> Tensors:
         """Give the state before the first step: tensors (..., n_samples, features)."""
@@ -132,3 +178,14 @@ class NetworkStep(nn.Module):
             largest = torch.where((x > largest) | x.isnan(), x, largest)
             return largest, (largest,)
         return x, ()
+
+    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> None:
+        """Write all of it to a program; `at` says where in a state each of `names` begins."""
+        n_recurrent = len(self.names) - self._n_gathered
+        x = self.body.emit(program, x, at[:n_recurrent])
+        if self.readout == "mean":
+            x = program.mean(x)
+        elif self.readout == "max":
+            x = program.largest(x, at[n_recurrent])
+        program.heard(x)
+        program.said(emitted(self.head, program, x))

@@ -141,7 +141,7 @@ class Standard(Scaler):
             moments.mean, moments.deviation, moments.lowest, moments.highest,
         )  # fmt: skip
         magnitude = np.maximum(np.abs(low), np.abs(high))
-        magnitude[magnitude == 0] = 1.0
+        magnitude[(magnitude == 0) | np.isinf(magnitude)] = 1.0  # infinite where there is no value
         rounding = deviation <= _ROUNDING * np.abs(center)
         if constant == "fixed":
             same = low == high

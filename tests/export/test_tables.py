@@ -88,12 +88,12 @@ def _holed():
 def test_missing_numbers_are_taken_as_predict_takes_them(missing, tmp_path):
     train = _holed()
     train[:, 1] = np.nan  # a column that is not looked at
-    estimator = DynPMNNRegressor(**TINY, handle_missing=missing).fit(train, X[:, 0])
+    estimator = DynPMNNRegressor(**TINY, missing=missing).fit(train, X[:, 0])
     assert_agrees(estimator, tmp_path, train, np.full_like(train, np.nan), X)
 
 
 def test_what_predict_refuses_is_nan_in_a_file(tmp_path):
-    estimator = DynPMNNClassifier(**TINY, handle_missing="error").fit(X, X[:, 0] > 0)
+    estimator = DynPMNNClassifier(**TINY, missing="error").fit(X, X[:, 0] > 0)
     file = session(estimator, tmp_path)
     wrong = X.copy()
     wrong[0, 0], wrong[1, 1], wrong[2, 2] = np.nan, np.inf, -np.inf
@@ -102,7 +102,7 @@ def test_what_predict_refuses_is_nan_in_a_file(tmp_path):
 
 
 def test_a_constant_target_is_no_answer_to_what_predict_refuses(tmp_path):
-    estimator = DynPMNNRegressor(**TINY, handle_missing="error").fit(X, np.full(40, 3.0))
+    estimator = DynPMNNRegressor(**TINY, missing="error").fit(X, np.full(40, 3.0))
     file = session(estimator, tmp_path)
     assert file.run(None, {"X": X[:1]})[0] == [3.0]
     assert np.isnan(file.run(None, {"X": np.full_like(X[:1], np.inf)})[0]).all()

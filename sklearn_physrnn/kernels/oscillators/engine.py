@@ -6,7 +6,10 @@ Shape letters: B batch, T time steps of the tensors at hand (a chunk, perhaps), 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+
+from ..one_step.codes import Code
 
 Tensor = torch.Tensor
 Coefficients = Any  # what an engine's loops read of the parameters: its own affair
@@ -20,10 +23,10 @@ class Engine(Protocol):
     They may be a chunk of a longer series: `first` is the time of their first step, and
     the state (2, B, P) passes from one call to the next, momenta times the step size, by
     which a free step moves the positions, and positions. `dt` (B, 1 or 2, T of the whole
-    series) holds the sizes of steps and, of oscillators that have them, the gaps before these
-    (``steps.py``); it is empty where every step has the same size. `lengths` (B,), of int64,
-    counts the steps of each sample. What lies past them is neither read nor written, but for
-    zeros in outputs.
+    series) holds the sizes of steps and, if there are any, the gaps before these (``steps.py``),
+    of at most the reference's LONGEST; it is empty where every step has the same size.
+    `lengths` (B,), of int64, counts the steps of each sample. What lies past them is neither
+    read nor written, but for zeros in outputs.
     """
 
     N_KEPT: int  # trajectories that `adjoint` needs, the positions first
@@ -77,6 +80,7 @@ class Reference(Protocol):
     step size.
     """
 
+    LONGEST: float  # gap, in units
     RELATIVE_NUDGE: float  # the automatic nudge by the motion
 
     @property
@@ -88,10 +92,11 @@ class Reference(Protocol):
         """Energy, and its derivatives by the drive and by each of the parameters."""
 
     @property
-    def gap(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
-        """Momentum and position after a time without a drive, if that may be of any length.
+    def gap(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """Momentum and position after a time without a drive.
 
-        Takes momentum and position (..., P), the time (..., 1) and all parameters.
+        Takes momentum and position (..., P), the time (..., 1), which is negative where it
+        goes back, and all parameters.
         """
 
 
@@ -102,6 +107,12 @@ class OneStep(Protocol):
     loops, which keep their digits in float32, and nothing but operations that a graph of
     torch's can hold.
     """
+
+    CODE: Code  # of a compiled step
+
+    @property
+    def coefficients(self) -> Callable[..., tuple[np.ndarray, ...]]:
+        """What the compiled loop reads: takes the parameters in float64, and a dtype."""
 
     @property
     def constants(self) -> Callable[..., dict[str, Tensor]]:

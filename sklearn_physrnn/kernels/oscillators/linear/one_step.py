@@ -3,11 +3,15 @@
 As :class:`..engine.OneStep` asks; the variables are those of ``parameters.py``.
 """
 
+import numpy as np
 import torch
 
+from ...one_step.codes import Code
 from .turn import turned
 
 Tensor = torch.Tensor
+
+CODE = Code.LINEAR
 
 
 def constants(dtype: torch.dtype, stiffness: Tensor, step: Tensor) -> dict[str, Tensor]:
@@ -34,3 +38,10 @@ def advanced(
     z = z + size * (gain * u - kappa_low * y_half)
     z = z - size * kappa * y_half
     return z, y_half + 0.5 * size * z
+
+
+def coefficients(parameters: list[Tensor], dtype: torch.dtype) -> tuple[np.ndarray, ...]:
+    """What the compiled loop reads of the parameters, in `dtype` and in float64."""
+    from . import cpu  # compiled code, only when it is first needed
+
+    return cpu.coefficients(parameters, dtype)

@@ -3,9 +3,14 @@
 As :class:`..engine.OneStep` asks; the variables are those of ``parameters.py``.
 """
 
+import numpy as np
 import torch
 
+from ...one_step.codes import Code
+
 Tensor = torch.Tensor
+
+CODE = Code.NONLINEAR
 
 
 def constants(
@@ -30,3 +35,10 @@ def advanced(
     force = stiff_low * y_half + pull * torch.tanh(w * y_half + u)
     z = z - size * (force + stiff * y_half)
     return z, y_half + 0.5 * size * z
+
+
+def coefficients(parameters: list[Tensor], dtype: torch.dtype) -> tuple[np.ndarray, ...]:
+    """What the compiled loop reads of the parameters, in `dtype`."""
+    from . import cpu  # compiled code, only when it is first needed
+
+    return (cpu.coefficients(parameters, dtype),)
