@@ -40,7 +40,7 @@ def from_the_end(sequences: Sequences) -> Sequences:
     x, dt, lengths = sequences
     if dt is not None:
         others = None if lengths is None else (lengths - 1).clamp(min=0)
-        wide = dt if dt.ndim == 3 else dt[:, :, None]
-        wide = torch.cat((wide[:, :1], turned(wide[:, 1:], others)), 1)
-        dt = wide.view_as(dt)
+        columns = dt if dt.ndim == 3 else dt[..., None]
+        rest = turned(columns[:, 1:], others)
+        dt = torch.cat((dt[:, :1], rest.view_as(dt[:, 1:])), 1)
     return turned(x, lengths), dt, lengths
