@@ -149,7 +149,7 @@ readout : {"mean", "last", "sequence"}
             patch_size=params.patch_size,
             bidirectional=params.bidirectional,
         )
-        inputs.start_untold(module.input_weight)
+        inputs.holes.start_untold(module.input_weight, inputs.n_columns)
         return module
 
     def inputs(self, params: Any) -> SequenceInputs:

@@ -137,7 +137,7 @@ readout : {"last", "mean", "max", "sequence"}
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
         recurrent = self.recurrent(params, input_size, params.dropout, memory=params.memory)
         if isinstance(inputs, SequenceInputs):
-            inputs.start_untold(self.input_weight(recurrent))
+            inputs.holes.start_untold(self.input_weight(recurrent), inputs.n_columns)
         return RecurrentModel(
             recurrent,
             params.hidden_size,

@@ -1,11 +1,9 @@
 """Sequences as inputs: regular or of unequal length, evenly or unevenly spaced."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -19,7 +17,6 @@ from .holes import Holes
 from .inputs import Inputs
 from .neighbours import times_of
 from .recordings import Recordings, in_memory, left_where_they_are, recordings
-from .relaxation import Steps
 from .scaling import LIMIT
 from .scaling_of_steps import scaler_of
 from .series import (
@@ -95,14 +92,6 @@ class SequenceInputs(Inputs):
     def n_columns(self) -> int:
         """Channels but for that of time, and one for each that is told of missing values."""
         return self.n_values + len(self.holes.told)
-
-    def start_untold(self, weight: torch.Tensor) -> None:
-        """Let weights (n_outputs, n_steps * n_columns) hear nothing yet of missing values.
-
-        Where holes come by chance, what they start with is noise to be unlearned.
-        """
-        with torch.no_grad():
-            weight.unflatten(1, (-1, self.n_columns))[..., self.n_values :] = 0
 
     @property
     def n_values(self) -> int:
@@ -248,7 +237,6 @@ class SequenceInputs(Inputs):
         if every.all():
             raise ValueError("X has no channel with a value in the samples that are trained on.")
         fitted = replace(self, scaler=scaler, longest=X.longest, holes=holes)
-        fitted = replace(fitted, holes=holes.with_relaxation(fitted._parts(X)))
         if self.time_channel is None:
             return fitted
         if isinstance(X, Recordings):
@@ -296,12 +284,10 @@ class SequenceInputs(Inputs):
     def _columns(self, values: np.ndarray, X: Series) -> np.ndarray:
         """Give what the network sees of values (n_steps, n_values), all steps of X."""
         assert self.scaler is not None
-        if not self.holes.allowed or not self.holes.concern(missing := np.isnan(values)):
+        if not self.holes.allowed or not self.holes.concern(np.isnan(values)):
             return self.scaler.transform(values)
-        at = (
-            np.arange(len(values)) if self.time_channel is None else X.values[:, self.time_channel]
-        )
-        return self.holes.columns(self._scaled(values, missing), missing, at[:, None], X.lengths)
+        at = times_of(X.values, self.time_channel)[:, None]
+        return self.holes.columns(values, at, X.lengths, self.scaler)
 
     def _columns_of_part(
         self, X: Series | Recordings, row: int, start: int, steps: np.ndarray
@@ -310,33 +296,12 @@ class SequenceInputs(Inputs):
         assert self.scaler is not None
         if not self.holes.allowed or not self.holes.concern(np.isnan(steps)):
             return self.scaler.transform(self._without_time(steps))
+        ahead = self.holes.looks_ahead
         values, at = map(
             self._without_time,
-            X.neighbours.around(
-                row, start, steps, time_channel=self.time_channel, ahead=self.holes.looks_ahead
-            ),
+            X.neighbours.around(row, start, steps, time_channel=self.time_channel, ahead=ahead),
         )
-        missing = np.isnan(values)
-        lengths = np.array([len(values)])
-        return self.holes.columns(self._scaled(values, missing), missing, at, lengths)[1:-1]
-
-    def _parts(self, X: Series | Recordings) -> Iterator[Steps]:
-        """Give scaled steps of X: all, or parts that are spread over all."""
-        if isinstance(X, Series):
-            whole: Iterable[tuple[np.ndarray, np.ndarray]] = [(X.values, X.lengths)]
-        else:
-            every = max(1, -(-int(X.lengths.sum()) // _SAMPLED))
-            stretches = enumerate(steps for _, _, steps in X.stretches())
-            whole = ((x, np.array([len(x)])) for i, x in stretches if i % every == 0)
-        for steps, lengths in whole:
-            values = self._without_time(steps)
-            missing = np.isnan(values)
-            at = times_of(steps, self.time_channel)
-            yield Steps(self._scaled(values, missing), ~missing, at, lengths)
-
-    def _scaled(self, values: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        assert self.scaler is not None
-        return self.scaler.transform(np.where(missing, values.dtype.type(0), values))
+        return self.holes.columns(values, at, np.array([len(values)]), self.scaler)[1:-1]
 
     def _without_time(self, values: np.ndarray) -> np.ndarray:
         channel = self.time_channel
@@ -448,11 +413,6 @@ class SequenceInputs(Inputs):
         if not self.holes.told or not isinstance(middle, np.ndarray):
             return middle
         return np.append(middle, np.zeros(len(self.holes.told), middle.dtype))
-
-    def by_channel(self, values: torch.Tensor) -> torch.Tensor:
-        """Add what is of a channel that tells of missing values to the channel it tells of."""
-        own, told = values[..., : self.n_values], values[..., self.n_values :]
-        return own.index_add(-1, torch.as_tensor(self.holes.told, dtype=torch.long), told)
 
     def specs(self, scaler: Any) -> dict[str, Spec]:
         """Say which arrays belong to a `scaler` that a file describes."""
