@@ -15,6 +15,7 @@ import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -27,19 +28,19 @@ from ..preparation.series import Series
 from ..preparation.targets import Targets
 from ..storage.atomic import write_atomically
 from ..storage.format import pack
-from ..training._data import Samples, run_module, steps_per_sample
+from ..training._data import Samples, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs, recorded_outputs, rows_at_a_time
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._recorded import RecordedSamples
-from ..training._threads import sensible_threads
 from ..training.parameters import DTYPES, TrainingParameters
+from . import _carrying as carrying
 from ._checkpointing import open_checkpoint
+from ._examining import examine
+from ._observed import CallbackSupportMixin, FitTask, fit_task, with_callbacks
 from ._pickling import with_torch, without_torch
-from ._splitting import split_rows
+from ._splitting import read_held_out, split_rows
 from ._writing import to_contents
-
-_N_EXAMINED = 32
 
 
 class _Seeds(NamedTuple):
@@ -49,7 +50,7 @@ class _Seeds(NamedTuple):
     training: int
 
 
-class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
+class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, ABC):
     """Validation, splitting, scaling, training and prediction."""
 
     _family: ClassVar[Family]
@@ -113,6 +114,7 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     # -- fitting -------------------------------------------------------------------
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the model to training data.
@@ -155,9 +157,10 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             validation = X_val, y_val, sample_weight_val
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val, got neither.")
+        task = fit_task(self, self.max_iter, X, y, sample_weight)
         with self._unchanged_on_error():
             resume = self.warm_start and hasattr(self, "module_")
-            return self._fit(X, y, sample_weight, validation, resume=resume)
+            return self._fit(X, y, sample_weight, validation, resume=resume, task=task)
 
     def _fit(
         self,
@@ -169,18 +172,22 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         resume: bool = False,
         max_iter: int | None = None,
         targets: Targets | None = None,
+        task: FitTask | None = None,
     ):
         """Fit from scratch, or go on from the fitted weights where `resume` says so.
 
         With `max_iter` for so many epochs, as ``partial_fit`` does. `targets` are those that
-        a first call knows of before it sees y.
+        a first call knows of before it sees y. `task` is told of what happens.
         """
+        deadline = self._deadline() if max_iter is None else None
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import train
 
         seeds, device = self._seeds(resume), training_device(self.device)
-        rows = self._read(X, y, sample_weight, targets, resume=resume)
-        held_out = None if validation is None else self._read_held_out(*validation)
+        carries = max_iter is not None and getattr(self, "carry_state", False)
+        given, rows = self._read(X, y, sample_weight, targets, resume=resume)
+        carried = carrying.carried_by(self, rows, given) if carries else None
+        held_out = None if validation is None else read_held_out(self, *validation)
         # The checkpoint is of all data, so before the split; scales are of what is trained on.
         checkpoint = None
         if self.checkpoint is not None and max_iter is None:
@@ -190,8 +197,10 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         if held_out is None and early_stopping:
             rows, held_out = self._hold_out(rows, seeds.split)
         self._learn(rows, resume=resume)
-        samples = self._samples(rows)
+        samples = carrying.continued(self._samples(rows), self, rows, carried)
         module = self._module_to_train(seeds.training, resume=resume)
+        if task is not None:
+            task.begin()
         record = train(
             module,
             self._criterion(),
@@ -203,18 +212,25 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
                 early_stopping=early_stopping,
                 max_epochs=max_iter,
                 earlier_losses=self.loss_curve_ if resume else (),
+                deadline=deadline,
             ),
             validation=None if held_out is None else self._samples(held_out),
             scorer=None if held_out is None else self._scorer(held_out),
             optimizer_state=self._optimizer_state if resume else None,
             kernels=self.kernels_ if resume else None,
+            carried=None if carried is None else carried.walk,
             checkpoint=checkpoint,
+            observer=task,
         )
         self._split_seed, self._prepared = seeds.split, self._prepared.settled()
         self._keep(module, record, resume=resume)
-        self._examine(samples, diverged=record.diverged_at is not None)
+        carrying.carry_on(self, rows, record, carries=carries)
+        diverged = record.diverged_at is not None
+        examine(self, samples, diverged=diverged, in_stream=max_iter is not None)
         if checkpoint is not None and not record.interrupted:
             checkpoint.remove()
+        if task is not None:
+            task.end()
         return self
 
     def _seeds(self, resume: bool) -> _Seeds:
@@ -227,18 +243,18 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             seed = later_seed(seed, self.n_iter_)
         return _Seeds(split_seed, seed)
 
-    def _read(self, X, y, sample_weight, targets: Targets | None, *, resume: bool) -> Rows:
-        """Check training data, and learn what later data must be like."""
+    def _read(self, X, y, sample_weight, targets: Targets | None, *, resume: bool):
+        """Check training data, and learn what later data must be like; tell how many there are."""
         if resume:
             prepared = self._still_prepared()
             rows = prepared.read(X, y, self)
         else:
             prepared, rows = self._new_prepared(targets).first(X, y, self)
             self._set_prepared(prepared)
-        weights = self._check_weights(sample_weight, rows)
+        given, weights = len(rows), self._check_weights(sample_weight, rows)
         rows = Rows(rows.X, rows.y, weights).with_weight(weights)
         self._prepared = prepared.balanced(rows)
-        return rows.with_weight(self._prepared.weigh(rows))
+        return given, rows.with_weight(self._prepared.weigh(rows))
 
     def _set_prepared(self, prepared: Prepared) -> None:
         """Take over what is known of the data, and the attributes that say so."""
@@ -266,23 +282,6 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
                 f"was built with. Call set_params({back}), or fit anew with warm_start=False."
             )
         return self._prepared.with_options_of(self._new_targets())
-
-    def _read_held_out(self, X, y, sample_weight) -> Rows:
-        if X is None or y is None:
-            raise ValueError("X_val and y_val must be given together, got only one of them.")
-        try:
-            rows = self._prepared.read(X, y, self)
-        except (TypeError, ValueError) as error:
-            kind = ValueError if isinstance(error, ValueError) else TypeError
-            raise kind(f"X_val, y_val: {error}") from error
-        try:
-            weights = self._check_weights(sample_weight, rows)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"sample_weight_val: {error}") from error
-        rows = Rows(rows.X, rows.y, weights)
-        if (total := self._prepared.weigh(rows)) is not None and not total.any():
-            raise ValueError("X_val, y_val: class_weight is zero for every class among them.")
-        return rows
 
     _check_weights = staticmethod(check_weights)
 
@@ -317,15 +316,16 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
         return score
 
-    def _examine(self, samples: Samples | RecordedSamples, *, diverged: bool) -> None:
-        few = samples.some(_N_EXAMINED)
-        with sensible_threads(0):
-            if diverged:  # the weights kept may be no good either
-                with torch.no_grad():
-                    outputs = run_module(self.module_, few).numpy()
-                check_finite(outputs, self._family.remedies)
-            for name, value in self._family.examine(self.module_, few).items():
-                setattr(self, name, value)
+    @available_if(lambda self: hasattr(self, "carry_state"))
+    def reset_state(self):
+        """Forget the state that `carry_state` keeps: the next call begins with other records.
+
+        Returns
+        -------
+        self : object
+        """
+        self.__dict__.pop("carried_state_", None)
+        return self
 
     # -- prediction ------------------------------------------------------------------
 

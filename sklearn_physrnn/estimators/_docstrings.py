@@ -32,8 +32,19 @@ chunk_size : int, "auto" or None
     that of the whole sequences, whatever the pieces, but for rounding. None never cuts;
     "auto" cuts where a batch is large, by its shape alone. Batch normalisation cannot be
     trained in pieces: with it "auto" does not cut.
+carry_state : bool
+    Of ``partial_fit`` alone: each call goes on with the records of the call before, in the
+    state that it left them in, as an endless stream asks for. All records of a call make one
+    batch, and a call one step of the optimizer. The gradient is truncated at the call's first
+    step: unlike `chunk_size`, this changes what is learned. See ``carried_state_`` and
+    ``reset_state``.
 max_iter : int
     Epochs.
+max_time : float or None
+    Seconds that ``fit`` may take. Where `max_iter` epochs would take longer, the schedule of the
+    learning rate is drawn together to what there is time for, and comes to its end; the last
+    epoch may be cut. How many steps that is depends on the machine, and so does the model. A
+    step that has begun is ended, and what ``fit`` does before training takes its time, too.
 max_grad_norm : float or None
     Largest norm of a step's gradient; None does not clip.
 early_stopping : bool
@@ -125,6 +136,13 @@ kernels_ : dict of str to list
     In which of several ways kernels were run on a GPU, by kernel, size and card: part of what
     `random_state` promises, and taken up again where training goes on or the model
     predicts. Empty on a CPU.
+"""
+
+_CARRIED = """
+carried_state_ : CarriedState
+    What ``partial_fit`` with `carry_state` left the records in, for the next call; its length is
+    their number. Absent after ``reset_state`` and any other training. A call whose loss was not
+    finite leaves it as it was.
 """
 
 _CLASSES = """
@@ -277,7 +295,8 @@ def documented(*, sequences: bool):
             targets=_CLASSIFICATION if classifies else _REGRESSION,
             training=_training_of(cls).replace("{column}", words["column"]),
             attributes=(_CLASSES.rstrip("\n") if classifies else "")
-            + _ATTRIBUTES.replace("{n_features}", words["n_features"]),
+            + _ATTRIBUTES.replace("{n_features}", words["n_features"]).rstrip("\n")
+            + (_CARRIED if sequences else ""),
         )
         head, attributes, tail = text.partition("    Attributes\n")
         cls.__doc__ = _with_defaults(head, cls) + attributes + tail

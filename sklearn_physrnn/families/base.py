@@ -22,8 +22,11 @@ AT_LEAST_ONE: list[Any] = [Interval(Integral, 1, None, closed="left")]
 POSITIVE: list[Any] = [Interval(Real, 0, None, closed="neither")]
 SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
 
-# Of families whose networks walk through time: training in pieces of it.
-WALKING: Constraints = {"chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None]}
+# Of families whose networks walk through time: training in pieces of it, and on from a state.
+WALKING: Constraints = {
+    "chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None],
+    "carry_state": ["boolean"],
+}
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Family(ABC):
     about: ClassVar[str]
     entries: ClassVar[str]
     per_step_readout: ClassVar[str] = ""
+    examines_often: ClassVar[bool] = True  # after every call of partial_fit
     remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
 
     @property

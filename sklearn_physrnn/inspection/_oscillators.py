@@ -10,6 +10,7 @@ import torch
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..kernels.oscillators.engine import Reference
 from ..kernels.oscillators.reference import leapfrog
+from ..kernels.oscillators.steps import elapsed
 from ..nn._hru import HRU
 from ..nn.hssm import HSSM
 from ..preparation.sequences import SequenceInputs
@@ -50,6 +51,9 @@ class Oscillators:
         Time that passes at each step, in units of the step size.
     quiet : Tensor of shape (n_oscillators,)
         The drive without input.
+    patches : int64 Tensor or None
+        Of each time step, the number of the patch it is in, where a step of the oscillators
+        is of several: `drive` and `dt` are of patches then.
     """
 
     kind: Reference
@@ -57,6 +61,13 @@ class Oscillators:
     drive: Array
     dt: Array
     quiet: Array
+    patches: Array | None = None
+
+    def _of_steps(self, states: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+        momenta, positions = (torch.stack(part) for part in zip(*states, strict=True))
+        if self.patches is None:
+            return momenta, positions
+        return momenta[self.patches], positions[self.patches]
 
     def energy(self, momenta: Array, positions: Array) -> Array:
         """The Hamiltonian without input, which is what is stored, above that at rest."""
@@ -65,13 +76,12 @@ class Oscillators:
         return momenta**2 / 2 + self.kind.potential(positions, self.quiet, *shape)[0] - rest
 
     def _step(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
-        sizes = self.dt if self.kind.gap is None else self.dt.clamp(max=1)
-        drive, size = self.drive[None, t, None], sizes[None, None, t, None]
+        drive, size = self.drive[None, t, None], self.dt[None, None, t, None].clamp(max=1)
         _, z, y = leapfrog(self.kind, drive, self.parameters, size, None, (z[None], y[None]))
         return z[0], y[0]
 
     def _gap(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
-        if self.kind.gap is None or self.dt[t] <= 1:
+        if self.dt[t] <= 1:
             return z, y
         return self.kind.gap(z, y, self.dt[t] - 1, *self.parameters)
 
@@ -82,8 +92,7 @@ class Oscillators:
         for t in range(len(self.drive)):
             z, y = self._step(*self._gap(z, y, t), t)
             states.append((z, y))
-        momenta, positions = zip(*states, strict=True)
-        return torch.stack(momenta), torch.stack(positions)
+        return self._of_steps(states)
 
     def echo(self, z: Array, y: Array) -> tuple[Array, Array]:
         """The same states from the last, (z, y), with the momentum turned round."""
@@ -92,16 +101,18 @@ class Oscillators:
         for t in range(len(self.drive) - 1, -1, -1):
             states.append((-z, y))
             z, y = self._gap(*self._step(z, y, t), t)
-        momenta, positions = zip(*states[::-1], strict=True)
-        return torch.stack(momenta), torch.stack(positions)
+        return self._of_steps(states[::-1])
 
 
 @torch.no_grad()
 def oscillators(
     module: HSSM, inputs: dict[str, Array], block: int, dtype: torch.dtype = torch.float64
 ) -> Oscillators:
-    """Take a block's oscillators, driven as in the network by one sequence, in `dtype`."""
-    x, dt = module.encoder(inputs["x"]), inputs.get("dt")
+    """Take a block's oscillators, driven as in the network by one sequence, in `dtype`.
+
+    Of a block that is used several times, as in its first use.
+    """
+    x, dt = module.encoded(inputs["x"], inputs.get("dt"))
     blocks = cast(Any, module.blocks)
     for below in blocks[:block]:
         x, _ = below(x, dt=dt)
@@ -113,9 +124,17 @@ def oscillators(
         unit.kind,
         tuple(value.to(dtype) for value in parameters),
         drive.to(dtype),
-        torch.ones(len(u), dtype=dtype) if dt is None else dt[0].to(dtype),
+        torch.ones(len(u), dtype=dtype) if dt is None else elapsed(dt)[0].to(dtype),
         quiet.to(dtype),
+        _patches(module, inputs["x"].shape[1], len(u)),
     )
+
+
+def _patches(module: HSSM, n_steps: int, n_patches: int) -> Array | None:
+    if module.patch_size == 1:
+        return None
+    # What is left over and not looked at counts with what was.
+    return (torch.arange(n_steps) // module.patch_size).clamp(max=n_patches - 1)
 
 
 def _cycles(curvature: Array, step: Array) -> np.ndarray:
@@ -130,7 +149,7 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
     A leapfrog step of size d turns an oscillator of stiffness a by
     :math:`\arccos(1 - d^2 a / 2)`. A nonlinear one swings the faster the less it swings:
     about rest with :math:`a = \alpha + c w / \cosh^2 b`, far out with
-    :math:`a = \alpha`.
+    :math:`a = \alpha`. With `patch_size` a leapfrog step is of so many time steps.
 
     Parameters
     ----------
@@ -175,6 +194,7 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
         unit_time = 1 / sampling_rate
     elif time_channel(estimator) is not None:
         unit_time = cast(SequenceInputs, prepared(estimator).inputs).time_unit
+    unit_time *= module.patch_size
     tables = []
     for index, block in enumerate(cast(Any, module.blocks)):
         unit: HRU = block.hru

@@ -1,7 +1,5 @@
 """The block that HSSM and its forecasting core are stacks of."""
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 from torch.nn.functional import gelu, glu
@@ -11,20 +9,29 @@ from ._hru import HRU
 from ._norm import NORMS
 from ._one_step import emitted, fixed
 from ._packing import groups
+from ._turned import from_the_end, turned
 from ._walk import along_time
 from .linear_hru import LinearHRU
 from .nonlinear_hru import NonlinearHRU
 
-UNITS: dict[str, Callable[..., HRU]] = {"linear": LinearHRU, "nonlinear": NonlinearHRU}
+UNITS: dict[str, type[HRU]] = {"linear": LinearHRU, "nonlinear": NonlinearHRU}
 
 
 class Block(nn.Module):
-    """Norm, oscillators, GELU, dropout, gated linear unit, dropout, around a skip."""
+    """Norm, oscillators, GELU, dropout, gated linear unit, dropout, around a skip.
 
-    def __init__(self, hidden_size, state_size, dynamics, norm, dropout, **options):
+    With `bidirectional`, what others hear from the end, `hru_back`, is added to what the
+    oscillators hear.
+    """
+
+    def __init__(
+        self, hidden_size, state_size, dynamics, norm, dropout, *, bidirectional=False, **options
+    ):
         super().__init__()
         self.norm = NORMS[norm](hidden_size)
         self.hru = UNITS[dynamics](hidden_size, state_size, **options)
+        if bidirectional:
+            self.hru_back = UNITS[dynamics](hidden_size, state_size, **options)
         self.gate = nn.Linear(hidden_size, 2 * hidden_size)
         self.dropout = Dropout(dropout)
 
@@ -41,8 +48,14 @@ class Block(nn.Module):
 
         From rest, or the oscillators' `state`, to theirs after the steps.
         """
-        sequences = groups(self.norm(x, weights), dt, packing)
+        sequences = list(groups(self.norm(x, weights), dt, packing))
         heard, (state,) = along_time(self._oscillate, sequences, packing, (state,))
+        back = self._modules.get("hru_back")
+        if back is not None:
+            heard = [
+                own + _from_the_end(back, *group)
+                for own, group in zip(heard, sequences, strict=True)
+            ]
         h = heard[0] if packing is None else packing.collect(heard)
         h = glu(self.gate(self.dropout(gelu(h), masks)))
         return x + self.dropout(h, masks), state
@@ -77,3 +90,18 @@ class _BlockStep(nn.Module):
         """Write it to a program; the state begins at `at`."""
         h = self.hru.emit(program, emitted(self.norm, program, x), at)
         return program.added(program.gated(emitted(self.gate, program, program.gelu(h))), x)
+
+
+def check_loops(num_loops: int, norm: str | None) -> None:
+    """Raise ValueError where blocks cannot be used several times."""
+    if num_loops > 1 and norm == "batch":
+        raise ValueError(
+            f"num_loops={num_loops} does not go with norm='batch': the uses of a block would each "
+            "have statistics of their own. Set norm='layer' or norm=None."
+        )
+
+
+def _from_the_end(unit, x, dt, lengths):
+    u, dt, _ = from_the_end((x, dt, lengths))
+    output, _ = unit(u, dt=dt, lengths=lengths)
+    return turned(output, lengths)

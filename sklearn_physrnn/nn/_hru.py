@@ -11,6 +11,7 @@ from torch.nn.functional import linear
 from ..kernels._check import check_values
 from ..kernels.oscillators import check_epsilon, check_sequence
 from ..kernels.oscillators.engine import OneStep, Reference
+from ..kernels.oscillators.steps import elapsed
 from ._check import check_names, check_sizes
 from ._one_step import kept, numbers
 
@@ -155,6 +156,9 @@ class HRU(nn.Module):
             positions. At rest in the origin by default.
         dt : Tensor of shape (batch, time), optional
             Time that passes at every step, in units of the step size; it gets no gradient.
+            What is above one unit is a gap. A GPU is not waited for to see whether there are
+            any: of shape (batch, time, 1) it has none, and of (batch, time, 2) it holds what
+            is not a gap, of at most one unit, and then the gap before it.
             Steps past a sample's length are ignored.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, which may be none; later input is ignored.
@@ -259,7 +263,11 @@ class HRU(nn.Module):
     def as_step(self) -> nn.Module:
         """Give one step of it."""
         into, out, parameters = self._arguments(*self.dynamics())
-        return _HRUStep(type(self), {**into, **out}, parameters)
+        return _HRUStep(type(self), {**into, **out}, self._of_kernel(into, parameters))
+
+    def _of_kernel(self, into: Tensors, parameters: Tensors) -> Tensors:
+        """Parameters as the kernel takes them, in order."""
+        return parameters
 
     def _check(self, u, dt, lengths, dynamics) -> None:
         check_sequence("u", u, dt, lengths)
@@ -270,19 +278,21 @@ class HRU(nn.Module):
             )
         if dt is None:
             return
-        dt = dt.detach()
+        dt = elapsed(dt.detach())
         if lengths is not None:
-            dt = zero_past(dt[:, :, None], lengths)
+            dt = zero_past(dt[:, :, None], lengths)[:, :, 0]
         smallest, largest = dt.aminmax()
         check_values(
             (smallest >= 0) & (largest < math.inf),
             lambda: ValueError("dt must be finite and not negative."),
             may_wait=True,
         )
-        self._check_largest(largest, dynamics)
-
-    def _check_largest(self, dt: torch.Tensor, dynamics: tuple[torch.Tensor, ...]) -> None:
-        """Raise ValueError if the largest step, `dt` units, is one that the unit cannot take."""
+        if math.inf > self.kind.LONGEST:
+            check_values(
+                largest <= 1 + self.kind.LONGEST,
+                lambda: ValueError(_too_long(dt, self.kind.LONGEST)),
+                may_wait=True,
+            )
 
 
 class _HRUStep(nn.Module):
@@ -325,3 +335,12 @@ class _HRUStep(nn.Module):
         coefficients = kind.coefficients(parameters, self.b_matrix.dtype)
         y = program.oscillated(kind.CODE, drive, at, *coefficients)
         return program.added(u, program.affine(y, numbers(self.c_matrix)), numbers(self.skip))
+
+
+def _too_long(dt: torch.Tensor, longest: float) -> str:
+    sample, step = divmod(int(dt.argmax()), dt.shape[1])
+    return (
+        f"These oscillators take gaps of up to {longest:,.0f} units, in as many steps: sample "
+        f"{sample} has one of {dt.max() - 1:,.6g} before step {step}. Cut the sequence there, "
+        "give dt in a longer unit, or take linear oscillators, whose gaps may be of any length."
+    )

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ._block import Block
+from ._block import Block, check_loops
 from ._check import check_at_least_one
 from ._dropout import Dropout
 from ._members import MemberHead
@@ -210,12 +210,14 @@ class OscillatorCore(ForecastCore):
     Parameters
     ----------
     n_channels, window_length, horizon, segment_length, n_features, n_quantiles : int
-    hidden_size, state_size, num_blocks : int
+    hidden_size, state_size, num_blocks, num_loops : int
     dropout : float
         In the blocks and before the output.
     dynamics, norm, gradient, epsilon, initial_step
         See :class:`HSSM`.
     """
+
+    num_loops = 1  # of cores that were pickled before there was a choice
 
     def __init__(
         self,
@@ -227,6 +229,7 @@ class OscillatorCore(ForecastCore):
         hidden_size: int,
         state_size: int = 64,
         num_blocks: int = 1,
+        num_loops: int = 1,
         n_features: int = 0,
         n_quantiles: int = 1,
         dropout: float = 0.0,
@@ -235,7 +238,9 @@ class OscillatorCore(ForecastCore):
         **options: Any,
     ) -> None:
         super().__init__(n_channels, window_length, horizon, n_features, n_quantiles)
-        check_at_least_one(hidden_size=hidden_size, num_blocks=num_blocks)
+        check_at_least_one(hidden_size=hidden_size, num_blocks=num_blocks, num_loops=num_loops)
+        check_loops(num_loops, norm)
+        self.num_loops = num_loops
         self.segments = Segments(
             n_channels, window_length, horizon, segment_length, hidden_size, n_features
         )
@@ -250,7 +255,7 @@ class OscillatorCore(ForecastCore):
         context = self.segments.context(z, features)
         targets = self.segments.targets(len(z), features)
         x = torch.cat((context, targets), 2).flatten(0, 1)
-        for block in self.blocks:
+        for block in [*self.blocks] * self.num_loops:
             x, _ = block(x)
         return self.head(x[:, self.segments.n_in :].view_as(targets))
 

@@ -224,7 +224,7 @@ def recordings(X: Any) -> Recordings:
         X = [x if _outside(x) else _numbers_in_memory(x, f"X[{i}]") for i, x in enumerate(X)]
         n_channels = _channels_of_all(X)
         sources = [source_of(x) for x in X]
-        lengths, dtypes = [len(x) for x in X], [x.dtype for x in X]
+        lengths, dtypes = [int(x.shape[0]) for x in X], [x.dtype for x in X]
     dtype = np.result_type(*(t if t in DTYPES else np.float64 for t in map(_native, dtypes)))
     found = [
         _look(source, row, length, n_channels, dtype, padded)

@@ -52,8 +52,10 @@ class SequenceInputs(Inputs):
         Share of the intervals in training that the unit of time, which is one of them, is
         the longest of; None for their median.
     bounded : bool
-        Count intervals above the unit as one unit, for modules that are stable up to a
-        step of 1.
+        Count intervals above the unit as one unit, for networks of files from before there
+        were gaps.
+    longest_gap : float
+        Units by which an interval may exceed the unit.
     n_dims : {2, 3}
         Of the X that was learned from; 2 means one channel.
     n_features : int
@@ -66,6 +68,7 @@ class SequenceInputs(Inputs):
     time_channel: int | None = None
     unit_share: float | None = None
     bounded: bool = False
+    longest_gap: float = np.inf
     n_dims: int = 3
     time_unit: float = 1.0
 
@@ -233,7 +236,9 @@ class SequenceInputs(Inputs):
         assert self.scaler is not None
         inputs = {"x": self.scaler.transform(self._without_time(X.values))}
         if self.time_channel is not None:
-            inputs["dt"] = self._steps_of_time(X)
+            steps = self._steps_of_time(X)
+            self._refuse_long_gaps(steps, X.starts)
+            inputs["dt"] = self._gaps_apart(steps)
         return X.laid_out(inputs)
 
     def stretch(
@@ -246,8 +251,10 @@ class SequenceInputs(Inputs):
         before = max(start - 1, 0)  # whose time stamp the first interval begins with
         steps = X.stretch(row, before, stop)
         elapsed = self._steps_of_time(Series(steps, np.array([len(steps)])))
+        self._refuse_long_gaps(elapsed, np.array([-before]), row)
         own = slice(start - before, None)
-        return {"x": self.scaler.transform(self._without_time(steps)[own]), "dt": elapsed[own]}
+        dt = self._gaps_apart(elapsed[own], always=True)  # pieces are alike, whatever is in them
+        return {"x": self.scaler.transform(self._without_time(steps)[own]), "dt": dt}
 
     def _without_time(self, values: np.ndarray) -> np.ndarray:
         channel = self.time_channel
@@ -262,13 +269,41 @@ class SequenceInputs(Inputs):
         # The first step has nothing before it: one typical interval.
         steps[X.starts] = 1
         steps = np.minimum(steps, LIMIT).astype(elapsed.dtype, copy=False)
-        if not self.bounded:
-            return steps if self.unit_share is None else self._without_rounding(steps, X)
-        self._warn_of_standstill(np.delete(steps, X.starts))
-        # NOTE[paper]: the nonlinear oscillators' step is stable for dt up to 1 whatever is
-        # learned, and time stands still in what is left of a longer interval. The paper has
-        # even steps.
-        return np.minimum(steps, 1)
+        if self.unit_share is None:
+            return steps
+        self._warn_of_gaps(np.delete(steps, X.starts))
+        return np.minimum(steps, 1) if self.bounded else self._without_rounding(steps, X)
+
+    def _gaps_apart(self, steps: np.ndarray, *, always: bool = False) -> np.ndarray:
+        """Lay sizes and gaps beside each other, where there are any, as oscillators take them.
+
+        Nothing has to look at a GPU's memory then to know that there are none.
+        """
+        if self.unit_share is None:
+            return steps
+        gaps = np.maximum(steps - 1, 0)
+        parts = (np.minimum(steps, 1), gaps) if always or gaps.any() else (steps,)
+        return np.stack(parts, axis=1)
+
+    def _refuse_long_gaps(self, steps: np.ndarray, starts: np.ndarray, row: int = 0) -> None:
+        if not (steps > 1 + self.longest_gap).any():
+            return
+        at = int(np.argmax(steps > 1 + self.longest_gap))
+        sample = int(np.searchsorted(starts, at, side="right")) - 1
+        raise ValueError(
+            f"In X, {steps[at] * self.time_unit:.6g} pass before step {at - starts[sample]} of "
+            f"sample {row + sample}, {steps[at]:,.6g} times the unit of time, "
+            f"{self.time_unit:.4g}, which {self.unit_share:.0%} of the intervals in training do "
+            f"not exceed. Nonlinear oscillators take gaps of up to {self.longest_gap:,.0f} units, "
+            "step by step. dynamics='linear' takes any at once; or cut the sequence there."
+        )
+
+    def steps_between(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Time that passes from each time stamp to a later one (n_stamps,), as "dt" counts it."""
+        pairs = np.zeros((len(before), 2, self.n_features))
+        pairs[:, 0, self.time_channel], pairs[:, 1, self.time_channel] = before, after
+        lengths = np.full(len(before), 2)
+        return self._steps_of_time(Series(pairs.reshape(-1, self.n_features), lengths))[1::2]
 
     def _without_rounding(self, steps: np.ndarray, X: Series) -> np.ndarray:
         """Make those one unit long that exceed it by what stamps are rounded, and no gap."""
@@ -279,15 +314,15 @@ class SequenceInputs(Inputs):
             rounded = _ROUNDED + 4 * np.spacing(largest) / self.time_unit
         return np.where((steps > 1) & (steps <= 1 + rounded), steps.dtype.type(1), steps)
 
-    def _warn_of_standstill(self, steps: np.ndarray) -> None:
+    def _warn_of_gaps(self, steps: np.ndarray) -> None:
         # In a few short intervals chance alone might exceed the unit.
         if np.count_nonzero(steps > 2) > len(steps) / 2:
             unit = f"{self.time_unit:.4g}"
             warn(
                 f"Most intervals in channel {self.time_channel} of X are longer than twice "
                 f"{unit}, which {self.unit_share:.0%} of those in training did not exceed, and "
-                f"count as {unit}. "
-                "Give time stamps in the unit of training, or fit to series as slow as these."
+                + (f"count as {unit}. " if self.bounded else "are gaps but for that. ")
+                + "Give time stamps in the unit of training, or fit to series as slow as these."
             )
 
     def to_state(self) -> tuple[dict[str, Any], Arrays]:

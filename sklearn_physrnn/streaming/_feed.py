@@ -1,5 +1,6 @@
 """From the steps that are pushed to what the network takes, as predictions would have it."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,8 @@ class Feed:
         Fitted.
     dtype : numpy dtype
         Of the computation.
+    direct : bool
+        Whether the network's step takes what is pushed, and may scale it.
 
     Attributes
     ----------
@@ -52,13 +55,13 @@ class Feed:
         What the network's step itself is to do with what is pushed.
     """
 
-    def __init__(self, inputs: Inputs, dtype: np.dtype) -> None:
+    def __init__(self, inputs: Inputs, dtype: np.dtype, *, direct: bool = True) -> None:
         self.inputs, self.dtype = inputs, dtype
         self.tokens = isinstance(inputs, TokenInputs)
         self._time_channel = getattr(inputs, "time_channel", None)
         self.n_channels = inputs.n_columns + (self._time_channel is not None)
         self.scaling, scaler = None, inputs.scaler
-        if isinstance(scaler, Standard) and self._time_channel is None:
+        if direct and isinstance(scaler, Standard) and self._time_channel is None:
             self.scaling = Scaling(scaler.center, scaler.scale, LIMIT)
 
     def rest(self) -> Memory:
@@ -161,9 +164,12 @@ class Feed:
             )
         n_streams, n_steps, n_channels = joined.shape
         series = Series(joined.reshape(-1, n_channels), np.full(n_streams, n_steps))
-        made = inputs.arrays(series)
+        with warnings.catch_warnings():  # of data in which most intervals are gaps: this is one
+            warnings.simplefilter("ignore")
+            made = inputs.arrays(series)
         dt = made["dt"]
         new = age == 0
         dt[new, 1] = dt[new, 0]  # a first step counts as one typical interval
         memory["last"][:] = steps[:, -1]
-        return np.ascontiguousarray(made["x"][:, 1:]), np.ascontiguousarray(dt[:, 1:])
+        dt = dt[:, 1:] if dt.ndim == 3 else dt[:, 1:, None]
+        return np.ascontiguousarray(made["x"][:, 1:]), np.ascontiguousarray(dt)

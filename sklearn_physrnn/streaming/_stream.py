@@ -14,6 +14,7 @@ from ..preparation.inputs import Inputs
 from ..preparation.step_targets import StepAnswer
 from ._feed import Feed, Memory, Pushed
 from ._files import read_state, write_state
+from ._patches import Patches
 
 
 class Stream:
@@ -65,15 +66,17 @@ class Stream:
     ) -> None:
         self._step, self._answers, self._fingerprint = step, dict(answers), fingerprint
         self._remedies = remedies
-        self._feed = Feed(inputs, np.dtype(dtype))
+        self._feed = Feed(inputs, np.dtype(dtype), direct=step.patch_size == 1)
         self._per_step = step.readout == "sequence"
         self._every = step.every if self._per_step else 1
         self._prepare()
         self._set(self._rest(n_streams))
 
     def _prepare(self) -> None:
-        feed = self._feed
-        self._flat = FlatStep(self._step, feed.inputs.n_columns, feed.scaling)
+        feed, size = self._feed, self._step.patch_size
+        n_channels = feed.inputs.n_columns
+        self._flat = FlatStep(self._step, size * n_channels, feed.scaling)
+        self._patches = Patches(self._flat, size, n_channels) if size > 1 else None
 
     def _rest(self, n_streams: int) -> Memory:
         flat = self._flat
@@ -84,6 +87,7 @@ class Stream:
             "features": np.full((1, flat.width), np.nan, flat.dtype),
             "outputs": np.full((1, flat.output_size), np.nan, flat.dtype),
             **self._feed.rest(),
+            **({} if self._patches is None else self._patches.rest()),
         }
         return {name: np.repeat(part, n_streams, axis=0) for name, part in nothing.items()}
 
@@ -100,7 +104,7 @@ class Stream:
         )  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:
-        left = ("_flat", "_usual", "_usual_memory")
+        left = ("_flat", "_patches", "_usual", "_usual_memory")
         return {name: value for name, value in vars(self).items() if name not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -217,7 +221,11 @@ class Stream:
             np.empty((n_streams, n_kept, memory[name].shape[1]), self.dtype)
             for name in ("features", "outputs")
         )
-        code = self._flat.run(steps, dt, memory["network"], memory["sums"], features, outputs)
+        if self._patches is not None:
+            code = self._patches.run(steps, dt, memory, features, outputs)
+        else:
+            arrays = memory["network"], memory["sums"], features, outputs
+            code = self._flat.run(steps, dt, *arrays)
         memory["age"] += steps.shape[1]
         memory["features"][:] = features[:, -1]
         self._remember_said(memory, outputs)

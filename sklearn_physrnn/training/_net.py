@@ -11,6 +11,7 @@ from skorch.utils import TeeGenerator
 
 from ..kernels._check import looking_later
 from ._callbacks import StopTraining
+from ._carried import Carried
 from ._data import Batches, BatchIterator, join_outputs, run_module
 from ._pieces import Loss, Pieces, steps_of, whole
 from ._recorded import RecordedTargets
@@ -37,11 +38,18 @@ class Net(NeuralNet):
         Walk longer sequences in pieces of so many steps.
     undo : bool
         Undo time to find the states before pieces, instead of keeping them.
+    limit : TimeLimit or None
+        Asked after each step whether there is time for another.
     repeated : Repeated or None
         Replays steps, where they can be.
+    carries : bool
+        Keep the state that a step left, as ``carried_``.
+    carried : Carried or None
+        What to begin in, if not at rest.
     """
 
     return_error_: torch.Tensor
+    carried_: Carried | None = None
 
     def __init__(
         self,
@@ -55,6 +63,9 @@ class Net(NeuralNet):
         piece_size=None,
         undo=False,
         repeated=None,
+        carries=False,
+        carried=None,
+        limit=None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -67,6 +78,9 @@ class Net(NeuralNet):
         self.piece_size = piece_size
         self.undo = undo
         self.repeated = repeated
+        self.carries = carries
+        self.carried = carried
+        self.limit = limit
 
     def get_split_datasets(self, X: Batches, y=None, **fit_params):
         return X, self.validation
@@ -97,6 +111,14 @@ class Net(NeuralNet):
         if steps.longest <= self.piece_size:
             return None
         return Pieces(self.module_, steps, self.piece_size, self._autocast, undo=self.undo)
+
+    def _pieces_from_there(self, inputs) -> Pieces:
+        """Give pieces, if only one, that begin in what is carried."""
+        steps, first = steps_of(inputs), None
+        if self.carried is not None:
+            first = self.carried.begin(self.module_)
+        size = self.piece_size or steps.longest
+        return Pieces(self.module_, steps, size, self._autocast, undo=self.undo, first=first)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = y_true
@@ -151,8 +173,11 @@ class Net(NeuralNet):
         inputs, target = batch
         if target[1] is not None and getattr(self.module_, "takes_weights", False):
             inputs = {**inputs, "weights": target[1]}
-        if (pieces := self._pieces(inputs)) is not None:
+        pieces = self._pieces_from_there(inputs) if self.carries else self._pieces(inputs)
+        if pieces is not None:
             loss, y_pred = pieces.backward(self._loss_of_pieces(target))
+            if pieces.last is not None and self.carries:
+                self.carried_ = Carried.of(pieces.last)
             if pieces.return_error is not None:
                 self.return_error_ = pieces.return_error.maximum(self.return_error_)
             return {"loss": loss, "y_pred": y_pred}
@@ -209,7 +234,7 @@ class Net(NeuralNet):
         return None if total is None else (total, [])
 
     def _one_by_one(self, iterator, training, prefix, step_fn, keep_outputs):
-        total, outputs = 0.0, []
+        total, outputs, n_seen = 0.0, [], 0
         for batch in iterator:
             if self.records_batches:
                 self.history.new_batch()
@@ -222,7 +247,10 @@ class Net(NeuralNet):
             if keep_outputs:
                 outputs.append(step["y_pred"])
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        return total, outputs
+            n_seen += len(batch[1][0])
+            if training and self.limit is not None and self.limit.ends_epoch():
+                break
+        return total * (len(iterator.samples) / n_seen), outputs
 
     def partial_fit(self, X: Batches, y=None, classes=None, **fit_params):
         """Train, and tell whether a person interrupted it."""

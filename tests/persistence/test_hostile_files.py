@@ -296,6 +296,7 @@ def test_json_that_overflows(path, data, deep):
         {"hidden_size": 10**30},
         {"num_layers": 10**9},
         {"num_blocks": 10**9},
+        {"patch_size": 10**9},
         {"state_size": 10**9},
         {"n_members": 10**9},
         {"n_frequencies": 10**9, "embedding_dim": 10**9},

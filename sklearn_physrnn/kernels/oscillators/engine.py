@@ -23,10 +23,10 @@ class Engine(Protocol):
     They may be a chunk of a longer series: `first` is the time of their first step, and
     the state (2, B, P) passes from one call to the next, momenta times the step size, by
     which a free step moves the positions, and positions. `dt` (B, 1 or 2, T of the whole
-    series) holds the sizes of steps and, of oscillators that have them, the gaps before these
-    (``steps.py``); it is empty where every step has the same size. `lengths` (B,), of int64,
-    counts the steps of each sample. What lies past them is neither read nor written, but for
-    zeros in outputs.
+    series) holds the sizes of steps and, if there are any, the gaps before these (``steps.py``),
+    of at most the reference's LONGEST; it is empty where every step has the same size.
+    `lengths` (B,), of int64, counts the steps of each sample. What lies past them is neither
+    read nor written, but for zeros in outputs.
     """
 
     N_KEPT: int  # trajectories that `adjoint` needs, the positions first
@@ -80,6 +80,7 @@ class Reference(Protocol):
     step size.
     """
 
+    LONGEST: float  # gap, in units
     RELATIVE_NUDGE: float  # the automatic nudge by the motion
 
     @property
@@ -91,10 +92,11 @@ class Reference(Protocol):
         """Energy, and its derivatives by the drive and by each of the parameters."""
 
     @property
-    def gap(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
-        """Momentum and position after a time without a drive, if that may be of any length.
+    def gap(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """Momentum and position after a time without a drive.
 
-        Takes momentum and position (..., P), the time (..., 1) and all parameters.
+        Takes momentum and position (..., P), the time (..., 1), which is negative where it
+        goes back, and all parameters.
         """
 
 
@@ -118,4 +120,4 @@ class OneStep(Protocol):
 
     @property
     def advanced(self) -> Callable[..., tuple[Tensor, Tensor]]:
-        """State (B, P) each after a step: takes Z, y, the drive, dt (B, 1) and `constants`."""
+        """State (B, P) each after a step: takes Z, y, drive, dt (B, 1 or 2) and `constants`."""

@@ -76,9 +76,9 @@ def echo(
     (B, P) times the loss gradient: of every position, `grad`, and of the end, `grad_end` if
     there is one, whose part of y nudges the momentum, and that of z the position. Every
     sub-step's Hamiltonian is read at that sub-step's own state: :math:`z^2 / 4` in the half
-    drift before and after the kick, the potential in the middle. Over a gap the contrast is
-    summed up in closed form: linear in the two echoes' mean and in their half difference, it
-    is the derivative of the turn.
+    drift before and after the kick, the potential in the middle. Over a gap it is not read
+    but had at once: the derivative of what the gap does to the mean of the echoes, times
+    their half difference. The two are the same to the order that echoes are exact to.
     """
     *shape, step = parameters
     sign = torch.tensor([1.0, -1.0], dtype=drive.dtype, device=drive.device)[:, None, None]
@@ -109,7 +109,7 @@ def echo(
         for total, reading in zip(grads[:-1], by_shape, strict=True):
             total += contrast * d * (reading[0] - reading[1])
         grads[-1] += contrast * scale * (energy[0] - energy[1])
-        if kind.gap is not None and has_gaps(steps):
+        if has_gaps(steps) and bool((steps[:, 1, t] > 0).any()):
             gap = steps[:, 1, t, None]
             if lengths is not None:
                 gap = torch.where(running, gap, 0.0)

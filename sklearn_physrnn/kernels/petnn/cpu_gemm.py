@@ -7,6 +7,8 @@ registers, is written here as LLVM vectors. It runs at the speed that the machin
 BLAS has on large matrices, and touches nothing global.
 """
 
+from math import prod
+
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
@@ -162,9 +164,10 @@ def matmul(
 
 def aligned_empty(shape, dtype):
     """Array at the start of a cache line: a vector across two loads at half the speed."""
-    size = int(np.prod(shape))
+    size = prod(shape) if isinstance(shape, tuple) else shape
     room = np.empty(size + _CACHE_LINE, dtype)
-    start = -room.ctypes.data % _CACHE_LINE // room.itemsize
+    address, _ = room.__array_interface__["data"]
+    start = -address % _CACHE_LINE // room.itemsize
     return room[start : start + size].reshape(shape)
 
 
