@@ -16,7 +16,7 @@ FLOORS = (
     {"nn"},
     {"training"},
     {"preparation"},
-    {"families"},
+    {"export", "families"},
     {"streaming"},
     {"estimators"},
     {"forecasting", "inspection", "panel"},

@@ -7,7 +7,7 @@ from ..kernels._check import check_tensors
 from ..kernels.oscillators import check_sequence
 from ._block import UNITS, Block, check_loops
 from ._check import check_dropout, check_flags, check_names, check_sizes
-from ._encoder import ENCODERS
+from ._encoder import ENCODERS, GatedEncoder
 from ._norm import NORMS
 from ._one_step import NetworkStep
 from ._packing import Packing
@@ -166,6 +166,13 @@ class HSSM(Stack):
             for _ in range(num_blocks)
         )  # fmt: skip
         self.head = nn.Linear(hidden_size, output_size)
+
+    @property
+    def input_weight(self) -> torch.Tensor:
+        """The weights that the inputs meet first, (width, patch_size * input_size)."""
+        first = self.encoder.gate if isinstance(self.encoder, GatedEncoder) else self.encoder
+        assert isinstance(first, nn.Linear)
+        return first.weight
 
     def forward(
         self,

@@ -184,8 +184,8 @@ class Stream:
     def _pushed(self, x: Any, streams: Any, method: str) -> Any:
         answer = self._answers[method]
         usual = streams is None and type(x) is np.ndarray and x.shape in self._usual
-        if usual and x.dtype == self._feed.dtype and x.flags.c_contiguous:
-            self._go_on(x.reshape(self.n_streams, 1, -1))
+        usual = usual and x.dtype == self._feed.dtype and x.flags.c_contiguous
+        if usual and self._go_on(x.reshape(self.n_streams, 1, -1)):
             said = answer.decode(self._memory["outputs"])
             return said[0] if x.ndim == 1 else said
         pushed, outputs, rows = self._advanced(x, streams)
@@ -195,15 +195,17 @@ class Stream:
             said = self._of_steps(answer, pushed, outputs, rows)
         return said[0] if pushed.one else said
 
-    def _go_on(self, steps: np.ndarray) -> None:
-        """Take every stream through one step, in its memory."""
+    def _go_on(self, steps: np.ndarray) -> bool:
+        """Take every stream through one step, in its memory; or not, if values are missing."""
         memory = self._memory
         code = self._flat.run(steps, None, *self._usual_memory)
         if code == BAD_INPUT:
-            raise self._not_finite(steps)
+            return False
+        self._feed.remember(steps[:, 0], memory)
         memory["age"] += 1
         if code == BAD_OUTPUT:
             check_finite(memory["outputs"], self._remedies)
+        return True
 
     def _advanced(self, x: Any, streams: Any) -> tuple[Pushed, np.ndarray, Any]:
         memory: Memory = self._memory
@@ -213,9 +215,7 @@ class Stream:
             memory = {name: part[rows] for name, part in memory.items()}
         n_streams = len(memory["age"])
         pushed = self._feed.read(x, n_streams)
-        if not np.isfinite(pushed.steps).all():
-            raise self._not_finite(pushed.steps)
-        steps, dt = self._feed.arrays(pushed.steps, memory, memory["age"])
+        steps, dt = self._feed.arrays(pushed.steps, memory)
         n_kept = steps.shape[1] if self._per_step else 1
         features, outputs = (
             np.empty((n_streams, n_kept, memory[name].shape[1]), self.dtype)
@@ -273,14 +273,6 @@ class Stream:
                 f"got {streams!r:.100}."
             )
         return rows
-
-    def _not_finite(self, steps: np.ndarray) -> ValueError:
-        stream, step, channel = np.argwhere(~np.isfinite(steps))[0]
-        what = "NaN" if np.isnan(steps[stream, step, channel]) else "infinity"
-        return ValueError(
-            f"Input x contains {what}: stream {stream}, step {step} of what is pushed, channel "
-            f"{channel}."
-        )
 
     def _known(self, method: str) -> str:
         if method not in self._answers:

@@ -119,6 +119,25 @@ def test_so_it_does_with_gaps(parameters):
     _check(model, gaps, lambda stream, x: stream.push(x))
 
 
+@each(CLASSES, "cls")
+@pytest.mark.parametrize("told", [True, False])  # of holes in training, too
+@pytest.mark.parametrize("time", [None, 2])
+def test_so_it_does_with_missing_values(cls, told, time):
+    whole = WITH_TIME if time else X
+    holes = whole.copy()
+    lost = np.random.default_rng(1).random((24, 9, 2)) < 0.4
+    lost[0] = [False, True]
+    lost[..., 0] &= ~lost[..., 1]  # a step without any value might be padding
+    holes[..., :2][lost] = np.nan
+    parameters = {"missing": "mask", "time_channel": time, "readout": "last"}
+    model = _fitted(cls, holes if told else whole, **parameters)
+    stream = model.stream(3)
+    for t in range(9):
+        said = stream.push(holes[:3, t])
+        _same(said, model.predict([sample[: t + 1] for sample in holes[:3]]))
+    _same(model.stream(3).push(holes[:3]), said)
+
+
 @pytest.mark.parametrize("readout", ["max", "sequence"])
 def test_so_it_does_with_tokens(readout):
     tokens = RNG.integers(5, size=(24, 9))

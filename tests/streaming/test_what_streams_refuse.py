@@ -49,6 +49,22 @@ def test_steps_that_are_no_finite_numbers(model, x, error, match):
     _unmoved(stream, lambda: stream.push(x), error, match)
 
 
+def test_missing_values_that_later_ones_would_stand_for(model):
+    for missing, match in (("bridge", "fit with missing='mask'"), ("error", "channel 0.$")):
+        known = sk.PETNNRegressor(missing=missing, **SMALL).fit(X, Y)
+        stream = known.stream()
+        lost = np.array([np.nan, 1.0])
+        _unmoved(stream, lambda push=stream.push, x=lost: push(x), ValueError, match)
+        stream.push(X[0, 0])
+
+
+def test_a_time_stamp_that_is_missing():
+    model = sk.HSSMRegressor(4, 4, max_iter=1, time_channel=2, missing="mask", random_state=0)
+    stream = model.fit(TIMES, Y).stream()
+    lost = np.array([0.0, 1.0, np.nan])
+    _unmoved(stream, lambda: stream.push(lost), ValueError, "NaN: .* channel 2")
+
+
 def test_time_that_runs_backwards():
     model = sk.HSSMRegressor(4, 4, max_iter=1, time_channel=2, random_state=0).fit(TIMES, Y)
     stream = model.stream(2)
