@@ -191,11 +191,9 @@ class Feed:
         places = np.broadcast_to(at[:, :, None], values.shape)
         if self.fills:
             values, places = self._after_seen(values, at, memory)
-        flat = values.reshape(-1, n_values)
-        lost = np.isnan(flat)
         columns = self._holes.columns(
-            scale(np.where(lost, flat.dtype.type(0), flat)), lost, places.reshape(-1, n_values),
-            np.full(n_streams, values.shape[1]),
+            values.reshape(-1, n_values), places.reshape(-1, n_values),
+            np.full(n_streams, values.shape[1]), self.inputs.scaler,
         )  # fmt: skip
         return columns.reshape(n_streams, values.shape[1], -1)[:, -n_steps:]
 
