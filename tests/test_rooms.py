@@ -17,6 +17,7 @@ FLOORS = (
     {"training"},
     {"preparation"},
     {"export", "families"},
+    {"streaming"},
     {"estimators"},
     {"forecasting", "inspection", "panel"},
     {"classification", "regression"},

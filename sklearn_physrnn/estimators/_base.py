@@ -168,6 +168,8 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
         a first call knows of before it sees y. `task` is told of what happens.
         """
         deadline = self._deadline() if max_iter is None else None
+        if max_iter is not None and (why := self._family.no_stream(self)) is not None:
+            raise ValueError(why)
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import train
 
@@ -185,7 +187,7 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
         if held_out is None and early_stopping:
             rows, held_out = self._hold_out(rows, seeds.split)
         self._learn(rows, resume=resume)
-        samples = carrying.continued(self._samples(rows), self, rows, carried)
+        samples = carrying.continued(self._samples(rows, known=True), self, rows, carried)
         module = self._module_to_train(seeds.training, resume=resume)
         if task is not None:
             task.begin()
@@ -202,7 +204,7 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
                 earlier_losses=self.loss_curve_ if resume else (),
                 deadline=deadline,
             ),
-            validation=None if held_out is None else self._samples(held_out),
+            validation=None if held_out is None else self._samples(held_out, known=False),
             scorer=None if held_out is None else self._scorer(held_out),
             optimizer_state=self._optimizer_state if resume else None,
             kernels=self.kernels_ if resume else None,
@@ -240,7 +242,8 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
             prepared, rows = self._new_prepared(targets).first(X, y, self)
             self._set_prepared(prepared)
         given, weights = len(rows), self._check_weights(sample_weight, rows)
-        rows = Rows(rows.X, rows.y, weights).with_weight(weights)
+        folds = prepared.inputs.folds(rows, prepared.targets)
+        rows = Rows(rows.X, rows.y, weights, folds).with_weight(weights)
         self._prepared = prepared.balanced(rows)
         return given, rows.with_weight(self._prepared.weigh(rows))
 
@@ -285,8 +288,8 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
         """Learn the scales of the rows that are trained on."""
         self._prepared = self._prepared.revised(rows) if resume else self._prepared.fit(rows)
 
-    def _samples(self, rows: Rows) -> Samples | RecordedSamples:
-        return self._prepared.samples(rows, DTYPES[self.dtype])
+    def _samples(self, rows: Rows, *, known: bool) -> Samples | RecordedSamples:
+        return self._prepared.samples(rows, DTYPES[self.dtype], known=known)
 
     def _module_to_train(self, seed: int, *, resume: bool) -> nn.Module:
         if resume:
@@ -317,20 +320,23 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
 
     # -- prediction ------------------------------------------------------------------
 
-    def _outputs(self, X) -> np.ndarray:
-        """Module outputs for checked X, in X's precision (float64 unless float32)."""
+    def _outputs(self, X, module: nn.Module | None = None) -> np.ndarray:
+        """Outputs of the module, or another, for checked X, in X's precision (or float64)."""
         if isinstance(X, Recordings):
-            outputs = self._recorded_outputs(X)
+            outputs = self._recorded_outputs(X, module=module)
         else:
             inputs = self._prepared.inputs
-            pieces = [self._outputs_of(inputs.arrays(block)) for block in inputs.blocks(X)]
+            blocks = inputs.blocks(X)
+            pieces = [self._outputs_of(inputs.arrays(block), module) for block in blocks]
             outputs = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return check_finite(outputs, self._family.remedies)
 
-    def _outputs_of(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    def _outputs_of(
+        self, inputs: dict[str, np.ndarray], module: nn.Module | None = None
+    ) -> np.ndarray:
         positions = len(inputs["x"]) * steps_per_sample(inputs["x"])
         return module_outputs(
-            self.module_,
+            self.module_ if module is None else module,
             inputs,
             dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
             device=inference_device(self.device, self.module_, positions),
@@ -339,9 +345,11 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
             kernels=self.kernels_,
         )
 
-    def _recorded_outputs(self, X: Series | Recordings, run=recorded_outputs) -> Any:
+    def _recorded_outputs(
+        self, X: Series | Recordings, run=recorded_outputs, module: nn.Module | None = None
+    ) -> Any:
         return run(
-            self.module_,
+            self.module_ if module is None else module,
             partial(self._prepared.inputs.stretch, X),
             X.lengths,
             dtype=torch.float64 if X.dtype == np.float64 else torch.float32,

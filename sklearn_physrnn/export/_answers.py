@@ -57,8 +57,7 @@ class _Numbers(nn.Module):
         if self.several:
             values = values.sort(-1).values
         largest = torch.finfo(self.dtype).max
-        # Of a constant, NaN would be that constant.
-        values = torch.where(outputs.isnan(), outputs, values.clamp(-largest, largest))
+        values = values.clamp(-largest, largest)
         return (values.reshape(*values.shape[:-2], *self.shape).to(self.dtype),)
 
 
@@ -117,7 +116,7 @@ def _(targets: StepClasses, graph: Graph, said: list[Value]) -> dict[str, Value]
     classes = np.asarray(targets.classes)
     past = targets.answer().past
     if past is None:  # which no graph can say
-        past = "" if label_type(classes) is None else -1
+        past = {None: "", torch.bool: False}.get(label_type(classes), -1)
     return {
         "y": _labels(graph, [*classes.tolist(), past], place, like=classes),
         "probabilities": probabilities,

@@ -60,6 +60,7 @@ class Graph:
     def __init__(self, outer: "Graph | None" = None) -> None:
         self._root: Graph = self if outer is None else outer._root
         self._nodes: list[NodeProto] = []
+        self._known: dict[tuple[Any, ...], list[str]] = {}
         self._constants: dict[tuple[Any, ...], tuple[str, np.ndarray]] = {}
         self._numbers = itertools.count()
 
@@ -82,10 +83,12 @@ class Graph:
         return self.constant(np.array(numbers, dtype=np.int64))
 
     def nodes(self, op: str, *inputs: str, n_outputs: int, **attributes: Any) -> list[str]:
-        """Add a node; give the names of its outputs."""
-        outputs = [self.fresh(op.lower()) for _ in range(n_outputs)]
-        self._nodes.append(helper.make_node(op, inputs, outputs, **attributes))
-        return outputs
+        """Add a node, unless there is one like it; give the names of its outputs."""
+        key = (op, inputs, n_outputs, repr(attributes))
+        if key not in self._known:
+            outputs = self._known[key] = [self.fresh(op.lower()) for _ in range(n_outputs)]
+            self._nodes.append(helper.make_node(op, inputs, outputs, **attributes))
+        return self._known[key]
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Add a node of one output; give its name."""

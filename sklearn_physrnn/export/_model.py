@@ -53,6 +53,11 @@ def _of_rows(
     estimator: Any, network: nn.Module, graph: Graph, dtype: torch.dtype
 ) -> tuple[list[Value], dict[str, Value]]:
     known = estimator._prepared
+    if getattr(known.inputs, "place", None) is not None:
+        raise CannotExportError(
+            "This model cannot be exported: it looks near rows of training up, which a graph does "
+            "not hold. Set neighbors=None."
+        )
     X = Value("X", dtype, (N_SAMPLES, known.inputs.n_features))
     (x,) = call(graph, Columns(known.inputs), X)
     outputs = network_of_rows(network, graph, x)

@@ -1,5 +1,6 @@
 """Estimators of sequences: one step of theirs as a graph, and walks through whole sequences."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,7 +21,6 @@ from ._translation import call
 N_SAMPLES, N_STEPS = torch.export.Dim("n_samples"), torch.export.Dim("n_steps")
 
 _N_READ = torch.export.Dim("n_read")  # steps that have outputs
-_N_STATES = torch.export.Dim("n_samples_or_1")  # one state may stand for all samples
 
 _TIME = "time"  # the state that is the last step's stamp
 
@@ -66,47 +66,61 @@ class Step(nn.Module):
             return rest
         return (*rest, torch.full((n_samples, 1), torch.nan, dtype=self.dtype))
 
-    def forward(self, X: torch.Tensor, *state: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Map X (batch, n_channels), or tokens (batch,), to features and the next state."""
+    def read(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Map X (..., n_channels), or tokens (...), to what `forward` takes of it."""
         if self.scaling is None:
-            features, after = self.network.features(X, state)
-            return features, *after
-        x, dt = X, None
-        if self.clock is not None:
-            state, before = state[:-1], state[-1]
-            x, now = X.index_select(1, self.columns), X[:, self.time : self.time + 1]
-            dt = self.clock(before, now)
+            return (X,)
+        x = X if self.clock is None else X.index_select(-1, self.columns)
         x = self.scaling(x).to(torch.float32)
-        features, after = self.network.features(x, state, dt)
-        return (features, *after) if dt is None else (features, *after, now)
+        return (x,) if self.clock is None else (x, X[..., self.time : self.time + 1])
+
+    def forward(
+        self, heard: Sequence[torch.Tensor], state: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, ...]:
+        """Map what was read of a step, (batch, ...), to features and the next state."""
+        if self.clock is None:
+            features, after = self.network.features(heard[0], state)
+            return features, *after
+        x, now = heard
+        dt = self.clock(state[-1], now)
+        features, after = self.network.features(x, state[:-1], dt)
+        return features, *after, now
+
+
+class _Read(nn.Module):
+    """What a step reads of X."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.step.read(X)
 
 
 class _OneStep(nn.Module):
-    """What a step says, and the state after it; the state may be one for all samples."""
+    """What a step says, and the state after it."""
 
     def __init__(self, step: Step, said: nn.Module) -> None:
         super().__init__()
         self.step, self.said = step, said
 
     def forward(self, X: torch.Tensor, *state: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        n_samples = X.shape[0]
-        state = tuple(x.expand(*x.shape[:-2], n_samples, x.shape[-1]) for x in state)
-        features, *after = self.step(X, *state)
+        features, *after = self.step(self.step.read(X), state)
         return (*self.said(self.step.network.head(features)), *after)
 
 
 class _WithinEnds(nn.Module):
-    """A step that leaves the state of samples alone that have ended."""
+    """A step that leaves features and state alone of samples that have ended."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, n_heard: int) -> None:
         super().__init__()
-        self.step = step
+        self.step, self.n_heard = step, n_heard
 
-    def forward(
-        self, X: torch.Tensor, inside: torch.Tensor, *state: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        after = self.step(X, *state[1:])
-        return tuple(torch.where(inside, new, old) for new, old in zip(after, state, strict=True))
+    def forward(self, inside: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        heard, before = rest[: self.n_heard], rest[self.n_heard :]
+        after = self.step(heard, before[1:])
+        return tuple(torch.where(inside, *x) for x in zip(after, before, strict=True))
 
 
 class _Rest(nn.Module):
@@ -176,7 +190,8 @@ def whole_sequences(
     if len(X.shape) == 2 and X.dtype is dtype:
         (X,) = call(graph, _Channel(), X)
     step = Step(inputs, network, dtype)
-    body = _WithinEnds(step)
+    heard = call(graph, _Read(step), X)
+    body = _WithinEnds(step, len(heard))
     at_steps = isinstance(targets, StepTargets)
 
     def advance(inner: Graph, state: list[Value], now: list[Value]):
@@ -184,7 +199,7 @@ def whole_sequences(
         return after, after[:1] if at_steps else []
 
     (inside,) = call(graph, _Inside(inputs), X)
-    after, features = along_time(graph, advance, call(graph, _Rest(step), X), [X, inside])
+    after, features = along_time(graph, advance, call(graph, _Rest(step), X), [inside, *heard])
     seen = after[:1]
     if at_steps:
         seen = [_every(graph, value, network.every) for value in (features[0], inside)]
@@ -200,15 +215,15 @@ def one_step(
     X = _input(inputs, dtype, (N_SAMPLES,))
     step = Step(inputs, network, dtype)
     first = {f"state_{k}": x for k, x in zip(step.names, step.rest(1), strict=True)}
-    state = [Value(name, x.dtype, tuple(x.shape)) for name, x in first.items()]
+    state = [
+        Value(name, x.dtype, (*x.shape[:-2], N_SAMPLES, x.shape[-1])) for name, x in first.items()
+    ]
     of_step = targets.step if isinstance(targets, StepTargets) else targets
     found = call(graph, _OneStep(step, answer(of_step, dtype)), X, *state)
     n_said = len(found) - len(state)
     outputs = by_name(of_step, graph, found[:n_said])
     outputs |= {f"next_{k}": x for k, x in zip(step.names, found[n_said:], strict=True)}
-    shapes = ((*x.shape[:-2], _N_STATES, x.shape[-1]) for x in state)
-    declared = [x._replace(shape=shape) for x, shape in zip(state, shapes, strict=True)]
-    return [X, *declared], outputs, first
+    return [X, *state], outputs, first
 
 
 def _input(inputs: Inputs, dtype: torch.dtype, free: tuple[Any, ...]) -> Value:

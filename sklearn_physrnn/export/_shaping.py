@@ -116,7 +116,9 @@ def _stacked(w: Writer, node, parts, dim=0):
     axis = dim % (rank(parts[0]) + 1)
     at = w.graph.integers(axis)
     names = [w.graph.node("Unsqueeze", _name(w, node, x), at) for x in parts]
-    return w.result(node, "Concat", *names, axis=axis)
+    return w.value(node, names[0]) if len(names) == 1 else w.result(
+        node, "Concat", *names, axis=axis
+    )  # fmt: skip
 
 
 def _looked_up(w: Writer, node, table, indices, *_, **__):

@@ -96,18 +96,20 @@ def _(network: DynPMNN, graph: Graph, x: Value) -> Value:
         (x,) = call(graph, network.embedding, x)
     for index, layer in enumerate(network.layers):
         assert isinstance(layer, DynPMNNLayer)
-        state, drive = call(graph, _Part(layer, layer.start), x)
-        state = repeated(graph, _Part(layer, layer.advance), layer.n_steps, state, drive)
+        name = f"The vector field {type(layer.field).__name__}"
+        state, drive = call(graph, _Part(layer, layer.start, name), x)
+        body = _Part(layer, layer.advance, name)
+        state = repeated(graph, body, layer.n_steps, state, drive)
         (x,) = call(graph, _Finish(network, index), x, state)
-    return call(graph, _Part(network, network.conclude), x)[0]
+    return call(graph, _Part(network, network.conclude, "The head"), x)[0]
 
 
 class _Part(nn.Module):
-    """One of a module's methods."""
+    """One of a module's methods; `what` messages call it."""
 
-    def __init__(self, module: nn.Module, method: Any) -> None:
+    def __init__(self, module: nn.Module, method: Any, what: str) -> None:
         super().__init__()
-        self.module, self.method = module, method
+        self.module, self.method, self.what = module, method, what
 
     def forward(self, *inputs: torch.Tensor) -> Any:
         return self.method(*inputs)
@@ -119,6 +121,7 @@ class _Finish(nn.Module):
     def __init__(self, network: DynPMNN, index: int) -> None:
         super().__init__()
         self.network, self.index = network, index
+        self.what = f"What layer {index} passes on"
 
     def forward(self, x: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         layer = self.network.layers[self.index]

@@ -37,7 +37,7 @@ def call(graph: Graph, module: nn.Module, *inputs: Value) -> list[Value]:
         left = _missing(smaller)
         if left >= missing:
             raise CannotExportError(
-                f"{type(module).__name__} cannot be exported: it uses {', '.join(sorted(left))}, "
+                f"{_what(module)} cannot be exported: it uses {', '.join(sorted(left))}, "
                 "of which no form in ONNX is known here. Write it with other operations of torch."
             )
         program, missing = smaller, left
@@ -63,10 +63,15 @@ def _followed(module: nn.Module, inputs: Sequence[Value]) -> torch.export.Export
     except Exception as error:  # of any kind: the module may be a user's
         first = next(iter(str(error).strip().splitlines()), "")
         raise CannotExportError(
-            f"{type(module).__name__} cannot be exported: it must do the same operations of torch "
+            f"{_what(module)} cannot be exported: it must do the same operations of torch "
             f"whatever the values of its tensors are, and torch.export says "
             f"{type(error).__name__}: {first}"
         ) from error
+
+
+def _what(module: nn.Module) -> str:
+    """Give what messages call a module."""
+    return str(getattr(module, "what", type(module).__name__))
 
 
 class _Called(nn.Module):

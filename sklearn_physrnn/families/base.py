@@ -55,6 +55,8 @@ class CoreSizes:
         See :class:`~sklearn_physrnn.nn._segments.ForecastCore`.
     segment_length : int
         Steps of the series that are one of the recurrence, where it recurs.
+    told : bool
+        Whether it is told of gaps.
     """
 
     n_channels: int
@@ -63,8 +65,9 @@ class CoreSizes:
     segment_length: int
     n_features: int = 0
     n_quantiles: int = 1
+    told: bool = False
 
-    def of_data(self) -> dict[str, int]:
+    def of_data(self) -> dict[str, Any]:
         """Give what every core takes: all but the length of a segment."""
         sizes = asdict(self)
         del sizes["segment_length"]
@@ -162,6 +165,10 @@ class Family(ABC):
     @abstractmethod
     def core(self, params: Any, sizes: CoreSizes) -> ForecastCore:
         """Build the untrained core of a forecaster; drawn under a seed."""
+
+    def no_stream(self, params: Any) -> str | None:
+        """Say why ``partial_fit`` cannot do what parameters ask for, if it cannot."""
+        return None
 
     def examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
         """Look at a trained network on a few training inputs, and warn of what is amiss.

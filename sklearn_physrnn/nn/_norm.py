@@ -1,13 +1,16 @@
 """Normalisation of the steps of sequences, none of them padding."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
 from torch.nn.functional import layer_norm
 
-from ._one_step import fixed, kept
+from ._one_step import fixed, kept, numbers
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 
 class SequenceNorm(nn.Module):
@@ -120,6 +123,9 @@ class _Standardised(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x - self.mean) * self.scale
 
+    def emit(self, program: "Program", x: "Register") -> "Register":
+        return program.standardised(x, numbers(self.mean), numbers(self.scale))
+
 
 class StepNorm(nn.Module):
     """Layer normalisation without scale or shift: every step by itself."""
@@ -132,6 +138,10 @@ class StepNorm(nn.Module):
         """Give itself: a step by itself is what it sees."""
         return fixed(self)
 
+    def emit(self, program: "Program", x: "Register") -> "Register":
+        """Write it to a program."""
+        return program.normalised(x, 1e-5)
+
 
 class NoNorm(nn.Module):
     """Nothing, with the same arguments."""
@@ -143,6 +153,10 @@ class NoNorm(nn.Module):
     def as_step(self) -> nn.Module:
         """Give itself."""
         return fixed(self)
+
+    def emit(self, program: "Program", x: "Register") -> "Register":
+        """Write nothing to a program."""
+        return x
 
 
 NORMS: dict[str | None, Callable[[int], nn.Module]] = {

@@ -1,6 +1,7 @@
 """One step of energy-transition neurons in plain torch."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -8,8 +9,11 @@ from torch.nn.functional import linear
 
 from ..kernels.petnn import Switches
 from ..kernels.petnn.reference import advanced
-from ._one_step import kept
+from ._one_step import kept, numbers
 from ._walk import Tensors
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias")
 
@@ -50,3 +54,12 @@ class PETNNStep(nn.Module):
             x, c, t, _ = advanced(now, weight_hh, s, c, t, elapsed, self.switches)
             after.append((x, c, t))
         return x, tuple(torch.stack(part) for part in zip(*after, strict=True))
+
+    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
+        """Write it to a program."""
+        for k in range(self.num_layers):
+            weights = [numbers(w) for w in self.weights(k)]
+            size = weights[1].shape[1]
+            own = [first + k * size for first in at]
+            x = program.neurons(x, weights, self.switches, own)
+        return x

@@ -1,7 +1,7 @@
 """A recurrent network for whole sequences: embedding, recurrent layers, readout, head."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import nn
@@ -11,6 +11,9 @@ from ._one_step import NetworkStep, PartStep, fixed
 from ._packing import Packing, Sequences, groups, pack
 from ._readout import READOUTS, gathered, nothing_read, read, read_so_far
 from ._walk import Piece, State, Tensors, along_time
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 __all__ = ["READOUTS", "Recurrent", "RecurrentModel"]
 
@@ -279,3 +282,7 @@ class _Embedded(nn.Module):
         self, x: torch.Tensor, state: Tensors, dt: torch.Tensor | None
     ) -> tuple[torch.Tensor, Tensors]:
         return self.layers(x if self.embedding is None else self.embedding(x), state, dt)
+
+    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
+        """Write it to a program; x are the inputs, or what is looked up for tokens."""
+        return self.layers.emit(program, x, at)

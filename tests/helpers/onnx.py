@@ -23,12 +23,12 @@ def answers(estimator, X):
     return [estimator.predict(X)] + ([] if probabilities is None else [probabilities(X)])
 
 
-def first_state(file):
+def first_state(file, n_samples):
     """The state that steps begin with."""
     first = json.loads(file.get_modelmeta().custom_metadata_map["first_state"])
     return {
         node.name: np.full(
-            [1 if isinstance(size, str) else size for size in node.shape],
+            [n_samples if isinstance(size, str) else size for size in node.shape],
             float(first[node.name]),
             _TYPES[node.type],
         )
@@ -40,7 +40,7 @@ def first_state(file):
 def stepped(file, X):
     """Answers of a file of one step to every step of X (n_samples, n_timesteps, ...)."""
     names = [node.name for node in file.get_outputs()]
-    state, said = first_state(file), []
+    state, said = first_state(file, len(X)), []
     for now in np.moveaxis(X, 1, 0):
         found = dict(zip(names, file.run(None, {"X": now, **state}), strict=True))
         state = {f"state_{k[5:]}": x for k, x in found.items() if k.startswith("next_")}

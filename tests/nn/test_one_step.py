@@ -1,17 +1,15 @@
 """One step of every network in plain torch, held to walks through the same steps."""
 
 import copy
-import itertools
 
 import pytest
 import torch
 from torch import nn
 
 from sklearn_physrnn.nn._recurrent import RecurrentModel
-from sklearn_physrnn.nn.hssm import HSSM
 from sklearn_physrnn.nn.linear_hru import LinearHRU
 from sklearn_physrnn.nn.nonlinear_hru import NonlinearHRU
-from sklearn_physrnn.nn.petnn import PETNN
+from tests.helpers.walkers import NETWORKS, elapsed, hssm, inputs_of, network, petnn
 
 N, T = 3, 12
 
@@ -21,67 +19,6 @@ def _seed():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
-
-
-def _hssm(dtype=torch.float64, **options):
-    sizes = {"hidden_size": 6, "state_size": 5, "num_blocks": 2}
-    model = HSSM(2, 4, **sizes | {"initial_step": 0.5} | options).to(dtype)
-    for buffer in model.buffers():  # as if it had been trained
-        buffer.copy_(torch.rand(buffer.shape) + 0.5)
-    return model.eval()
-
-
-def _petnn(dtype=torch.float64, layers=2, tokens=False, readout="last", every=1, **options):
-    embedding = nn.Embedding(7, 2) if tokens else None
-    recurrent = PETNN(2, 6, layers, dropout=0.5, **options)
-    model = RecurrentModel(
-        recurrent, 6, 4, embedding=embedding, readout=readout, every=every, dropout=0.5
-    )
-    return model.to(dtype).eval()
-
-
-NETWORKS = {
-    **{
-        f"hssm-{dynamics}-{norm}-{readout}": (
-            _hssm,
-            {"dynamics": dynamics, "norm": norm, "readout": readout}
-            | ({} if dynamics == "nonlinear" else {"initial_step": None}),
-        )
-        for dynamics, norm, readout in itertools.product(
-            ("linear", "nonlinear"), ("batch", "layer", None), ("mean", "last", "sequence")
-        )
-    },
-    **{
-        f"petnn-{release}-{increment}-{decay}-{ground}": (
-            _petnn,
-            {
-                "release": release,
-                "increment": increment,
-                "time_decay": decay,
-                "ground_state": ground,
-                "release_width": 0.5,
-            },
-        )
-        for release, increment, decay, ground in itertools.product(
-            ("soft", "surrogate", "hard"), ("linear", "tanh"), (True, False), (True, False)
-        )
-    },
-    **{
-        f"petnn-{readout}-{tokens}": (_petnn, {"readout": readout, "tokens": tokens, "layers": 1})
-        for readout, tokens in itertools.product(("mean", "max", "sequence"), (True, False))
-    },
-}
-
-
-def _made(name, dtype):
-    make, options = NETWORKS[name]
-    return make(dtype, **options)
-
-
-def _inputs(model, dtype):
-    if getattr(model, "embedding", None) is not None:
-        return torch.randint(7, (N, T))
-    return torch.randn(N, T, 2, dtype=dtype)
 
 
 def _walked(model, x, dt):
@@ -106,13 +43,9 @@ def _stepped(step, x, dt, state=None):
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("timed", [False, True])
 def test_steps_say_what_a_walk_says(name, timed):
-    model = _made(name, torch.float64)
-    x = _inputs(model, torch.float64)
-    dt = None
-    if timed:
-        dt = torch.rand(N, T, dtype=torch.float64)
-        if "nonlinear" not in name:  # to which a gap is one unit long
-            dt = torch.where(dt > 0.7, 40 * dt, dt)
+    model = network(name)
+    x = inputs_of(model, N, T)
+    dt = elapsed(N, T) if timed else None
     step = model.as_step()
     expected, end = _walked(model, x, dt)
     said, state = _stepped(step, x, dt)
@@ -122,12 +55,43 @@ def test_steps_say_what_a_walk_says(name, timed):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("make", [_hssm, _petnn])
+def test_a_patch_is_one_step():
+    model = hssm(patch_size=3, readout="mean")
+    x, dt = torch.randn(N, T, 2, dtype=torch.float64), torch.rand(N, T, dtype=torch.float64)
+    step = model.as_step()
+    assert step.patch_size == 3
+    patches, mean = x.reshape(N, T // 3, 6), dt.reshape(N, T // 3, 3).mean(2)
+    said, state = _stepped(step, patches, mean)
+    torch.testing.assert_close(said[-1], model(x, dt=dt), rtol=0, atol=1e-12)
+    _, end = model.walk(x, model.begin(N), dt=dt)
+    for own, other in zip(state, step.of_walk(end), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)
+
+
+@torch.no_grad()
+def test_sizes_and_gaps_may_be_given_apart():
+    for dynamics in ("linear", "nonlinear"):
+        model = hssm(dynamics=dynamics)
+        x, dt = torch.randn(N, 1, 2, dtype=torch.float64), 9 * torch.rand(N, 1).double()
+        step = model.as_step()
+        apart = torch.cat((dt.clamp(max=1), (dt - 1).clamp(min=0)), 1)
+        torch.testing.assert_close(
+            step(x[:, 0], step.rest(N), apart), step(x[:, 0], step.rest(N), dt)
+        )
+
+
+def test_what_reads_from_the_end_has_no_steps():
+    with pytest.raises(ValueError, match="bidirectional=False"):
+        hssm(bidirectional=True).as_step()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("make", [hssm, petnn])
 @pytest.mark.parametrize("readout", ["mean", "last", "max"])
 def test_steps_go_on_from_where_a_walk_of_unequal_lengths_has_come(make, readout):
-    if make is _hssm and readout == "max":
+    if make is hssm and readout == "max":
         pytest.skip("an HSSM reads no maximum")
-    model = make(readout=readout, **({"initial_step": None} if make is _hssm else {}))
+    model = make(readout=readout)
     x, later = torch.randn(2, N, T, 2, dtype=torch.float64).unbind()
     lengths = torch.tensor([T, 5, 1])
     _, state = model.walk(x, model.begin(N), lengths=lengths)
@@ -156,7 +120,7 @@ def test_in_float32_oscillators_are_as_exact_as_the_compiled_loops(unit):
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["hssm-linear-batch-mean", "petnn-surrogate-linear-True-True"])
 def test_torch_can_hold_a_step_in_a_graph(name):
-    model = _made(name, torch.float64)
+    model = network(name)
     step = model.as_step()
     x, dt = torch.randn(N, 2, dtype=torch.float64), torch.rand(N, 1, dtype=torch.float64)
     rest = step.rest(N)
@@ -169,7 +133,7 @@ def test_torch_can_hold_a_step_in_a_graph(name):
 
 @torch.no_grad()
 def test_a_step_stays_as_it_is_when_the_network_is_trained_on():
-    model = _hssm(initial_step=None)
+    model = hssm()
     step, x = model.as_step(), torch.randn(N, 2, dtype=torch.float64)
     before, _ = step(x, step.rest(N))
     for parameter in model.parameters():

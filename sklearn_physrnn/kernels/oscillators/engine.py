@@ -6,7 +6,10 @@ Shape letters: B batch, T time steps of the tensors at hand (a chunk, perhaps), 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+
+from ..one_step.codes import Code
 
 Tensor = torch.Tensor
 Coefficients = Any  # what an engine's loops read of the parameters: its own affair
@@ -105,10 +108,16 @@ class OneStep(Protocol):
     torch's can hold.
     """
 
+    CODE: Code  # of a compiled step
+
+    @property
+    def coefficients(self) -> Callable[..., tuple[np.ndarray, ...]]:
+        """What the compiled loop reads: takes the parameters in float64, and a dtype."""
+
     @property
     def constants(self) -> Callable[..., dict[str, Tensor]]:
         """What steps read of the parameters: takes a dtype, and the parameters in float64."""
 
     @property
     def advanced(self) -> Callable[..., tuple[Tensor, Tensor]]:
-        """State (B, P) each after a step: takes Z, y, the drive, dt (B, 1) and `constants`."""
+        """State (B, P) each after a step: takes Z, y, drive, dt (B, 1 or 2) and `constants`."""
