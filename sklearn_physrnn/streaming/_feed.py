@@ -246,7 +246,7 @@ class Feed:
         hint = ""
         if missing and self._holes.looks_ahead:
             hint = (
-                " With missing='bridge', which 'auto' is unless every step is predicted, what "
+                " With missing='linear', which 'auto' is unless every step is predicted, what "
                 "stands in its place follows from later values: fit with missing='mask' to stream."
             )
         return ValueError(
