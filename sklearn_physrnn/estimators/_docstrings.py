@@ -151,9 +151,10 @@ classes_ : ndarray of shape (n_classes,)
 """
 
 _SEQUENCES = """
-X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
-NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-and unequal length; or of shape (n_samples, n_timesteps), one channel. Data frames, whose
+X may be of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for one
+channel, where trailing steps that are NaN in every channel are padding; or a list of arrays
+of shape (n_timesteps, n_channels) and unequal length, where nothing is padding. Any other NaN
+is a value that is missing, of which `missing` says more. Data frames, whose
 columns are channels, tensors and nested lists may take the place of arrays, 1-D ones for one
 channel, and a column of sequences, or a column a channel, that of the list. Large mapped
 files, arrays of zarr, h5py and the like, and lists of them are never copied whole, but read

@@ -9,10 +9,11 @@ from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._parameters import set_parameters
 from ._regression import _BaseRegressor
+from ._sequences import ReadsSequences
 
 
 @documented(sequences=True)
-class HSSMRegressor(_BaseRegressor):
+class HSSMRegressor(ReadsSequences, _BaseRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
     {family}
@@ -55,7 +56,7 @@ class HSSMRegressor(_BaseRegressor):
         fitter: str = "rhel",
         dynamics: str = "linear",
         epsilon: float | str = "auto",
-        norm: str | None = "batch",
+        norm: str | None = "layer",
         dropout: float = 0.1,
         readout: str = "mean",
         every: int = 1,
@@ -64,6 +65,7 @@ class HSSMRegressor(_BaseRegressor):
         patch_size: int = 1,
         bidirectional: bool = False,
         time_channel: int | None = None,
+        missing: str = "auto",
         loss: str = "squared_error",
         quantile: float | Sequence[float] = 0.5,
         optimizer: str = "adamw",
@@ -94,7 +96,7 @@ class HSSMRegressor(_BaseRegressor):
 
 
 @documented(sequences=True)
-class HSSMClassifier(_BaseClassifier):
+class HSSMClassifier(ReadsSequences, _BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
     {family}
@@ -136,7 +138,7 @@ class HSSMClassifier(_BaseClassifier):
         fitter: str = "rhel",
         dynamics: str = "linear",
         epsilon: float | str = "auto",
-        norm: str | None = "batch",
+        norm: str | None = "layer",
         dropout: float = 0.1,
         readout: str = "mean",
         every: int = 1,
@@ -145,6 +147,7 @@ class HSSMClassifier(_BaseClassifier):
         patch_size: int = 1,
         bidirectional: bool = False,
         time_channel: int | None = None,
+        missing: str = "auto",
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",
         learning_rate_init: float = 0.003,

@@ -9,10 +9,11 @@ from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._parameters import set_parameters
 from ._regression import _BaseRegressor
+from ._sequences import ReadsSequences
 
 
 @documented(sequences=True)
-class PETNNRegressor(_BaseRegressor):
+class PETNNRegressor(ReadsSequences, _BaseRegressor):
     """Regression of sequences by a physics-inspired energy transition network.
 
     {family}
@@ -61,6 +62,7 @@ class PETNNRegressor(_BaseRegressor):
         every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
+        missing: str = "auto",
         vocabulary_size: int | None = None,
         embedding_dim: int = 64,
         loss: str = "squared_error",
@@ -92,7 +94,7 @@ class PETNNRegressor(_BaseRegressor):
 
 
 @documented(sequences=True)
-class PETNNClassifier(_BaseClassifier):
+class PETNNClassifier(ReadsSequences, _BaseClassifier):
     """Classification of sequences by a physics-inspired energy transition network.
 
     {family}
@@ -139,6 +141,7 @@ class PETNNClassifier(_BaseClassifier):
         every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
+        missing: str = "auto",
         vocabulary_size: int | None = None,
         embedding_dim: int = 64,
         class_weight: dict | str | None = None,

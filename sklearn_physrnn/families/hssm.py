@@ -7,11 +7,13 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
+from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..storage.format import Spec
 from .base import (
     AT_LEAST_ONE,
+    MISSING_IN_SEQUENCES,
     POSITIVE,
     SHARE,
     WALKING,
@@ -46,6 +48,7 @@ class HSSMFamily(Family):
         "patch_size": AT_LEAST_ONE,
         "bidirectional": ["boolean"],
         "time_channel": [Integral, None],
+        "missing": [StrOptions(set(MISSING))],
         # Not the network's, but what is known of a fitted one follows from it.
         "way_back": [StrOptions({"kept", "undone"})],
     }
@@ -112,6 +115,7 @@ time_channel : int or None
     which oscillators swing on by themselves: linear ones at once, over any length,
     nonlinear ones in steps, over up to 1,000 units.
 """
+    entries += MISSING_IN_SEQUENCES
 
     per_step_readout = """
 readout : {"mean", "last", "sequence"}
@@ -120,9 +124,10 @@ readout : {"mean", "last", "sequence"}
 """
 
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> hssm.HSSM:
+        assert isinstance(inputs, SequenceInputs)
         _check_pieces(params)
         _check_patches(params.patch_size, inputs)
-        return hssm.HSSM(
+        module = hssm.HSSM(
             inputs.n_columns,
             n_outputs,
             hidden_size=params.hidden_size,
@@ -141,6 +146,8 @@ readout : {"mean", "last", "sequence"}
             patch_size=params.patch_size,
             bidirectional=params.bidirectional,
         )
+        inputs.start_untold(module.input_weight)
+        return module
 
     def inputs(self, params: Any) -> SequenceInputs:
         channel = params.time_channel
@@ -149,6 +156,9 @@ readout : {"mean", "last", "sequence"}
             None if channel is None else int(channel),
             unit_share=_UNIT_SHARE,
             longest_gap=hssm.UNITS[params.dynamics].kind.LONGEST,
+            holes=Holes.of(
+                params.missing, whole=params.readout != "sequence" or params.bidirectional
+            ),
         )
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:

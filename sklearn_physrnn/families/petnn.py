@@ -13,11 +13,20 @@ from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn import petnn
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn._segments import SegmentCore
+from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..preparation.tokens import TokenInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, SHARE, WALKING, Constraints, CoreSizes, Family
+from .base import (
+    AT_LEAST_ONE,
+    MISSING_IN_SEQUENCES,
+    SHARE,
+    WALKING,
+    Constraints,
+    CoreSizes,
+    Family,
+)
 
 # Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
 # of 1.0 is loud noise beside what is learned.
@@ -40,6 +49,7 @@ class PETNNFamily(Family):
         "memory": [Interval(Real, 1, None, closed="left")],
         "dropout": SHARE,
         "time_channel": [Integral, None],
+        "missing": [StrOptions(set(MISSING))],
         "vocabulary_size": [*AT_LEAST_ONE, None],
         "embedding_dim": AT_LEAST_ONE,
     }
@@ -90,6 +100,7 @@ vocabulary_size : int or None
 embedding_dim : int
     Width of the learned embedding of tokens.
 """
+    entries += MISSING_IN_SEQUENCES
 
     per_step_readout = """
 readout : {"last", "mean", "max", "sequence"}
@@ -111,14 +122,21 @@ readout : {"last", "mean", "max", "sequence"}
             **more,
         )
 
+    def input_weight(self, recurrent: Any) -> nn.Parameter:
+        """Give the weights that the inputs meet first."""
+        return recurrent.weight_ih_l0
+
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
         embedding, input_size = None, inputs.n_columns
         if params.vocabulary_size is not None:
             input_size = params.embedding_dim
             embedding = nn.Embedding(params.vocabulary_size, input_size)
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
+        recurrent = self.recurrent(params, input_size, params.dropout, memory=params.memory)
+        if isinstance(inputs, SequenceInputs):
+            inputs.start_untold(self.input_weight(recurrent))
         return RecurrentModel(
-            self.recurrent(params, input_size, params.dropout, memory=params.memory),
+            recurrent,
             params.hidden_size,
             n_outputs,
             embedding=embedding,
@@ -131,7 +149,14 @@ readout : {"last", "mean", "max", "sequence"}
         if params.vocabulary_size is not None:
             return TokenInputs(int(params.vocabulary_size))
         channel = params.time_channel
-        return SequenceInputs(params.scale_inputs, None if channel is None else int(channel))
+        return SequenceInputs(
+            params.scale_inputs,
+            None if channel is None else int(channel),
+            holes=Holes.of(params.missing, whole=params.readout != "sequence"),
+        )
+
+    def takes_missing(self, params: Any) -> bool:
+        return params.vocabulary_size is None and super().takes_missing(params)
 
     # NOTE[paper]: the recurrence is over segments of each channel; SegmentCore says why.
     def core(self, params: Any, sizes: CoreSizes) -> SegmentCore:

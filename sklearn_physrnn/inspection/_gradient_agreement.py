@@ -110,7 +110,7 @@ def gradient_agreement(estimator, X, y) -> pd.DataFrame:
     known = prepared(estimator)
     data = known.read(X, y, estimator)
     known = known.balanced(data)
-    samples = known.samples(data.with_weight(known.weigh(data)), dtype)
+    samples = known.samples(data.with_weight(known.weigh(data)), dtype, known=False)
     criterion = known.targets.criterion()
     batch_size = min(samples_a_step(estimator.batch_size, len(samples)), len(samples))
     runs = {

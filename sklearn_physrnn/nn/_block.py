@@ -7,6 +7,7 @@ from torch.nn.functional import gelu, glu
 from ._dropout import Dropout
 from ._hru import HRU
 from ._norm import NORMS
+from ._one_step import emitted, fixed
 from ._packing import groups
 from ._turned import from_the_end, turned
 from ._walk import along_time
@@ -33,6 +34,10 @@ class Block(nn.Module):
             self.hru_back = UNITS[dynamics](hidden_size, state_size, **options)
         self.gate = nn.Linear(hidden_size, 2 * hidden_size)
         self.dropout = Dropout(dropout)
+
+    def as_step(self):
+        """Give one step of it."""
+        return _BlockStep(self)
 
     def rest(self, n_samples):
         """Give the oscillators' state before the first step."""
@@ -82,3 +87,21 @@ def _from_the_end(unit, x, dt, lengths):
     u, dt, _ = from_the_end((x, dt, lengths))
     output, _ = unit(u, dt=dt, lengths=lengths)
     return turned(output, lengths)
+
+
+class _BlockStep(nn.Module):
+    """One step of a block; the state is the oscillators', (2, n_samples, n_oscillators)."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.norm, self.hru = block.norm.as_step(), block.hru.as_step()
+        self.gate = fixed(block.gate)
+
+    def forward(self, x, state, dt):
+        h, state = self.hru(self.norm(x), state, dt)
+        return x + glu(self.gate(gelu(h))), state
+
+    def emit(self, program, x, at):
+        """Write it to a program; the state begins at `at`."""
+        h = self.hru.emit(program, emitted(self.norm, program, x), at)
+        return program.added(program.gated(emitted(self.gate, program, program.gelu(h))), x)

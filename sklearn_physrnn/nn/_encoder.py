@@ -1,10 +1,16 @@
 """What comes before the blocks: from a step's channels to the blocks' width."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.nn.functional import glu
+
+from ._one_step import emitted
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 
 class GatedEncoder(nn.Module):
@@ -28,6 +34,10 @@ class GatedEncoder(nn.Module):
         """Map (..., input_size) to (..., hidden_size)."""
         mixed: torch.Tensor = self.mix(glu(self.gate(u)))
         return mixed
+
+    def emit(self, program: "Program", x: "Register") -> "Register":
+        """Write it to a program."""
+        return emitted(self.mix, program, program.gated(emitted(self.gate, program, x)))
 
 
 ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {

@@ -1,5 +1,8 @@
 """Deep state space model of Hamiltonian recurrent units."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
 import torch
 from torch import nn
 
@@ -7,11 +10,15 @@ from ..kernels._check import check_tensors
 from ..kernels.oscillators import check_sequence
 from ._block import UNITS, Block, check_loops
 from ._check import check_dropout, check_flags, check_names, check_sizes
-from ._encoder import ENCODERS
+from ._encoder import ENCODERS, GatedEncoder
 from ._norm import NORMS
+from ._one_step import NetworkStep, emitted, fixed
 from ._packing import Packing
 from ._stack import Stack
-from ._walk import Piece, State
+from ._walk import Piece, State, Tensors
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 _READOUTS = ("mean", "last", "sequence")
 
@@ -165,6 +172,13 @@ class HSSM(Stack):
         )  # fmt: skip
         self.head = nn.Linear(hidden_size, output_size)
 
+    @property
+    def input_weight(self) -> torch.Tensor:
+        """The weights that the inputs meet first, (width, patch_size * input_size)."""
+        first = self.encoder.gate if isinstance(self.encoder, GatedEncoder) else self.encoder
+        assert isinstance(first, nn.Linear)
+        return first.weight
+
     def forward(
         self,
         u: torch.Tensor,
@@ -295,6 +309,21 @@ class HSSM(Stack):
         undone += before.recurrent[len(undone) :]  # where there was no step, and what waited
         return outputs, before._replace(recurrent=tuple(undone)), after
 
+    def as_step(self) -> NetworkStep:
+        """Give one step of the model, as it is now and in evaluation, in plain torch.
+
+        Raises
+        ------
+        ValueError
+            If it reads patches of several steps, or sequences from their end, too.
+        """
+        if self.patch_size > 1 or self.bidirectional:
+            raise ValueError(
+                "One step at a time is for models that read each step by itself, and from the "
+                f"first on: set patch_size=1 (now {self.patch_size}) and bidirectional=False."
+            )
+        return NetworkStep(self, _Blocks(self), self.head)
+
     def _check_walks(self) -> None:
         if self.bidirectional:
             raise ValueError(
@@ -325,3 +354,30 @@ class HSSM(Stack):
                 raise ValueError(
                     f"weights must have shape {(n_samples,)}, got {tuple(weights.shape)}."
                 )
+
+
+class _Blocks(nn.Module):
+    """One step of encoder and blocks."""
+
+    def __init__(self, model: HSSM) -> None:
+        super().__init__()
+        self.encoder = fixed(model.encoder)
+        uses = [block.as_step() for block in model._blocks] * model.num_loops
+        self.blocks = nn.ModuleList(uses)
+        self.names = tuple(f"block_{k}" for k in range(len(self.blocks)))
+
+    def forward(
+        self, x: torch.Tensor, state: Tensors, dt: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Tensors]:
+        x, after = self.encoder(x), []
+        for block, own in zip(self.blocks, state, strict=True):
+            x, own = block(x, own, dt)
+            after.append(own)
+        return x, tuple(after)
+
+    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
+        """Write it to a program."""
+        x = emitted(self.encoder, program, x)
+        for block, own in zip(cast(list[Any], self.blocks), at, strict=True):
+            x = block.emit(program, x, own)
+        return x

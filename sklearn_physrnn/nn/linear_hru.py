@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..kernels.oscillators import oscillator_unit, undo_oscillator_unit
-from ..kernels.oscillators.linear import reference
+from ..kernels.oscillators.linear import one_step, reference
 from ._check import check_flags
 from ._hru import HRU, STABLE, bounded, unbounded, uniform
 
@@ -95,6 +95,7 @@ class LinearHRU(HRU):
 
     _unit = staticmethod(oscillator_unit)
     kind = reference
+    one_step = one_step
     _undo = staticmethod(undo_oscillator_unit)
 
     def __init__(

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from ..kernels.oscillators import nonlinear_oscillator_unit, undo_nonlinear_oscillator_unit
-from ..kernels.oscillators.nonlinear import reference
+from ..kernels.oscillators.nonlinear import one_step, reference
 from ._check import check_numbers
 from ._hru import HRU, STABLE, bounded, unbounded, uniform
 
@@ -100,6 +100,7 @@ class NonlinearHRU(HRU):
 
     _unit = staticmethod(nonlinear_oscillator_unit)
     kind = reference
+    one_step = one_step
     _undo = staticmethod(undo_nonlinear_oscillator_unit)
 
     def __init__(

@@ -17,6 +17,7 @@ from ..kernels.petnn import (
 )
 from ._check import check_at_least_one, check_dropout, check_flags, check_names, check_numbers
 from ._dropout import Dropout, Masks
+from ._petnn_step import PETNNStep
 from ._steps import check_state, checked_dt, checked_lengths
 
 # Initial values; see PETNN.reset_parameters.
@@ -277,6 +278,11 @@ class PETNN(nn.Module):
             finals.append(final)
         s, c, t = (torch.stack(part) for part in zip(*finals, strict=True))
         return x, (s, c, t)
+
+    def as_step(self) -> nn.Module:
+        """Give one step of all layers, as :class:`.._one_step.PartStep`."""
+        layers = [self._weights(k) for k in range(self.num_layers)]
+        return PETNNStep(layers, self._switches)
 
     def trajectory(
         self,

@@ -81,6 +81,8 @@ def test_consecutive_calls_lose_what_one_pass_over_the_whole_loses(cls, options)
         (PETNNRegressor, SMALL, "max"),
         (HSSMRegressor, OSCILLATORS, "last"),
         (HSSMRegressor, OSCILLATORS, "mean"),
+        (HSSMRegressor, {**OSCILLATORS, "patch_size": 4, "num_loops": 2}, "last"),
+        (HSSMRegressor, {**OSCILLATORS, "patch_size": 4, "encoder": "gated"}, "mean"),
     ],
 )
 def test_a_readout_of_many_steps_sees_all_since_the_beginning(cls, options, readout, ragged):
@@ -255,6 +257,13 @@ def test_batch_normalisation_carries_no_state():
     X, y = records(), records()[:, :, 0]
     with pytest.raises(ValueError, match=r"carry_state=True .* norm='batch'.* norm='layer'"):
         HSSMRegressor(readout="sequence", **{**OSCILLATORS, "norm": "batch"}).partial_fit(X, y)
+
+
+def test_what_reads_from_the_end_carries_no_state():
+    X = records()
+    model = HSSMRegressor(readout="last", **OSCILLATORS, bidirectional=True)
+    with pytest.raises(ValueError, match="carry_state=True does not go with bidirectional=True"):
+        model.partial_fit(X, X[:, -1, 0])
 
 
 def test_rows_of_a_table_have_no_state():

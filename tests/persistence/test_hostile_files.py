@@ -176,8 +176,8 @@ def test_unknown_and_unfit_values(path, data, change, match):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"handle_missing": "often"}, "handle_missing='often' is unknown"),
-        ({"handle_missing": 1}, "must be str"),
+        ({"missing": "often"}, "missing='often' is unknown"),
+        ({"missing": 1}, "must be str"),
         ({"unheard": 1}, "unknown field 'unheard'"),
         ({"holed": [1]}, "columns that there are not, or twice"),
         ({"holed": [0, 0]}, "columns that there are not, or twice"),

@@ -6,7 +6,10 @@ Shape letters: B batch, T time steps of the tensors at hand (a chunk, perhaps), 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+
+from ..one_step.codes import Code
 
 Tensor = torch.Tensor
 Coefficients = Any  # what an engine's loops read of the parameters: its own affair
@@ -95,3 +98,26 @@ class Reference(Protocol):
         Takes momentum and position (..., P), the time (..., 1), which is negative where it
         goes back, and all parameters.
         """
+
+
+class OneStep(Protocol):
+    """One step of one kind of oscillator in plain torch; a module is one.
+
+    Where :class:`Reference` follows the paper's variables, this has those of the compiled
+    loops, which keep their digits in float32, and nothing but operations that a graph of
+    torch's can hold.
+    """
+
+    CODE: Code  # of a compiled step
+
+    @property
+    def coefficients(self) -> Callable[..., tuple[np.ndarray, ...]]:
+        """What the compiled loop reads: takes the parameters in float64, and a dtype."""
+
+    @property
+    def constants(self) -> Callable[..., dict[str, Tensor]]:
+        """What steps read of the parameters: takes a dtype, and the parameters in float64."""
+
+    @property
+    def advanced(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """State (B, P) each after a step: takes Z, y, the drive, dt (B, 1) and `constants`."""

@@ -174,3 +174,5 @@ def _echo(
 
 _drivers = Drivers(Loop(_advance, 1), Loop(_adjoint, 2), Loop(_echo, 3), n_sums=2)
 advance, adjoint, echo = _drivers.advance, _drivers.adjoint, _drivers.echo
+
+run_row = _run  # one step of a stream is a run, too
