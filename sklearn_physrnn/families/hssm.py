@@ -26,7 +26,7 @@ class HSSMFamily(Family):
         "state_size": AT_LEAST_ONE,
         "num_blocks": AT_LEAST_ONE,
         "fitter": [StrOptions({"rhel", "bptt"})],
-        "dynamics": [StrOptions({"linear", "nonlinear"})],
+        "dynamics": [StrOptions({"linear", "damped", "nonlinear"})],
         "epsilon": [StrOptions({"auto"}), *POSITIVE],
         "norm": [StrOptions({"batch", "layer"}), None],
     }
@@ -64,8 +64,9 @@ num_blocks : int
 fitter : {"rhel", "bptt"}
     How the oscillators' gradient is computed: by Hamiltonian echo, or by back-propagation
     through time.
-dynamics : {"linear", "nonlinear"}
-    Harmonic oscillators, or oscillators in a log cosh potential.
+dynamics : {"linear", "damped", "nonlinear"}
+    Harmonic oscillators, which keep their energy; harmonic oscillators each of which fades at
+    a rate of its own, learned apart from its frequency; or oscillators in a log cosh potential.
 epsilon : float or "auto"
     Size of the echo's nudge; "auto" fits it to each sample and oscillator.
 norm : {"batch", "layer"} or None
@@ -76,14 +77,15 @@ way_back : {"kept", "undone"}
     Where the way back through pieces of time starts each from, if `chunk_size` cuts: from
     a state that was kept; or, with nothing kept but the last, from one that is found by
     letting the oscillators run backwards. ``return_error_`` tells how exactly that worked.
+    "undone" is not for damped ones: what has faded is gone.
 readout : {"mean", "last"}
     What the head sees: the mean over steps, or the last step.
 time_channel : int or None
     Channel of X that holds time stamps, for series sampled unevenly. They then scale
     the oscillators' step, in units of an interval that 80 % of those in training do
     not exceed. What a longer one, in training or later, has above one unit is a gap of
-    any length, over which linear oscillators swing on by themselves; with nonlinear ones,
-    which might be unstable, it counts as one unit.
+    any length, over which linear and damped oscillators swing on by themselves; with nonlinear
+    ones, which might be unstable, it counts as one unit.
 """
 
     per_step_readout = """
@@ -93,6 +95,11 @@ readout : {"mean", "last", "sequence"}
 """
 
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> hssm.HSSM:
+        if params.dynamics == "damped" and params.way_back == "undone":
+            raise ValueError(
+                "way_back='undone' lets oscillators run backwards, and of damped ones what has "
+                "faded is gone: set way_back='kept', or another dynamics than 'damped'."
+            )
         return hssm.HSSM(
             inputs.n_columns,
             n_outputs,
@@ -142,7 +149,7 @@ def _initial_step(dynamics: str, inputs: Inputs) -> float | None:
     A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
     where the gradients of both fitters still agree with float64.
     """
-    if dynamics == "linear":
+    if dynamics != "nonlinear":
         return None
     return min(0.1, 3 / inputs.longest**0.5) / inputs.mean_dt
 

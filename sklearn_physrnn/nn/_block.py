@@ -11,10 +11,15 @@ from ._hru import HRU
 from ._norm import NORMS
 from ._packing import groups
 from ._walk import along_time
+from .damped_hru import DampedHRU
 from .linear_hru import LinearHRU
 from .nonlinear_hru import NonlinearHRU
 
-UNITS: dict[str, Callable[..., HRU]] = {"linear": LinearHRU, "nonlinear": NonlinearHRU}
+UNITS: dict[str, Callable[..., HRU]] = {
+    "linear": LinearHRU,
+    "damped": DampedHRU,
+    "nonlinear": NonlinearHRU,
+}
 
 
 class Block(nn.Module):

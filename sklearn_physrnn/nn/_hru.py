@@ -107,6 +107,10 @@ class HRU(nn.Module):
         self.gradient = gradient
         self.epsilon = epsilon
 
+    def decays(self) -> torch.Tensor:
+        """Rate at which each mode decays, per step of full size: none does here."""
+        return torch.zeros_like(self.dynamics()[-1])
+
     def extra_repr(self) -> str:
         return (
             f"{self.input_size}, {self.state_size}, gradient={self.gradient!r}, "

@@ -38,8 +38,9 @@ class HSSM(nn.Module):
         Modes in each block.
     num_blocks : int
         Number of blocks.
-    dynamics : {"linear", "nonlinear"}, default="linear"
-        :class:`LinearHRU` (with complex B and C) or :class:`NonlinearHRU`.
+    dynamics : {"linear", "damped", "nonlinear"}, default="linear"
+        :class:`LinearHRU` or :class:`DampedHRU` (with complex B and C), or
+        :class:`NonlinearHRU`.
     gradient : {"bptt", "rhel"}, default="bptt"
         How the oscillators' gradient is computed; the rest is back-propagated.
     epsilon : float or "auto", default="auto"
@@ -149,7 +150,7 @@ class HSSM(nn.Module):
             Input sequences; with `lengths` also packed, one after another.
         dt : Tensor of shape (batch, time), or (sum(lengths),), optional
             Time that passes at every step, in units of the oscillators' steps: of any
-            length for linear ones, at most about one for nonlinear ones; see
+            length for linear and damped ones, at most about one for nonlinear ones; see
             :class:`LinearHRU`. It gets no gradient.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, at least one. Later steps of `u` and `dt`

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import torch
 
+from .borders import Borders
+
 Tensor = torch.Tensor
 Coefficients = Any  # what an engine's loops read of the parameters: its own affair
 Sums = Any  # gradients of the coefficients in float64, as an engine adds them up
@@ -28,6 +30,7 @@ class Engine(Protocol):
 
     N_KEPT: int  # trajectories that `adjoint` needs, the positions first
     RELATIVE_NUDGE: float | None  # the automatic nudge by the motion; None if its size cancels
+    FORGETS: bool  # whether motions decay, at the rates of the last parameter but the step size
 
     def coefficients(self, parameters: list[Tensor], dtype: torch.dtype) -> Coefficients:
         """What the loops read of the parameters, (P,) each, for a drive of `dtype`."""
@@ -37,13 +40,14 @@ class Engine(Protocol):
 
     def advance(
         self, coefs: Coefficients, state: Tensor, power: Tensor, drive: Tensor, dt: Tensor,
-        lengths: Tensor, first: int, kept: Tensor,
+        lengths: Tensor, first: int, kept: Tensor, borders: Borders | None = None,
     ) -> None:  # fmt: skip
         """Run freely through `drive` (B, T, P), from and to `state` (2, B, P), in place.
 
         ``kept[0]`` (B, T, P) receives the positions, the others, if there are any, what
         `adjoint` needs besides. `power` (B, P) gains the positions' squares, unless it is
-        empty or the engine's RELATIVE_NUDGE is None.
+        empty or the engine's RELATIVE_NUDGE is None. The states of `borders`, of the whole
+        series, are filled where they are met.
         """
 
     def adjoint(
@@ -61,12 +65,13 @@ class Engine(Protocol):
     def echo(
         self, coefs: Coefficients, states: Tensor, nudge: Tensor, drive: Tensor, dt: Tensor,
         lengths: Tensor, first: int, grad: Tensor, grad_drive: Tensor, middle: Tensor | None,
+        borders: Borders | None = None,
     ) -> Sums:  # fmt: skip
         """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
 
         `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
         the factor of the contrasts of half differences. `middle` (B, T, P), or None,
-        receives the mean of the two echoes' positions.
+        receives the mean of the two echoes' positions, which begins anew at every border.
         """
 
 
@@ -92,4 +97,11 @@ class Reference(Protocol):
         """Momentum and position after a time without a drive, if that may be of any length.
 
         Takes momentum and position (..., P), the time (..., 1) and all parameters.
+        """
+
+    @property
+    def left(self) -> Callable[..., Tensor] | None:
+        """Share of momentum and position that a time leaves, if motions decay.
+
+        Takes the time in units, and all parameters, the last but one of which is the rate.
         """

@@ -16,6 +16,7 @@ from .parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
 from .parameters import chain
 
 N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
+FORGETS = False
 
 
 def coefficients(parameters: list[torch.Tensor], dtype: torch.dtype) -> np.ndarray:

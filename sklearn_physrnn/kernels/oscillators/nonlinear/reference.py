@@ -7,6 +7,7 @@ from torch.nn.functional import softplus
 
 RELATIVE_NUDGE = 1e-3  # smaller, and the echoes cancel in float32; larger, and they bend
 gap = None  # a long step is a large one
+left = None  # motions do not decay
 
 
 def log_cosh(x: torch.Tensor) -> torch.Tensor:
