@@ -198,5 +198,5 @@ def test_time_in_another_unit_than_in_training_is_named_where_it_stands_still(ti
 def test_what_has_faded_cannot_be_undone_on_the_way_back():
     X, y = np.zeros((6, 8, 1)), np.arange(6.0)
     model = HSSMRegressor(4, 4, dynamics="damped", way_back="undone", chunk_size=4, norm="layer")
-    with pytest.raises(ValueError, match="way_back='undone' .* set way_back='kept'"):
+    with pytest.raises(ValueError, match=r"way_back='undone' .* set way_back='kept'"):
         model.fit(X, y)
