@@ -11,10 +11,12 @@ set, and when that time has run out releases the energy and falls back to its gr
 # %%
 # A model
 # -------
-# GunPoint: how high a hand is while an actor draws a gun (1) or only points a finger (2).
+# BasicMotions: ten seconds of a smart watch's accelerometer and gyroscope, at 10 Hz, of somebody
+# who stands, walks, runs or plays badminton.
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
-from sktime.datasets import load_gunpoint
+from sktime.datasets import load_basic_motions
 
 from sklearn_physrnn import PETNNClassifier
 from sklearn_physrnn.inspection import (
@@ -23,11 +25,11 @@ from sklearn_physrnn.inspection import (
     release_rates,
 )
 
-X, y = load_gunpoint(split="train", return_type="numpy2d")
-X_test, y_test = load_gunpoint(split="test", return_type="numpy2d")
-model = PETNNClassifier(32, release="surrogate", random_state=0).fit(
-    X, y, X_val=X_test, y_val=y_test
-)
+X, y = load_basic_motions(split="train", return_type="numpy3D")
+X_test, y_test = load_basic_motions(split="test", return_type="numpy3D")
+X, X_test = X.transpose(0, 2, 1), X_test.transpose(0, 2, 1)  # sktime has channels first
+model = PETNNClassifier(16, release="surrogate", max_iter=40, random_state=0)
+model.fit(X, y, X_val=X_test, y_val=y_test)
 print(f"Test accuracy {model.score(X_test, y_test):.3f}")
 
 # %%
@@ -40,12 +42,13 @@ TrainingHistoryDisplay.from_estimator(model)
 # %%
 # One series, three neurons
 # -------------------------
-# While a neuron's remaining time lasts, its energy grows; a triangle marks the end of that,
-# where all of it is released into the neuron's candidate state. The image shows all neurons:
-# dark where one releases, which it goes on doing as long as nothing excites it again. Some
-# neurons are excited while the hand is down, others while it is up: they time both.
+# Somebody walks. While a neuron's remaining time lasts, its energy grows; a triangle marks the
+# end of that, where all of it is released into the neuron's candidate state. The image shows all
+# neurons: dark where one releases, which it goes on doing as long as nothing excites it again.
 
-CellEnergyDisplay.from_estimator(model, X_test, sample=2)
+walking = int((y_test == "walking").argmax())
+names = [f"{sensor} {axis}" for sensor in ("acceleration", "rotation") for axis in "xyz"]
+CellEnergyDisplay.from_estimator(model, X_test, sample=walking, channel_names=names)
 
 # %%
 # Dead timers

@@ -107,7 +107,7 @@ def test_the_tables_hold_means_goals_and_the_papers_numbers(run, tmp_path):
     assert text.endswith("\nafter\n")
     assert "old" not in text
     assert "CfC" not in text
-    red = '<span style="color: #c00">{}</span>'
+    red = '<span class="missed">{}</span>'
     short = red.format("0.7000 ± 0.1000")
     assert f"| iris | DynPMNN | accuracy | {short} | 0.95 | 0.688 | 2 | 7 | 1.5 |" in text
     assert "| diabetes | DynPMNN | RMSE | 55.00 | 56.0 | 65.8 | 1 | 7 | 1.5 |" in text

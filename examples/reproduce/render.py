@@ -1,7 +1,7 @@
 """Write the results that the scripts collected into docs/reproduction.md.
 
 ``python examples/reproduce/render.py results.csv`` replaces what stands there between the
-markers: one table a claim, ours beside the paper's and the goal, red where we fall short.
+markers: one table a claim, ours beside the paper's and the goal, marked where we fall short.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def cell(values, goal, metric):
         return text
     least, most = bounds(goal, metric)
     short = not least <= mean <= most
-    return f'<span style="color: #c00">{text}</span>' if short else text
+    return f'<span class="missed">{text}</span>' if short else text
 
 
 def bounds(goal, metric):

@@ -27,19 +27,18 @@ from ..preparation.series import Series
 from ..preparation.targets import Targets
 from ..storage.atomic import write_atomically
 from ..storage.format import pack
-from ..training._data import Samples, run_module, steps_per_sample
+from ..training._data import Samples, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs, recorded_outputs, rows_at_a_time
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._recorded import RecordedSamples
-from ..training._threads import sensible_threads
 from ..training.parameters import DTYPES, TrainingParameters
 from ._checkpointing import open_checkpoint
+from ._examining import examine
+from ._observed import CallbackSupportMixin, FitTask, fit_task, with_callbacks
 from ._pickling import with_torch, without_torch
-from ._splitting import split_rows
+from ._splitting import read_held_out, split_rows
 from ._writing import to_contents
-
-_N_EXAMINED = 32
 
 
 class _Seeds(NamedTuple):
@@ -49,7 +48,7 @@ class _Seeds(NamedTuple):
     training: int
 
 
-class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
+class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, ABC):
     """Validation, splitting, scaling, training and prediction."""
 
     _family: ClassVar[Family]
@@ -113,6 +112,7 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
 
     # -- fitting -------------------------------------------------------------------
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the model to training data.
@@ -155,9 +155,10 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             validation = X_val, y_val, sample_weight_val
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val, got neither.")
+        task = fit_task(self, self.max_iter, X, y, sample_weight)
         with self._unchanged_on_error():
             resume = self.warm_start and hasattr(self, "module_")
-            return self._fit(X, y, sample_weight, validation, resume=resume)
+            return self._fit(X, y, sample_weight, validation, resume=resume, task=task)
 
     def _fit(
         self,
@@ -169,18 +170,20 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         resume: bool = False,
         max_iter: int | None = None,
         targets: Targets | None = None,
+        task: FitTask | None = None,
     ):
         """Fit from scratch, or go on from the fitted weights where `resume` says so.
 
         With `max_iter` for so many epochs, as ``partial_fit`` does. `targets` are those that
-        a first call knows of before it sees y.
+        a first call knows of before it sees y. `task` is told of what happens.
         """
+        deadline = self._deadline() if max_iter is None else None
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import train
 
         seeds, device = self._seeds(resume), training_device(self.device)
         rows = self._read(X, y, sample_weight, targets, resume=resume)
-        held_out = None if validation is None else self._read_held_out(*validation)
+        held_out = None if validation is None else read_held_out(self, *validation)
         # The checkpoint is of all data, so before the split; scales are of what is trained on.
         checkpoint = None
         if self.checkpoint is not None and max_iter is None:
@@ -192,6 +195,8 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
         self._learn(rows, resume=resume)
         samples = self._samples(rows)
         module = self._module_to_train(seeds.training, resume=resume)
+        if task is not None:
+            task.begin()
         record = train(
             module,
             self._criterion(),
@@ -203,18 +208,23 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
                 early_stopping=early_stopping,
                 max_epochs=max_iter,
                 earlier_losses=self.loss_curve_ if resume else (),
+                deadline=deadline,
             ),
             validation=None if held_out is None else self._samples(held_out),
             scorer=None if held_out is None else self._scorer(held_out),
             optimizer_state=self._optimizer_state if resume else None,
             kernels=self.kernels_ if resume else None,
             checkpoint=checkpoint,
+            observer=task,
         )
         self._split_seed, self._prepared = seeds.split, self._prepared.settled()
         self._keep(module, record, resume=resume)
-        self._examine(samples, diverged=record.diverged_at is not None)
+        diverged = record.diverged_at is not None
+        examine(self, samples, diverged=diverged, in_stream=max_iter is not None)
         if checkpoint is not None and not record.interrupted:
             checkpoint.remove()
+        if task is not None:
+            task.end()
         return self
 
     def _seeds(self, resume: bool) -> _Seeds:
@@ -267,23 +277,6 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             )
         return self._prepared.with_options_of(self._new_targets())
 
-    def _read_held_out(self, X, y, sample_weight) -> Rows:
-        if X is None or y is None:
-            raise ValueError("X_val and y_val must be given together, got only one of them.")
-        try:
-            rows = self._prepared.read(X, y, self)
-        except (TypeError, ValueError) as error:
-            kind = ValueError if isinstance(error, ValueError) else TypeError
-            raise kind(f"X_val, y_val: {error}") from error
-        try:
-            weights = self._check_weights(sample_weight, rows)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"sample_weight_val: {error}") from error
-        rows = Rows(rows.X, rows.y, weights)
-        if (total := self._prepared.weigh(rows)) is not None and not total.any():
-            raise ValueError("X_val, y_val: class_weight is zero for every class among them.")
-        return rows
-
     _check_weights = staticmethod(check_weights)
 
     def _hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
@@ -316,16 +309,6 @@ class _BaseEstimator(TrainingParameters, BaseEstimator, ABC):
             return targets.score_outputs(outputs.double().cpu().numpy(), rows.y, rows.weights)
 
         return score
-
-    def _examine(self, samples: Samples | RecordedSamples, *, diverged: bool) -> None:
-        few = samples.some(_N_EXAMINED)
-        with sensible_threads(0):
-            if diverged:  # the weights kept may be no good either
-                with torch.no_grad():
-                    outputs = run_module(self.module_, few).numpy()
-                check_finite(outputs, self._family.remedies)
-            for name, value in self._family.examine(self.module_, few).items():
-                setattr(self, name, value)
 
     # -- prediction ------------------------------------------------------------------
 

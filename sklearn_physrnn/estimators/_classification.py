@@ -100,6 +100,23 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
             return write_steps(self, X, targets.answer_of_probabilities(softmax), out)
         return written(targets.probabilities(softmax(self._outputs(X)), X), out)
 
+    def predict_log_proba(self, X):
+        """Predict the logarithm of each class's probability.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+
+        Returns
+        -------
+        log_probabilities : ndarray
+            Like ``predict_proba``'s; finite also where a probability is too small for its
+            dtype.
+        """
+        X = self._read_inputs(X)
+        targets = cast(ClassTargets | StepClasses, self._prepared.targets)
+        return targets.probabilities(log_softmax(self._outputs(X)), X)
+
     def predict(self, X, *, out=None):
         """Predict the most probable class.
 
@@ -143,6 +160,13 @@ class _BaseClassifier(ClassifierMixin, _BaseEstimator):
         targets = self._prepared.targets
         predicted = targets.decode(self._outputs(X), X)
         return targets.score_given(y, predicted, X, weights, self)
+
+
+def log_softmax(outputs: np.ndarray) -> np.ndarray:
+    """Turn scores (..., n_classes) into logarithms of probabilities."""
+    outputs = outputs - outputs.max(axis=-1, keepdims=True)
+    with np.errstate(under="ignore"):
+        return outputs - np.log(np.exp(outputs).sum(axis=-1, keepdims=True))
 
 
 def softmax(outputs: np.ndarray) -> np.ndarray:

@@ -34,6 +34,11 @@ chunk_size : int, "auto" or None
     trained in pieces: with it "auto" does not cut.
 max_iter : int
     Epochs.
+max_time : float or None
+    Seconds that ``fit`` may take. Where `max_iter` epochs would take longer, the schedule of the
+    learning rate is drawn together to what there is time for, and comes to its end; the last
+    epoch may be cut. How many steps that is depends on the machine, and so does the model. A
+    step that has begun is ended, and what ``fit`` does before training takes its time, too.
 max_grad_norm : float or None
     Largest norm of a step's gradient; None does not clip.
 early_stopping : bool

@@ -1,11 +1,12 @@
-"""Rows that are held out of training."""
+"""Rows that are held out of training, by us or by the user."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from ..preparation.prepared import Rows
+from ..preparation.prepared import Rows, check_weights
 from ..preparation.step_targets import StepTargets
 from ..preparation.targets import Targets
 
@@ -56,3 +57,29 @@ def split(
         if counts.min() < 2 or len(counts) > min(n_held_out, n - n_held_out):
             strata = None
     return train_test_split(np.arange(n), test_size=n_held_out, stratify=strata, random_state=seed)
+
+
+def read_held_out(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Rows:
+    """Check validation data that the user gave, against what is known of the training data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not like these, or count for nothing.
+    """
+    if X is None or y is None:
+        raise ValueError("X_val and y_val must be given together, got only one of them.")
+    prepared = estimator._prepared
+    try:
+        rows = prepared.read(X, y, estimator)
+    except (TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"X_val, y_val: {error}") from error
+    try:
+        weights = check_weights(sample_weight, rows)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight_val: {error}") from error
+    rows = Rows(rows.X, rows.y, weights)
+    if (total := prepared.weigh(rows)) is not None and not total.any():
+        raise ValueError("X_val, y_val: class_weight is zero for every class among them.")
+    return rows

@@ -61,7 +61,8 @@ def to_contents(estimator: Any) -> tuple[dict[str, Any], Arrays]:
     if not same:
         raise ValueError(_changed(name))
     loaded = from_contents(cls, model, specs, lambda: arrays)
-    lost = vars(estimator).keys() - vars(loaded).keys() - parameters.keys()
+    watching = {"_skl_callbacks"}  # which no model needs
+    lost = vars(estimator).keys() - vars(loaded).keys() - parameters.keys() - watching
     if lost:
         raise ValueError(
             f"This {name} has an attribute {min(lost)!r} that is no parameter and was not "

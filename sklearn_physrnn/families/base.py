@@ -94,6 +94,7 @@ class Family(ABC):
     about: ClassVar[str]
     entries: ClassVar[str]
     per_step_readout: ClassVar[str] = ""
+    examines_often: ClassVar[bool] = True  # after every call of partial_fit
     remedies: ClassVar[str] = "a smaller learning_rate_init or max_grad_norm"
 
     @property

@@ -117,6 +117,9 @@ handle_missing : {"indicator", "middle", "error"}
     def core(self, params: Any, sizes: CoreSizes) -> DynPMNNCore:
         return DynPMNNCore(**_layers(params), **sizes.of_data())
 
+    # It costs more than a step on a few rows, and nothing but warnings follow from it.
+    examines_often = False
+
     def examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
         assert isinstance(module, dynpmnn.DynPMNN)
         module.check_stability(inputs["x"].to(next(module.parameters())))

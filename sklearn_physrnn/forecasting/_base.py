@@ -35,6 +35,7 @@ _FEW_WINDOWS = 1000
 
 # Windows of the past that `update` trains on beside the new ones, so as not to forget them.
 _REHEARSED = 256
+_FIRST = 0.45  # of a limit of time, for the training that is validated; the last has more windows
 
 
 class _BaseForecaster(_Pretraining, _Prediction):
@@ -173,20 +174,28 @@ class _BaseForecaster(_Pretraining, _Prediction):
         return history, columns, step, sizes
 
     def _fit_anew(self, history: History, columns: list | None, step: Any, sizes: Sizes) -> None:
+        deadline = self._deadline()
         training, validation, boundary = self._split(history, sizes)
         stages, seed = open_checkpoint(self, [history], columns, self._draw_seed())
         train = partial(self._train_model, history, columns, step, sizes, seed)
+        n_windows = len(training) + len(validation)
+        refits = len(validation) > 0 and self._refits(n_windows)
         model, record = train(
-            history[:boundary], training, validation, checkpoint=stages["first training"]
+            history[:boundary],
+            training,
+            validation,
+            checkpoint=stages["first training"],
+            deadline=self._deadline(_FIRST) if refits else deadline,
         )
         final, last = model, record
-        n_windows = len(training) + len(validation)
-        if len(validation) and self._refits(n_windows) and not record.interrupted:
+        if refits and not record.interrupted:
             epochs = None
             if self.early_stopping:
                 epochs = int(np.argmin(record.validation_loss_curve)) + 1
             every = np.arange(len(history) - sizes.length + 1)
-            refit = partial(train, max_epochs=epochs, checkpoint=stages["refit"])
+            refit = partial(
+                train, max_epochs=epochs, checkpoint=stages["refit"], deadline=deadline
+            )
             final, last = refit(history, every, every[:0])
             self._keep_validation(record.validation_loss_curve, record.best_loss)
         first = boundary if len(validation) else sizes.window_length
@@ -207,6 +216,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         validation: np.ndarray,
         max_epochs: int | None = None,
         checkpoint: Stage | None = None,
+        deadline: float | None = None,
     ) -> tuple[WindowModel, Any]:
         """Learn units and weights from the `known` part of a history."""
         # What is idle all that while takes its unit from the part held out, too.
@@ -220,7 +230,13 @@ class _BaseForecaster(_Pretraining, _Prediction):
         held_out = self._windows(*series, validation, sizes) if len(validation) else None
         module = self._new_module(sizes, features, len(scaler.center), seed, windows)
         record = self._train(
-            module, windows, held_out, seed, max_epochs=max_epochs, checkpoint=checkpoint
+            module,
+            windows,
+            held_out,
+            seed,
+            max_epochs=max_epochs,
+            checkpoint=checkpoint,
+            deadline=deadline,
         )
         self._keep(module, record, resume=False)
         model = WindowModel(

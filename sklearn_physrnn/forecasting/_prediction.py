@@ -154,7 +154,7 @@ class _Prediction(_OfPanels):
 
         Returns
         -------
-        forecasts : ndarray of shape (n_windows, horizon_, n_channels)
+        forecasts : ndarray of shape (n_windows, horizon, n_channels)
             There are ``n_times - window_length_ - horizon_ + 1`` windows. Entry i is the
             forecast of ``y[i + window_length_ : i + window_length_ + horizon_]`` from the
             `window_length_` values before. With `as_frame` a DataFrame of as many rows as

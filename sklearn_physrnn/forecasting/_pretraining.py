@@ -147,6 +147,7 @@ class _Pretraining(_WindowTraining):
             optimizer_state=None if before is None else before.record.optimizer_state,
             kernels=None if before is None else before.record.kernels,
             checkpoint=stages["pretraining"],
+            deadline=self._deadline(),
         )
         if not record.interrupted:
             stages.remove()

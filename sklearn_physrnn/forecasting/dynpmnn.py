@@ -74,6 +74,7 @@ class DynPMNNForecaster(_BaseForecaster):
         alpha: float = 0.01,
         batch_size: int | str = "auto",
         max_iter: int = 50,
+        max_time: float | None = None,
         max_grad_norm: float | None = 1.0,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,

@@ -12,9 +12,10 @@ from ..preparation.tables import TableInputs
 from ..preparation.tokens import TokenInputs
 from ._integrated_gradients import Attribution, attribute
 from ._models import one_sequence, prepared, time_channel
-from ._plotting import BLUE, DIVERGING, VERMILION, import_pyplot, panels
+from ._plotting import BLUE, DIVERGING, VERMILION, edges, import_pyplot, panels, short
 
-_N_BARS = 15  # of a table's columns, the largest; of tokens the whole text is drawn
+_N_BARS = 15  # of a table's columns, the strongest, strongest first
+_N_TOKENS = 40  # of a text, the strongest, in reading order
 _N_LINES = 8  # channels: more are drawn as an image
 _CEILING = 0.995  # quantile of the magnitudes where colours end
 
@@ -26,9 +27,10 @@ class AttributionDisplay:
     Use :meth:`from_estimator` to make one. Sequences are drawn channel by channel over
     stripes of the attributions' colour: red moved the prediction up from the baseline's,
     blue down. With more than eight channels there is an image of the attributions alone.
-    Columns of a table are bars, the largest on top, and tokens bars in reading order. The
-    attributions add up to the difference between the two numbers in the title (integrated
-    gradients, arXiv 1703.01365; see :func:`integrated_gradients`).
+    Columns of a table are bars, the 15 strongest, largest on top, and tokens bars in reading
+    order, the 40 strongest. The attributions add up to the difference between the two
+    numbers in the title (integrated gradients, arXiv 1703.01365; see
+    :func:`integrated_gradients`).
 
     Parameters
     ----------
@@ -227,11 +229,14 @@ class AttributionDisplay:
         ):
             margin = 0.08 * (np.ptp(x) or 1.0)
             span = np.array([x.min() - margin, x.max() + margin])
-            edges = _edges(self._time)
-            self.images_.append(axis.pcolormesh(edges, span, values[None], **self._colors()))
+            borders = edges(self._time)
+            self.images_.append(axis.pcolormesh(borders, span, values[None], **self._colors()))
             self.lines_ += axis.plot(self._time, x, color="k", linewidth=1.2)
             axis.set_ylim(span)
-            axis.set_ylabel(name if n > 1 else "input")
+            if n > 1:
+                axis.set_ylabel(short(name, 16), rotation=0, ha="right", va="center")
+            else:
+                axis.set_ylabel("input")
         self.axes_[-1].set_xlabel(self.time_label)
         self.figure_.align_ylabels(list(self.axes_))
         self._colorbar()
@@ -243,11 +248,11 @@ class AttributionDisplay:
         axis = self.axes_[0]
         rows = np.arange(n + 1) - 0.5
         self.images_.append(
-            axis.pcolormesh(_edges(self._time), rows, self.attributions.T, **self._colors())
+            axis.pcolormesh(edges(self._time), rows, self.attributions.T, **self._colors())
         )
         axis.invert_yaxis()
         if n <= 40:
-            axis.set_yticks(range(n), self._names, fontsize="small")
+            axis.set_yticks(range(n), [short(name) for name in self._names], fontsize="small")
         axis.set_ylabel("channel")
         axis.set_xlabel(self.time_label)
         self._colorbar()
@@ -266,7 +271,9 @@ class AttributionDisplay:
         names, rows = self._names, np.arange(len(values))
         if self.kind == "table":
             rows = np.argsort(-np.abs(values), kind="stable")[:_N_BARS]
-            names = [f"{names[k]} = {_shown(self.inputs[k])}" for k in range(len(values))]
+            names = [f"{short(names[k])} = {_shown(self.inputs[k])}" for k in range(len(values))]
+        elif len(values) > _N_TOKENS:
+            rows = np.sort(np.argsort(-np.abs(values), kind="stable")[:_N_TOKENS])
         self.figure_, axes, _ = panels(plt, ax, 1, size=(6.4, 1.2 + 0.27 * len(rows)))
         self.axes_ = axes[0]
         axis = self.axes_[0]
@@ -277,6 +284,9 @@ class AttributionDisplay:
         axis.tick_params(axis="y", length=0)
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.set_xlabel(self._label)
+        if len(rows) < len(values):
+            what = "columns" if self.kind == "table" else "tokens"
+            axis.set_ylabel(f"the strongest {len(rows)} of {len(values)} {what}")
         axis.spines["left"].set_visible(False)
 
 
@@ -284,15 +294,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "missing" if np.isnan(value) else f"{value:.4g}"
-
-
-def _edges(time: np.ndarray) -> np.ndarray:
-    """Borders half-way between time stamps."""
-    middle = (time[1:] + time[:-1]) / 2
-    if not len(middle):
-        return np.array([time[0] - 0.5, time[0] + 0.5])
-    first, last = 2 * time[0] - middle[0], 2 * time[-1] - middle[-1]
-    return np.concatenate(([first], middle, [last]))
 
 
 def _checked(names: Sequence[str], n: int) -> list[str]:

@@ -12,7 +12,16 @@ from ..families.petnn import release_rate
 from ..nn._recurrent import RecurrentModel
 from ..nn.petnn import PETNN
 from ._models import check_family, check_indices, checked, exact_copy, exact_inputs, one_sequence
-from ._plotting import COLORS, GREY, draw_inputs, import_pyplot, legend_above, panels, span_time
+from ._plotting import (
+    COLORS,
+    GREY,
+    draw_inputs,
+    edges,
+    import_pyplot,
+    legend_above,
+    panels,
+    span_time,
+)
 
 _WHAT = "a PETNNClassifier or PETNNRegressor"
 _N_DRAWN = 3  # neurons, unless chosen
@@ -249,7 +258,7 @@ class CellEnergyDisplay:
         for neuron, color in zip(self.neurons, _cycle(len(self.neurons)), strict=True):
             self._neuron(energy, remaining, neuron, color)
         energy.scatter([], [], s=16, marker="v", color=GREY, label="release")
-        legend_above(energy, ncols=len(self.neurons) + 1)
+        legend_above(energy)
         energy.set_ylabel("energy $C$")
         energy.set_ylim(bottom=0)
         remaining.set_ylabel("remaining\ntime $T$")
@@ -282,7 +291,7 @@ class CellEnergyDisplay:
         self.order_ = np.argsort(self.release_rate, kind="stable")
         rows = np.arange(len(self.order_))
         self.raster_ = raster.pcolormesh(
-            self.time, rows, self.released[:, self.order_].T, shading="nearest", cmap="Greys",
+            edges(self.time), edges(rows), self.released[:, self.order_].T, cmap="Greys",
             vmin=0, vmax=1.3, rasterized=True,
         )  # fmt: skip
         raster.set_ylabel("neurons\n(dark: release)")

@@ -183,9 +183,10 @@ class EchoDisplay:
                 self.time, gap, ".", color=color, markersize=3, label=name
             )
         bottom.set_yscale("log")
-        # There may be no difference at all to scale the axis by.
         every = np.concatenate(gaps)
         bottom.set_ylim(every.min(initial=1e-17) / 5, every.max(initial=1e-6) * 5)
+        if not len(every):
+            bottom.text(0.5, 0.5, "no difference", transform=bottom.transAxes, ha="center")
         bottom.set_ylabel("difference,\nrelative")
         legend_above(bottom, markerscale=2.5)
         span_time(bottom, self.time, self.time_label)

@@ -10,7 +10,16 @@ import torch
 from ..nn._stability import couples_neurons
 from ._models import check_indices
 from ._neurons import layer_inputs, network
-from ._plotting import COLORS, SEQUENTIAL, import_pyplot, legend_across, panels
+from ._plotting import (
+    COLORS,
+    SEQUENTIAL,
+    columns_that_fit,
+    import_pyplot,
+    legend_across,
+    panels,
+    short,
+    width_of,
+)
 
 _N_NEURONS, _N_SAMPLES = 4, 60  # drawn unless chosen
 _GRID = 201  # points a side for the nullclines
@@ -44,6 +53,8 @@ class PhasePortraitDisplay:
     response : ndarray of shape (n_samples,)
         The samples' predictions: numbers, or the indices of classes.
     classes : ndarray of shape (n_classes,) or None, default=None
+    response_name : str, default="prediction"
+        Of numbers.
     variables : tuple of str, default=("v", "w")
     layer : int, default=0
 
@@ -83,6 +94,7 @@ class PhasePortraitDisplay:
     grids: Sequence[tuple[np.ndarray, ...]] | None
     response: np.ndarray
     classes: np.ndarray | None = None
+    response_name: str = "prediction"
     variables: tuple[str, str] = ("v", "w")
     layer: int = 0
 
@@ -168,6 +180,7 @@ class PhasePortraitDisplay:
             grids=grids,
             response=response.reshape(len(samples), -1)[:, 0],
             classes=classes,
+            response_name="prediction" + (" of the first target" if outputs.ndim > 1 else ""),
             variables=tuple(getattr(part.field, "state_names", None) or ("s_0", "s_1")),
             layer=layer,
         ).plot(ax=ax)
@@ -196,12 +209,15 @@ class PhasePortraitDisplay:
         n_rows = -(-len(self.neurons) // n_columns)
         colors, scale = self._colors(plt)
         handles = self._handles(scale)
-        lines = -(-len(handles) // _LEGEND_COLUMNS)
-        size = 1.2 + 3.1 * n_columns, 0.6 + 0.3 * lines + 2.6 * n_rows
+        width = 1.2 + 3.1 * n_columns
+        labels = [handle.get_label() for handle in handles]
+        ncols = columns_that_fit(labels, width_of(ax, width), _LEGEND_COLUMNS)
+        lines = -(-len(handles) // ncols)
+        size = width, 0.6 + 0.3 * lines + 2.6 * n_rows
         self.figure_, axes, frame = panels(
             plt, ax, n_rows, n_columns, size=size, legend_lines=lines
         )
-        legend_across(frame, handles, ncols=_LEGEND_COLUMNS)
+        legend_across(frame, handles, ncols=ncols)
         for unused in axes.ravel()[len(self.neurons) :]:
             unused.remove()
         self.axes_ = axes.ravel()[: len(self.neurons)]
@@ -215,7 +231,10 @@ class PhasePortraitDisplay:
                 self.axes_[k].set_xlabel(f"${first}$")
         if scale is not None:
             bar = self.figure_.colorbar(scale, ax=list(self.axes_), pad=0.02, aspect=30)
-            bar.set_label("prediction" if self.classes is None else "index of predicted class")
+            bar.set_label(self.response_name if self.classes is None else "predicted class")
+            if self.classes is not None:
+                shown = np.unique(self.response)
+                bar.set_ticks(range(len(shown)), labels=[short(self.classes[k]) for k in shown])
             bar.outline.set_visible(False)
         return self
 
@@ -225,6 +244,14 @@ class PhasePortraitDisplay:
             from matplotlib.colors import to_rgba_array
 
             return to_rgba_array([COLORS[int(k)] for k in self.response]), None
+        if self.classes is not None:
+            from matplotlib.colors import BoundaryNorm, ListedColormap
+
+            # A colour a class, of those that are drawn.
+            shown, index = np.unique(self.response, return_inverse=True)
+            palette = plt.get_cmap(SEQUENTIAL)(np.linspace(0, 1, len(shown)))
+            borders = BoundaryNorm(np.arange(len(shown) + 1) - 0.5, len(shown))
+            return palette[index], plt.cm.ScalarMappable(borders, ListedColormap(palette))
         low, high = np.percentile(self.response, [2, 98])
         scale = plt.cm.ScalarMappable(plt.Normalize(low, high), SEQUENTIAL)
         return scale.to_rgba(self.response), scale
@@ -269,7 +296,7 @@ class PhasePortraitDisplay:
         if scale is None:
             assert self.classes is not None
             for name, color in zip(self.classes, COLORS, strict=False):
-                label = f"predicted {name}"
+                label = f"predicted {short(name)}"
                 handles.append(Line2D([], [], color=color, linewidth=2, label=label))
         return handles
 

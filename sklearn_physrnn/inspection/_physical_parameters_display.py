@@ -123,7 +123,6 @@ class PhysicalParametersDisplay:
         legend = 1 if any(name in initial for name in names) else 0
         self.figure_, self.axes_, frame = panels(
             plt, ax, len(layers), len(names), size=size, legend_lines=legend, sharex=True,
-            sharey=True,
         )  # fmt: skip
         self.edges_ = np.array([_edges(table[name], initial.get(name)) for name in names])
         self.counts_ = np.empty((len(layers), len(names), _N_BINS))
@@ -139,7 +138,6 @@ class PhysicalParametersDisplay:
                     handles["at the start (expected)"] = axes.stairs(
                         share * len(values), edges, color="0.35", linewidth=1.2, zorder=3
                     )
-                axes.tick_params(labelleft=j == 0)
                 axes.yaxis.get_major_locator().set_params(integer=True)
             self.axes_[-1, j].set_xlabel(labels.get(name, name))
         for i, layer in enumerate(layers):

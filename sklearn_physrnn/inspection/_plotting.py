@@ -11,6 +11,7 @@ COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#00
 BLUE, ORANGE, GREEN, VERMILION = COLORS[:4]
 GREY = "0.45"
 _LINE = 0.23  # inches a line of legend takes
+_LETTER, _HANDLE = 0.078, 0.5  # inches, in a legend's small print: a letter, and what is beside
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 
 
@@ -23,6 +24,37 @@ def import_pyplot(caller: str):
             f"{caller} needs matplotlib: pip install sklearn-physrnn[plot]."
         ) from error
     return plt
+
+
+def short(name: Any, most: int = 24) -> str:
+    """Leave the middle out of a name of more than `most` letters."""
+    name = str(name)
+    if len(name) <= most:
+        return name
+    half = (most - 1) // 2
+    return f"{name[: most - 1 - half]}…{name[-half:]}"
+
+
+def columns_that_fit(labels: Sequence[str], width: float, most: int = 6) -> int:
+    """How many columns, `most` at most, a legend of these labels can have in `width` inches."""
+    widest = _HANDLE + _LETTER * max(map(len, labels), default=0)
+    return max(1, min(most, len(labels), int(width / widest)))
+
+
+def width_of(ax, otherwise: float) -> float:
+    """Width in inches of the Axes that were given, or of the figure that is made otherwise."""
+    if ax is None:
+        return otherwise
+    return ax.get_position().width * ax.figure.get_figwidth()
+
+
+def edges(centres: np.ndarray) -> np.ndarray:
+    """Borders half-way between increasing numbers, and as far beyond the first and last."""
+    middle = (centres[1:] + centres[:-1]) / 2
+    if not len(middle):
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
+    return np.concatenate(([first], middle, [last]))
 
 
 def panels(
@@ -109,10 +141,12 @@ def legend_across(frame, handles: Sequence[Any], *, ncols: int) -> Any:
     return legend
 
 
-def legend_above(ax, *, ncols: int = 6, handles: Sequence[Any] | None = None, **options) -> Any:
-    """Put the legend on top of `ax`, off the data, left-aligned."""
-    if handles is not None:
-        options["handles"] = handles
+def legend_above(ax, *, handles: Sequence[Any] | None = None, **options) -> Any:
+    """Put the legend on top of `ax`, off the data, left-aligned, in lines as wide as it is."""
+    if handles is None:
+        handles = ax.get_legend_handles_labels()[0]
+    ncols = columns_that_fit([h.get_label() for h in handles], width_of(ax, 0.0))
+    options["handles"] = handles
     return ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False,
         fontsize="small", ncols=ncols, handlelength=1.5, columnspacing=1.2, **options,
@@ -134,8 +168,8 @@ def draw_inputs(ax, time: np.ndarray, values: np.ndarray, names: Sequence[str] |
         ax.plot(time, values, color=GREY, linewidth=0.6, alpha=0.6)
         return
     colors: tuple[str, ...] = ("0.25",) if n_channels == 1 else COLORS
-    names = names or [f"channel {k}" for k in range(n_channels)]
+    names = [short(n) for n in names or [f"channel {k}" for k in range(n_channels)]]
     for x, color, name in zip(values.T, colors, names, strict=False):
         ax.plot(time, x, color=color, linewidth=1.2, label=name)
     if n_channels > 1:
-        legend_above(ax, ncols=n_channels)
+        legend_above(ax)

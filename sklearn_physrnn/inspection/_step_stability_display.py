@@ -19,7 +19,7 @@ class StepStabilityDisplay:
     Use :meth:`from_estimator` to make one. For every layer a line tells by what factor, at
     the worst of the visited states, one step of a given size changes a mode that should
     decay. Above 1, in the shaded part, it grows instead. The dots are the step that the
-    estimator takes. Factors beyond 2 are drawn at the upper edge.
+    estimator takes. Factors beyond 2 are triangles at the upper edge.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class StepStabilityDisplay:
         One a layer.
     chosen_ : list of matplotlib Line2D
         The dots.
+    beyond_ : list of matplotlib Line2D
+        Triangles at the upper edge, one a layer.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class StepStabilityDisplay:
     ax_: Any = field(init=False)
     lines_: list[Any] = field(init=False)
     chosen_: list[Any] = field(init=False)
+    beyond_: list[Any] = field(init=False)
 
     stability: pd.DataFrame
 
@@ -101,7 +104,7 @@ class StepStabilityDisplay:
         self.figure_, self.ax_ = ax.figure, ax
         ax.axhspan(1, _CEILING, color="0.92", zorder=0)
         ax.axhline(1, color=GREY, linewidth=0.9, zorder=1)
-        self.lines_, self.chosen_ = [], []
+        self.lines_, self.chosen_, self.beyond_ = [], [], []
         for layer, part in self.stability.groupby("layer"):
             part = part.sort_values("dt")
             color = COLORS[int(layer) % len(COLORS)]
@@ -109,6 +112,11 @@ class StepStabilityDisplay:
             self.lines_ += ax.plot(
                 part["dt"], growth, color=color, marker=".", label=f"layer {layer}"
             )
+            beyond = part["worst_growth"] > _CEILING
+            self.beyond_ += ax.plot(
+                part.loc[beyond, "dt"], growth[beyond], "^", color=color, markersize=6,
+                clip_on=not beyond.any(), zorder=3,
+            )  # fmt: skip
             own = part["chosen"]
             self.chosen_ += ax.plot(
                 part.loc[own, "dt"], growth[own], "o", color=color, markersize=7,

@@ -50,9 +50,23 @@ class Categories:
         return cls(column, tuple(sorted(set(levels), key=_order)))
 
     def codes(self, values: Column) -> np.ndarray:
-        """Give the position of each value's category, or `UNKNOWN`, in float64."""
+        """Give the position of each value's category, or `UNKNOWN`, in float64.
+
+        Raises
+        ------
+        ValueError
+            If a category is a number where the known one is a text that says it, or the other
+            way round.
+        """
         codes, levels = _factorized(values)
         known = {level: position for position, level in enumerate(self.levels)}
+        said = {_said(level): level for level in self.levels if level is not None}
+        for level in set(levels).difference(known, [None]):
+            if (own := said.get(_said(level))) is not None:
+                raise ValueError(
+                    f"The categories of X in {values.place} are of another type than in training: "
+                    f"{level!r} is not {own!r}. Give both in one type, by astype."
+                )
         positions = np.array([known.get(level, UNKNOWN) for level in levels], dtype=np.float64)
         return positions[codes]
 
@@ -90,6 +104,14 @@ class Categories:
         if type(column) is not int or not plain or len(set(levels)) < len(levels):
             raise ValueError("its categories are not one column's, each once.")
         return cls(column, levels, tuple(range(len(levels))))
+
+
+def _said(level: Any) -> float | str:
+    """What a category says, as a number if it can be one."""
+    try:
+        return float(level)
+    except ValueError:
+        return str(level)
 
 
 def _order(level: Level) -> tuple[int, Any]:

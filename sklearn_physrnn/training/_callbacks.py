@@ -278,6 +278,8 @@ class Schedule(Callback):
         self._step = 0
         self._descent: int | None = None  # step from which it comes down, if shortened
         self._end = self.total_steps
+        # From here on progress is even, to 1 at that end: step, progress there, end.
+        self._plan = 0, 0.0, self.total_steps
 
     @property
     def shortened(self) -> bool:
@@ -291,21 +293,35 @@ class Schedule(Callback):
     @property
     def ended(self) -> bool:
         """Tell whether all steps were made."""
-        return self._step >= self._end
+        return self._step >= min(self._end, self._plan[2])
+
+    @property
+    def n_steps(self) -> int:
+        """Count the steps that were made."""
+        return self._step
 
     @property
     def steps_left(self) -> int:
         """Count the steps to its end."""
-        return self._end - self._step
+        return min(self._end, self._plan[2]) - self._step
 
     def shorten(self, epochs: int) -> None:
         """Come down to zero within `epochs` from here, unless the end is as near already."""
         self._descent = self._step
         self._end = min(self.total_steps, self._step + epochs * self.steps_per_epoch)
 
+    def fit_into(self, n_steps: int) -> None:
+        """Come to the end within so many steps from here, or as many as are left if fewer."""
+        n_steps = min(max(n_steps, 0), self.total_steps - self._step)
+        self._plan = self._step, self._progress(self._step), self._step + n_steps
+
+    def _progress(self, step: int) -> float:
+        start, done, end = self._plan
+        return done + (1 - done) * (step - start) / max(end - start, 1)
+
     def _factor(self) -> float:
         # Reaches zero one step after the last, so that no batch is spent at rate zero.
-        planned = self.factor(self._step / self.total_steps)
+        planned = self.factor(min(self._progress(self._step), 1.0))
         if self._descent is None or self._end == self.total_steps:
             return planned
         start = self.factor(self._descent / self.total_steps)
@@ -343,19 +359,23 @@ class Schedule(Callback):
             group["lr"] = base
 
     def state_dict(self) -> dict[str, Any]:
-        return {"step": self._step, "descent": self._descent, "end": self._end}
+        plan = list(self._plan)
+        return {"step": self._step, "descent": self._descent, "end": self._end, "plan": plan}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         descent = state["descent"]
         self._step, self._end = int(state["step"]), int(state["end"])
         self._descent = None if descent is None else int(descent)
+        start, done, end = state.get("plan", (0, 0.0, self.total_steps))
+        self._plan = int(start), float(done), int(end)
 
 
 class Progress(Callback):
     """Print epoch, losses and the time left, every `every` epochs."""
 
-    def __init__(self, every: int = 1) -> None:
+    def __init__(self, every: int = 1, deadline: float | None = None) -> None:
         self.every = every
+        self.deadline = deadline
 
     def on_train_begin(self, net, **kwargs):
         self._first = None
@@ -372,6 +392,8 @@ class Progress(Callback):
             return
         pace = (time.perf_counter() - self._start) / (done - self._first + 1)
         left = pace * (total - done)
+        if self.deadline is not None:
+            left = min(left, max(self.deadline - time.monotonic(), 0.0))
         valid = f", validation loss {epoch['valid_loss']:.5g}" if "valid_loss" in epoch else ""
         print(
             f"Epoch {done}/{total}: training loss {epoch['train_loss']:.5g}{valid}, "

@@ -16,7 +16,13 @@ from ..nn._dropout import Dropout
 from ..storage.checkpoint import Checkpoint
 from ..storage.stages import Stage
 from ..storage.state import Json, State
-from ._callbacks import ClipGradients, DecayWeights, KeepWeights, Progress, Schedule
+from ._callbacks import (
+    ClipGradients,
+    DecayWeights,
+    KeepWeights,
+    Progress,
+    Schedule,
+)
 from ._capture import Repeated
 from ._data import Batches
 from ._device import has_room, with_index, worth_training_there
@@ -24,11 +30,13 @@ from ._graphs import recorder_for
 from ._groups import decayed_and_others
 from ._guests import invited, prints, wants_batches
 from ._net import Net
+from ._observed import Observed, Observer, StopIfAsked
 from ._pieces import piece_size
 from ._random import preserved_global_state
 from ._saving import SaveTraining
 from ._schedules import SCHEDULES
 from ._threads import sensible_threads, work_per_batch
+from ._time_limit import TimeLimit
 
 # Torch's first optimizer imports sympy, which adds a warnings filter: the caller's stay.
 with warnings.catch_warnings():
@@ -65,6 +73,7 @@ class TrainingOptions:
     chunk_size: int | str | None = None
     undo: bool = False  # time, to find the states before pieces, instead of keeping them
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
+    deadline: float | None = None  # by time.monotonic, when all shall be trained
     refits: bool = False  # a last training has no validation data, whatever this one has
 
 
@@ -133,6 +142,7 @@ def train(
     optimizer_state: dict[str, Any] | None = None,
     kernels: Mapping[str, Sequence[Any]] | None = None,
     checkpoint: Checkpoint | Stage | None = None,
+    observer: Observer | None = None,
 ) -> TrainingRecord:
     """Train `module` in place and leave it on the CPU, in evaluation mode.
 
@@ -157,6 +167,8 @@ def train(
     checkpoint : Checkpoint, Stage or None
         Where to save the training from time to time, and what it goes on from. The
         caller removes it when all is done.
+    observer : Observer or None
+        Told of epochs, and asked after each whether to stop.
     """
     batch_size = min(options.batch_size, len(samples))
     longest = getattr(samples, "longest", 1)
@@ -192,6 +204,9 @@ def train(
         refits=options.refits,
     )
     callbacks = [schedule, *guests, keeper]
+    if observer is not None:
+        # Told of the epoch before anybody ends training, and ends it when all have seen it.
+        callbacks = [schedule, *guests, Observed(observer), keeper, StopIfAsked(observer)]
     if options.max_grad_norm is not None:
         callbacks.append(ClipGradients(options.max_grad_norm))
     decay = None
@@ -200,7 +215,11 @@ def train(
         decay = DecayWeights(decayed, *rates, options.earlier_losses)
         callbacks.append(decay)
     if options.verbose:
-        callbacks.insert(-1, Progress(every=1 if options.verbose > 1 else 10))
+        every = 1 if options.verbose > 1 else 10
+        callbacks.insert(-1, Progress(every, options.deadline))
+    limit = None if options.deadline is None else TimeLimit(schedule, options.deadline)
+    if limit is not None:
+        callbacks.append(limit)  # when all others have seen the epoch
     batch_generator = torch.Generator().manual_seed(options.seed)
     dropout_generator = torch.Generator(device).manual_seed(options.seed)
     ways = Ways(kernels)
@@ -242,6 +261,7 @@ def train(
         piece_size=size,
         undo=options.undo,
         repeated=repeated,
+        limit=limit,
     )
     parts = module.modules() if device.type == "cpu" else ()
     to_kernels = any(getattr(part, "kernel_takes_most", False) for part in parts)

@@ -37,6 +37,8 @@ class Net(NeuralNet):
         Walk longer sequences in pieces of so many steps.
     undo : bool
         Undo time to find the states before pieces, instead of keeping them.
+    limit : TimeLimit or None
+        Asked after each step whether there is time for another.
     repeated : Repeated or None
         Replays steps, where they can be.
     """
@@ -55,6 +57,7 @@ class Net(NeuralNet):
         piece_size=None,
         undo=False,
         repeated=None,
+        limit=None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -67,6 +70,7 @@ class Net(NeuralNet):
         self.piece_size = piece_size
         self.undo = undo
         self.repeated = repeated
+        self.limit = limit
 
     def get_split_datasets(self, X: Batches, y=None, **fit_params):
         return X, self.validation
@@ -209,7 +213,7 @@ class Net(NeuralNet):
         return None if total is None else (total, [])
 
     def _one_by_one(self, iterator, training, prefix, step_fn, keep_outputs):
-        total, outputs = 0.0, []
+        total, outputs, n_seen = 0.0, [], 0
         for batch in iterator:
             if self.records_batches:
                 self.history.new_batch()
@@ -222,7 +226,10 @@ class Net(NeuralNet):
             if keep_outputs:
                 outputs.append(step["y_pred"])
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        return total, outputs
+            n_seen += len(batch[1][0])
+            if training and self.limit is not None and self.limit.ends_epoch():
+                break
+        return total * (len(iterator.samples) / n_seen), outputs
 
     def partial_fit(self, X: Batches, y=None, classes=None, **fit_params):
         """Train, and tell whether a person interrupted it."""

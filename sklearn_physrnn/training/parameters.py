@@ -5,6 +5,7 @@ them, and the attributes and warnings that a finished training leaves.
 """
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -76,6 +77,7 @@ class TrainingParameters:
     alpha: float | str
     batch_size: int | str
     max_iter: int
+    max_time: float | None
     max_grad_norm: float | None
     n_iter_no_change: int
     tol: float
@@ -95,6 +97,7 @@ class TrainingParameters:
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -118,6 +121,10 @@ class TrainingParameters:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
+
+    def _deadline(self, share: float = 1.0) -> float | None:
+        """Give the time, by ``time.monotonic``, when `share` of `max_time` from now is over."""
+        return None if self.max_time is None else time.monotonic() + share * float(self.max_time)
 
     def _decay(self, n_samples: int, *, stream: bool) -> tuple[float, float]:
         """Give the weight decay of an epoch, and what is added with all of the loss left."""
@@ -146,6 +153,7 @@ class TrainingParameters:
         early_stopping: bool,
         max_epochs: int | None = None,
         earlier_losses: Sequence[float] = (),
+        deadline: float | None = None,
     ):
         """Give the engine's options.
 
@@ -167,6 +175,7 @@ class TrainingParameters:
             weight_decay=fixed,
             noise_decay=by_noise,
             earlier_losses=earlier_losses,
+            deadline=deadline,
             max_grad_norm=None if self.max_grad_norm is None else float(self.max_grad_norm),
             patience=self.n_iter_no_change if early_stopping else None,
             tol=float(self.tol),

@@ -40,3 +40,16 @@ def test_one_hot_rows_are_told_what_becomes_of_them(kind):
     several[3] = 1
     with pytest.raises(ValueError, match=r"multilabel targets are not supported\.$"):
         ENTRIES[kind].make().fit(ENTRIES[kind].X, several)
+
+
+@each(CLASSIFIERS)
+def test_logarithms_of_probabilities_are_finite_where_these_vanish(kind):
+    entry = ENTRIES[kind]
+    model = entry.make().fit(entry.X, entry.y)
+    logs = model.predict_log_proba(entry.X)
+    np.testing.assert_allclose(np.exp(logs), model.predict_proba(entry.X), rtol=1e-6)
+    assert logs.dtype == model.predict_proba(entry.X).dtype
+    outputs = model._outputs
+    model._outputs = lambda X: 1e5 * outputs(X)
+    assert (model.predict_proba(entry.X) == 0).any()
+    assert np.isfinite(model.predict_log_proba(entry.X)).all()

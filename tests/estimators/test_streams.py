@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 import sklearn_physrnn
 from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor, PETNNRegressor
+from sklearn_physrnn.nn import DynPMNN
 from tests.families import ENTRIES, REGRESSORS, each
 
 
@@ -129,3 +131,20 @@ def test_a_stream_in_small_pieces_learns_as_well_as_without_decay():
         scores[alpha] = model.score(X[100:], y[100:])
     assert scores[0.0] > 0.8
     assert scores[8.0] > scores[0.0] - 0.1
+
+
+def test_the_step_is_examined_now_and_then_and_whenever_training_diverged(monkeypatch):
+    seen = []
+    check = DynPMNN.check_stability
+    monkeypatch.setattr(
+        DynPMNN, "check_stability", lambda self, x: (seen.append(model.n_iter_), check(self, x))
+    )
+    entry = ENTRIES[DynPMNNRegressor]
+    model = entry.make()
+    for _ in range(300):
+        model.partial_fit(entry.X[:4], entry.y[:4])
+    assert seen == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    model.set_params(learning_rate_init=1e30)
+    with pytest.warns(ConvergenceWarning):
+        model.partial_fit(entry.X[:4], entry.y[:4])
+    assert len(seen) > 9

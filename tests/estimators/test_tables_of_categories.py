@@ -169,6 +169,20 @@ def test_missing_categories_are_refused_where_holes_are():
         ENTRIES[DynPMNNRegressor].make(handle_missing="error").fit(lost, np.arange(N))
 
 
+@pytest.mark.parametrize(("fitted", "asked"), [(int, str), (str, float)])
+def test_numbers_and_texts_are_not_the_same_categories(fitted, asked):
+    numbers = pd.Series(np.arange(N) % 4)
+    known, other = (
+        FRAME.assign(kind=numbers.astype(t).astype("category")) for t in (fitted, asked)
+    )
+    model = ENTRIES[DynPMNNRegressor].make().fit(known, np.arange(N))
+    with pytest.raises(ValueError, match="of X in column 'kind' are of another type"):
+        model.predict(other)
+    strange = known.assign(kind=pd.Categorical(["no such kind"] * N))
+    assert np.isfinite(model.predict(strange)).all()
+    assert np.isfinite(model.predict(known.assign(kind=pd.Categorical([None] * N)))).all()
+
+
 def test_attributions_are_one_a_column_of_the_frame():
     entry = ENTRIES[DynPMNNRegressor]
     model = entry.make(max_iter=20).fit(FRAME, FRAME["size"] + 3 * (KIND == "a"))

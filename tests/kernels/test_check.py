@@ -13,26 +13,26 @@ class _OnAGpu:
 
 
 def test_values_on_a_gpu_are_looked_at_where_the_caller_waits_anyway():
-    assert _check._looks_at(LENGTHS)
-    assert not _check._looks_at(_OnAGpu())
+    assert _check.looks_at(LENGTHS)
+    assert not _check.looks_at(_OnAGpu())
     with torch.no_grad():
-        assert not _check._looks_at(_OnAGpu())
+        assert not _check.looks_at(_OnAGpu())
     with torch.inference_mode():
-        assert _check._looks_at(_OnAGpu())
+        assert _check.looks_at(_OnAGpu())
 
 
 @pytest.mark.parametrize("wrong", [torch.tensor([0, 3, 6]), torch.tensor([-1, 3, 5])])
 def test_lengths_out_of_range(wrong, monkeypatch):
     with pytest.raises(ValueError, match=f"the number of steps, 5; got {wrong.min()} to"):
         _check.check_lengths(wrong, 3, 5)
-    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+    monkeypatch.setattr(_check, "looks_at", lambda x: False)
     with pytest.raises(RuntimeError):  # by torch's assertion, without a message of ours
         _check.check_lengths(wrong, 3, 5)
 
 
 @pytest.mark.parametrize("looks", [True, False])
 def test_lengths_in_range(looks, monkeypatch):
-    monkeypatch.setattr(_check, "_looks_at", lambda x: looks)
+    monkeypatch.setattr(_check, "looks_at", lambda x: looks)
     _check.check_lengths(LENGTHS, 3, 5)
     _check.check_lengths(LENGTHS[:0], 0, 5)
     _check.check_lengths(None, 3, 5)
@@ -43,14 +43,14 @@ def test_an_error_is_made_only_where_it_is_raised(monkeypatch):
         raise AssertionError
 
     _check.check_values(torch.tensor(True), never)
-    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+    monkeypatch.setattr(_check, "looks_at", lambda x: False)
     with pytest.raises(RuntimeError):
         _check.check_values(torch.tensor(False), never)
 
 
 def test_what_harms_no_kernel_is_looked_at_later(monkeypatch):
     true, false = torch.tensor(True), torch.tensor(False)
-    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+    monkeypatch.setattr(_check, "looks_at", lambda x: False)
     reached = []
 
     def epoch():
@@ -72,7 +72,7 @@ def test_what_harms_no_kernel_is_looked_at_later(monkeypatch):
 
 
 def test_another_error_comes_first(monkeypatch):
-    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+    monkeypatch.setattr(_check, "looks_at", lambda x: False)
 
     def epoch():
         with _check.looking_later():

@@ -56,7 +56,7 @@ def waits(monkeypatch):
     """What waited in training and validation steps, after each one's first epoch."""
     # As on a GPU, but that the recurrences run in plain torch.
     monkeypatch.setattr(_dispatch, "_COMPILED_DTYPES", ())
-    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+    monkeypatch.setattr(_check, "looks_at", lambda x: False)
     found, steps = [], []
 
     def watched(method):

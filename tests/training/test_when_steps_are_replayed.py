@@ -266,7 +266,7 @@ def test_sample_weights_are_those_of_the_batch(recorders):
 
 def test_gaps_that_are_too_long_raise_with_their_own_size(recorders, monkeypatch):
     # As on a GPU, where nobody looks before an epoch has ended.
-    monkeypatch.setattr(_check, "_looks_at", lambda x: False)
+    monkeypatch.setattr(_check, "looks_at", lambda x: False)
     model = HSSM(2, 1, hidden_size=4, state_size=4, num_blocks=1, dynamics="nonlinear")
     samples = Samples(
         {"x": torch.randn(40, 6, 2), "dt": torch.full((40, 6), 0.5)}, torch.randn(40, 1)

@@ -10,7 +10,7 @@ from typing import TypeGuard
 
 import torch
 
-from .._check import looks_at
+from .. import _check
 
 
 def as_steps(dt: torch.Tensor | None, gaps: bool) -> torch.Tensor | None:
@@ -21,7 +21,7 @@ def as_steps(dt: torch.Tensor | None, gaps: bool) -> torch.Tensor | None:
     if dt is None:
         return None
     dt = dt.detach()
-    if not gaps or (looks_at(dt) and not bool((dt > 1).any())):
+    if not gaps or (_check.looks_at(dt) and not bool((dt > 1).any())):
         return dt[:, None]
     dt = dt.to(torch.promote_types(dt.dtype, torch.float32))  # whose difference is rounded less
     return torch.stack([dt.clamp(max=1.0), (dt - 1).clamp(min=0.0)], 1)
