@@ -64,7 +64,6 @@ def turn_echoes(
         z, y = z_mean[j], y_mean[j]
         by_c, by_r, by_qr = _slopes(c, r, gap, kappa, q, turns[j])
         if rates is not None:
-            sum_rate[j] -= gap * (pull_y * y - pull_z * z)
             share = left_by(rates, j, gap)
             z, y = z / share, y / share
         z, y = c * z - q * r * y, c * y + r * z
@@ -78,6 +77,8 @@ def turn_echoes(
         y_diff[j] = c * dy + r * dz
         z_mean[j] = z
         y_mean[j] = y
+        if rates is not None:  # read off where nothing has faded yet
+            sum_rate[j] -= gap * contrast[j] * (z_diff[j] * y - y_diff[j] * z)
         z = -z  # as it was before the gap
         sum_kappa[j] += pull_y * (by_c * y + by_r * z) + pull_z * (by_c * z - by_qr * y)
 

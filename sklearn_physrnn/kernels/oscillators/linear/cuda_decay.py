@@ -5,7 +5,7 @@ import triton.language as tl
 
 _HALVINGS = tl.constexpr(9)
 _PART = tl.constexpr(-1 / 2**9)
-_LARGEST = tl.constexpr(0.1 * 2**9)
+_LARGEST = tl.constexpr(0.2 * 2**9)
 
 
 @triton.jit

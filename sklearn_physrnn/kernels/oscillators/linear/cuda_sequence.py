@@ -223,13 +223,14 @@ def backward(
                     c, r, q = turn(turns, gap, kappa64)
                     pull_y, pull_z = scale * dz, scale * dy
                     if decay is not None:
-                        part_rate -= gap * (pull_y * my - pull_z * mz)
                         share = left_by(2.0 * half * gap)
                         dz, dy = after(dz, dy, share * c, share * r, q)
                         mz, my = after(mz, my, c / share, r / share, q)
                         if slots is not None:  # noqa: SIM102
                             if slot >= 0:
                                 mz, my = kept_at(states, slot, mode, valid, n_modes)
+                        # Read off where nothing has faded yet.
+                        part_rate -= gap * scale * (dz * my - dy * mz)
                         pull_y, pull_z = share * pull_y, share * pull_z
                     else:
                         dz, dy = after(dz, dy, c, r, q)
