@@ -22,7 +22,7 @@ import torch
 
 from ..cpu import Drivers, Loop, numpy_dtype
 from ..strict import jit
-from .cpu_decay import Rates, lose, regained, set_out
+from .cpu_decay import Rates, lose, set_out
 from .cpu_turn import Angles, turn, turn_echoes
 from .parameters import chain
 from .turn import constants
@@ -57,12 +57,13 @@ def _run(rows, rates, z, y, drive, sizes, out):
     kappa, kappa_low, gain = rows[0], rows[1], rows[2]
     half = drive.dtype.type(0.5)
     s = drive.dtype.type(1)
-    lost = set_out(rates, rows)
+    shares = set_out(rates, rows)
+    lost = shares[0]
     for t in range(len(out)):
         u, o = drive[t], out[t]
         if sizes.size > 0:
             if rates is not None and (t == 0 or sizes[t] != s):
-                lose(rates, sizes[t], lost)
+                lose(rates, sizes[t], shares)
             s = sizes[t]
         h = half * s
         for j in range(len(kappa)):
@@ -151,53 +152,65 @@ def _advance(
         out[row, n_run:] = 0
 
 
+# Rows of the batch are inside: a loop over modes in a function of one row is not vectorised,
+# and three times as slow.
 @jit
-def _adjoint_of(rows, rates, p, q, drive, positions, before, sizes, grad, grad_drive, sums):
+def _adjoint_of(
+    rows, rates, grad_momentum, grad_position, drive, positions, before, dt, lengths, first,
+    grad, grad_drive, sums,
+):  # fmt: skip
+    n_rows, n_steps, n_modes = drive.shape
     kappa, kappa_low, gain = rows[0], rows[1], rows[2]
     sum_kappa, sum_gain, sum_rate = sums[0], sums[1], sums[2]
     half = drive.dtype.type(0.5)
     one = drive.dtype.type(1)
     s = one
-    lost = set_out(rates, rows)
-    for t in range(len(drive) - 1, -1, -1):
-        u, g, du = drive[t], grad[t], grad_drive[t]
-        now = positions[t]
-        last = positions[t - 1] if t > 0 else before
-        if sizes.size > 0:
-            if rates is not None and (t == len(drive) - 1 or sizes[t] != s):
-                lose(rates, sizes[t], lost)
-            s = sizes[t]
-        h = half * s
-        hh = h * h
-        for j in range(len(kappa)):
-            # The kick's position follows from those before and after the step.
-            y_now, y_last = now[j], last[j]
-            if rates is not None:
-                y_now += regained(lost[j]) * y_now
-                y_last += lost[j] * y_last
-            middle = half * (y_now + y_last) - hh * (gain[j] * u[j])
-            y_half = middle / (one - hh * kappa[j])
-            p_next, q_next = p[j], q[j] + g[j]
-            if rates is not None:
-                p_next += lost[j] * p_next
-                q_next += lost[j] * q_next
-                # Twice the state's product with its gradient after the kick, where h times the
-                # momentum is what the position has moved by.
-                shrunk = (p_next + p_next) * (y_now - y_half) + s * q_next * y_now
-            p_next = p_next + h * q_next
-            sp = s * p_next
-            q_next -= kappa_low[j] * sp
-            q_next -= kappa[j] * sp
-            du[j] = gain[j] * sp
-            sum_kappa[j] -= sp * y_half
-            sum_gain[j] += sp * u[j]
-            p_next, q_next = p_next + h * q_next, q_next
-            if rates is not None:
-                sum_rate[j] -= shrunk - h * (du[j] * u[j])
-                p_next += lost[j] * p_next
-                q_next += lost[j] * q_next
-            p[j] = p_next
-            q[j] = q_next
+    shares = set_out(rates, rows)
+    lost, again = shares[0], shares[1]
+    for row in range(n_rows):
+        p, q = grad_momentum[row], grad_position[row]
+        n_run = max(0, min(n_steps, lengths[row] - first))
+        for t in range(n_run - 1, -1, -1):
+            u, g, du = drive[row, t], grad[row, t], grad_drive[row, t]
+            now = positions[row, t]
+            last = positions[row, t - 1] if t > 0 else before[row]
+            if dt.size > 0:
+                if rates is not None and dt[row, 0, first + t] != s:
+                    lose(rates, dt[row, 0, first + t], shares)
+                s = dt[row, 0, first + t]
+            h = half * s
+            hh = h * h
+            for j in range(n_modes):
+                # The kick's position follows from those before and after the step.
+                if rates is None:
+                    y_now, y_last = now[j], last[j]
+                    p_next, q_next = p[j], q[j] + g[j]
+                else:
+                    y_now, y_last = now[j] + again[j] * now[j], last[j] + lost[j] * last[j]
+                    p_next, q_next = p[j] + lost[j] * p[j], q[j] + g[j]
+                    q_next += lost[j] * q_next
+                middle = half * (y_now + y_last) - hh * (gain[j] * u[j])
+                y_half = middle / (one - hh * kappa[j])
+                if rates is not None:
+                    # Twice the state's product with its gradient after the kick, where h times
+                    # the momentum is what the position has moved by.
+                    shrunk = (p_next + p_next) * (y_now - y_half) + s * q_next * y_now
+                p_next = p_next + h * q_next
+                sp = s * p_next
+                q_next -= kappa_low[j] * sp
+                q_next -= kappa[j] * sp
+                push = gain[j] * sp
+                du[j] = push
+                sum_kappa[j] -= sp * y_half
+                sum_gain[j] += sp * u[j]
+                p_next = p_next + h * q_next
+                if rates is not None:
+                    sum_rate[j] -= shrunk - h * (push * u[j])
+                    p_next += lost[j] * p_next
+                    q_next += lost[j] * q_next
+                p[j] = p_next
+                q[j] = q_next
+        grad_drive[row, n_run:] = 0
 
 
 @jit
@@ -205,82 +218,87 @@ def _adjoint(
     coefs, grad_momentum, grad_position, drive, positions, before, dt, lengths, first,
     grad, grad_drive, sums,
 ):  # fmt: skip
-    n_rows, n_steps, _ = drive.shape
-    none = dt.ravel()[:0]
-    for row in range(n_rows):
-        n_run = max(0, min(n_steps, lengths[row] - first))
-        sizes = dt[row, 0, first:] if dt.size > 0 else none
-        _adjoint_of(
-            coefs[0], coefs[2], grad_momentum[row], grad_position[row], drive[row, :n_run],
-            positions[row], before[row], sizes, grad[row], grad_drive[row], sums,
-        )  # fmt: skip
-        grad_drive[row, n_run:] = 0
+    _adjoint_of(
+        coefs[0], coefs[2], grad_momentum, grad_position, drive, positions, before, dt, lengths,
+        first, grad, grad_drive, sums,
+    )  # fmt: skip
+
+
+@jit
+def _begin_anew(zm, ym, states, row, slot):
+    if states is not None:
+        for j in range(len(zm)):
+            zm[j] = -states[row, slot, 0, j]
+            ym[j] = states[row, slot, 1, j]
 
 
 @jit
 def _echo_of(
-    coefs, rates, zm, zd, ym, yd, size, scale, drive, sizes, gaps, first, grad, grad_drive,
-    middle, sums, slots, states,
+    rows, angles, rates, z_mean, z_diff, y_mean, y_diff, nudge, contrast, drive, dt, lengths,
+    first, grad, grad_drive, middle, sums, slots, states,
 ):  # fmt: skip
-    rows = coefs[0]
+    n_rows, n_steps, n_modes = drive.shape
     kappa, kappa_low, gain = rows[0], rows[1], rows[2]
     sum_kappa, sum_gain, sum_rate = sums[0], sums[1], sums[2]
     half = drive.dtype.type(0.5)
     s = drive.dtype.type(1)
-    lost = set_out(rates, rows)
-    for t in range(len(drive) - 1, -1, -1):
-        u, g, du, mid = drive[t], grad[t], grad_drive[t], middle[t]
-        if sizes.size > 0:
-            if rates is not None and (t == len(drive) - 1 or sizes[t] != s):
-                lose(rates, sizes[t], lost)
-            s = sizes[t]
-        h = half * s
-        for j in range(len(kappa)):
-            mid[j] = ym[j]
-            z, y = zm[j], ym[j]
-            dz, dy = zd[j] + size[j] * g[j], yd[j]
-            if rates is not None:
-                z += regained(lost[j]) * z
-                y += regained(lost[j]) * y
-                dz += lost[j] * dz
-                dy += lost[j] * dy
-                shrunk = s * scale[j] * (dz * y - dy * z)
-            y = y + h * z
-            dy = dy + h * dz
-            z += s * (gain[j] * u[j] - kappa_low[j] * y)
-            z -= s * kappa[j] * y
-            dz -= s * kappa_low[j] * dy
-            dz -= s * kappa[j] * dy
-            # dL/dtheta = -sum contrast(dH/dtheta), H = kappa/2 y_half^2 - gain u y_half
-            shift = s * scale[j] * dy
-            du[j] = gain[j] * shift
-            sum_kappa[j] -= shift * y
-            sum_gain[j] += shift * u[j]
-            y = y + h * z
-            dy = dy + h * dz
-            if rates is not None:
-                sum_rate[j] -= shrunk - h * (du[j] * u[j])
-                z += regained(lost[j]) * z
-                y += regained(lost[j]) * y
-                dz += lost[j] * dz
-                dy += lost[j] * dy
-            zm[j] = z
-            zd[j] = dz
-            ym[j] = y
-            yd[j] = dy
-        slot = _slot(slots, first + t)
-        if gaps.size > 0 and gaps[t] > 0:
-            turn_echoes(zm, zd, ym, yd, scale, gaps[t], coefs[1], rates, sums, states, slot)
-        elif slot >= 0:
-            _begin_anew(zm, ym, states, slot)
-
-
-@jit
-def _begin_anew(zm, ym, states, slot):
-    if states is not None:
-        for j in range(len(zm)):
-            zm[j] = -states[slot, 0, j]
-            ym[j] = states[slot, 1, j]
+    shares = set_out(rates, rows)
+    lost, again = shares[0], shares[1]
+    for row in range(n_rows):
+        zm, zd, ym, yd = z_mean[row], z_diff[row], y_mean[row], y_diff[row]
+        size, scale = nudge[row], contrast[row]
+        n_run = max(0, min(n_steps, lengths[row] - first))
+        for t in range(n_run - 1, -1, -1):
+            u, g, du, mid = drive[row, t], grad[row, t], grad_drive[row, t], middle[row, t]
+            if dt.size > 0:
+                if rates is not None and dt[row, 0, first + t] != s:
+                    lose(rates, dt[row, 0, first + t], shares)
+                s = dt[row, 0, first + t]
+            h = half * s
+            for j in range(n_modes):
+                mid[j] = ym[j]
+                if rates is None:
+                    z, y_now = zm[j], ym[j]
+                    dz, dy_now = zd[j] + size[j] * g[j], yd[j]
+                else:
+                    z, y_now = zm[j] + again[j] * zm[j], ym[j] + again[j] * ym[j]
+                    dz, dy_now = zd[j] + size[j] * g[j], yd[j] + lost[j] * yd[j]
+                    dz += lost[j] * dz
+                    shrunk = s * scale[j] * (dz * y_now - dy_now * z)
+                y = y_now + h * z
+                dy = dy_now + h * dz
+                z += s * (gain[j] * u[j] - kappa_low[j] * y)
+                z -= s * kappa[j] * y
+                dz -= s * kappa_low[j] * dy
+                dz -= s * kappa[j] * dy
+                # dL/dtheta = -sum contrast(dH/dtheta), H = kappa/2 y_half^2 - gain u y_half
+                shift = s * scale[j] * dy
+                push = gain[j] * shift
+                du[j] = push
+                sum_kappa[j] -= shift * y
+                sum_gain[j] += shift * u[j]
+                y_now = y + h * z
+                dy_now = dy + h * dz
+                if rates is not None:
+                    sum_rate[j] -= shrunk - h * (push * u[j])
+                    z += again[j] * z
+                    y_now += again[j] * y_now
+                    dz += lost[j] * dz
+                    dy_now += lost[j] * dy_now
+                zm[j] = z
+                zd[j] = dz
+                ym[j] = y_now
+                yd[j] = dy_now
+            slot = _slot(slots, first + t)
+            if dt.size > 0 and dt.shape[1] > 1 and dt[row, 1, first + t] > 0:
+                turn_echoes(
+                    zm, zd, ym, yd, scale, dt[row, 1, first + t], angles, rates, sums,
+                    _states_of(states, row), slot,
+                )  # fmt: skip
+            elif slot >= 0:
+                _begin_anew(zm, ym, states, row, slot)
+        grad_drive[row, n_run:] = 0
+        middle[row, n_run:] = 0
 
 
 @jit
@@ -288,19 +306,10 @@ def _echo(
     coefs, z_mean, z_diff, y_mean, y_diff, nudge, contrast, drive, dt, lengths, first,
     grad, grad_drive, middle, sums, slots=None, states=None,
 ):  # fmt: skip
-    n_rows, n_steps, _ = drive.shape
-    none = dt.ravel()[:0]
-    for row in range(n_rows):
-        n_run = max(0, min(n_steps, lengths[row] - first))
-        sizes = dt[row, 0, first:] if dt.size > 0 else none
-        gaps = dt[row, 1, first:] if dt.size > 0 and dt.shape[1] > 1 else none
-        _echo_of(
-            coefs, coefs[2], z_mean[row], z_diff[row], y_mean[row], y_diff[row], nudge[row],
-            contrast[row], drive[row, :n_run], sizes, gaps, first, grad[row], grad_drive[row],
-            middle[row], sums, slots, _states_of(states, row),
-        )  # fmt: skip
-        grad_drive[row, n_run:] = 0
-        middle[row, n_run:] = 0
+    _echo_of(
+        coefs[0], coefs[1], coefs[2], z_mean, z_diff, y_mean, y_diff, nudge, contrast, drive, dt,
+        lengths, first, grad, grad_drive, middle, sums, slots, states,
+    )  # fmt: skip
 
 
 drivers = Drivers(Loop(_advance, 1), Loop(_adjoint, 2), Loop(_echo, 3), n_sums=3)

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..strict import jit
 
-Rates = np.ndarray  # rows: half the decay of a unit; -(1 - exp(-decay/2)); of the drive's dtype
+# Rows: half the decay of a unit, and exp(-half) - 1 and exp(half) - 1; of the drive's dtype.
+Rates = np.ndarray
 
 _HALVINGS = 9
 _LARGEST = 0.1 * 2**_HALVINGS  # exponents beyond leave nothing, or all there is
@@ -20,20 +21,21 @@ _LARGEST = 0.1 * 2**_HALVINGS  # exponents beyond leave nothing, or all there is
 def rates_of(decay: np.ndarray, dtype: np.dtype) -> Rates:
     """Rows for a float64 `decay` (P,)."""
     half = decay / 2
-    return np.stack([half, np.expm1(-half)]).astype(dtype)
+    return np.stack([half, np.expm1(-half), np.expm1(half)]).astype(dtype)
 
 
 @jit
 def set_out(rates, rows):
-    """Room for what half a step loses, with that of half a unit in it."""
+    """Room for what half a step loses and what it regains, with those of half a unit in it."""
     if rates is not None:
-        return rates[1].copy()
-    return rows[0]
+        return rates[1:].copy()
+    return rows[:2]
 
 
 @jit
-def lose(rates, s, lost):
-    """Write what modes lose in half a step of size s, exp(-s decay / 2) - 1."""
+def lose(rates, s, shares):
+    """Write what modes lose in half a step of size s, exp(-s decay / 2) - 1, and regain."""
+    lost, again = shares[0], shares[1]
     one, two = lost.dtype.type(1), lost.dtype.type(2)
     c2, c3, c4 = lost.dtype.type(1 / 2), lost.dtype.type(1 / 3), lost.dtype.type(1 / 4)
     c5, c6, c7 = lost.dtype.type(1 / 5), lost.dtype.type(1 / 6), lost.dtype.type(1 / 7)
@@ -47,13 +49,9 @@ def lose(rates, s, lost):
         m *= x
         for _ in range(_HALVINGS):  # of exp(2x) - 1 from exp(x) - 1
             m *= two + m
-        lost[j] = m + (half_decay[j] - half_decay[j])  # what is no number stays none
-
-
-@jit
-def regained(lost):
-    """The same of exp(+s decay / 2) - 1."""
-    return -lost / (1 + lost)
+        m += half_decay[j] - half_decay[j]  # what is no number stays none
+        lost[j] = m
+        again[j] = -m / (one + m)
 
 
 @jit
