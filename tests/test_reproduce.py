@@ -10,7 +10,8 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples" / "reproduce"
 SCRIPTS = sorted(p.name for p in FOLDER.glob("*.py") if not p.name.startswith("_"))
-SCRIPTS.remove("render.py")
+for other in ("render.py", "long_records_pictures.py"):  # which read what the others write
+    SCRIPTS.remove(other)
 
 
 @pytest.fixture
@@ -39,6 +40,16 @@ def test_quick_run_writes_its_results(run, tmp_path, name):
 def test_the_gradients_figure_is_drawn(run, tmp_path):
     run("rhel_gradients.py", "--quick", "--figure", str(tmp_path / "agreement.png"))
     assert (tmp_path / "agreement.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_pictures_of_long_records_are_drawn_from_their_rows(run, tmp_path):
+    run("long_records_pictures.py", "--into", str(tmp_path))
+    pictures = list(tmp_path.glob("*.png"))
+    assert len(pictures) == 5
+    page = (FOLDER.parents[1] / "docs" / "guide" / "long_records.md").read_text()
+    for picture in pictures:
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert picture.name in page
 
 
 @pytest.mark.parametrize("name", ["tabular.py", "uea.py"])

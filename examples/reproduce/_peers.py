@@ -61,6 +61,10 @@ class _PeerFamily(PETNNFamily):
             )
         )
 
+    def input_weight(self, recurrent):
+        """Give the weights that the inputs meet first."""
+        return recurrent.layers.weight_ih_l0
+
     def examine(self, module, inputs):
         """See nothing: there are no timers."""
         return {}

@@ -3,9 +3,13 @@
 memory: one epoch of an estimator's ``fit`` (one step, of two sequences) from a memory-mapped file
 of 3 channels, in pieces, whole, and whole with ``torch.utils.checkpoint`` by hand, by length;
 every row is a process of its own of one thread, its memory the largest anonymous one above that
-of the imports and of a first short fit. cue: noise of unit variance with a
+of the imports and of a first short fit; seconds are the processor's. gradients: how far the
+gradient of one step is from that of the whole in float64, whole, in pieces and with time undone;
+and how exactly that returns. cue: noise of unit variance with a
 level of plus or minus 3 in its first percent, which a model that reads the last step must tell;
 trained by whole gradients, and by truncated ones: those of the last piece alone.
+
+docs/long_records.csv has rows of this; long_records_pictures.py draws them.
 """
 
 import argparse
@@ -26,9 +30,9 @@ from sklearn_physrnn.nn import HSSM, PETNN
 from sklearn_physrnn.nn._recurrent import RecurrentModel
 from sklearn_physrnn.training._pieces import Pieces, StepsInMemory
 
-LENGTHS = (10**5, 10**6, 10**7)
+LENGTHS = (10**4, 10**5, 10**6, 10**7)
 WHOLE = 10**6  # the longest that is walked whole
-PIECE = 4096
+PIECE = 2048  # what "auto" takes of two sequences, 64 wide
 MODELS = {
     "PETNN": lambda **options: PETNNRegressor(64, **options),
     "HSSM, rhel": lambda **options: HSSMRegressor(64, 64, 2, norm="layer", **options),
@@ -111,20 +115,20 @@ def measure(name, way, length):
         short = np.random.default_rng(0).normal(size=(2, 600, 3)).astype(np.float32)
         model = MODELS[name](chunk_size=300, **options).fit(short, np.arange(2.0))
         with Peak() as peak:
-            start = time.perf_counter()
+            start = time.process_time()
             if way == "checkpoint":
                 x = torch.from_numpy(np.array(record))
                 checkpointed(model.module_.train(), x).sum().backward()
             else:
                 model.set_params(chunk_size=WAYS[way], scale_inputs=way == "pieces" and "standard")
                 model.fit(record if way == "pieces" else np.array(record), y)
-            seconds = time.perf_counter() - start
+            seconds = time.process_time() - start
     print(peak.used, seconds)
 
 
 def memory(report, options):
     """Report memory and time, by length, model and way."""
-    for length, name, way in itertools.product(options.lengths, MODELS, WAYS):
+    for length, name, way in itertools.product(options.lengths, options.models, WAYS):
         if way != "pieces" and length > WHOLE:
             continue
         child = [sys.executable, __file__, "--measure", name, way, str(length)]
@@ -135,14 +139,75 @@ def memory(report, options):
                        value=value, seconds=seconds)  # fmt: skip
 
 
+# -- gradients -------------------------------------------------------------------------
+
+PRECISIONS = {
+    "float32, whole": (torch.float32, None, False),
+    "float32, pieces": (torch.float32, PIECE, False),
+    "float32, undone": (torch.float32, PIECE, True),
+    "float64, pieces": (torch.float64, PIECE, False),
+    "float64, undone": (torch.float64, PIECE, True),
+}
+
+
+def network(name, dtype):
+    """Draw a network of the size that `memory` has, which reads the mean over steps."""
+    torch.manual_seed(0)
+    if name == "PETNN":
+        return RecurrentModel(PETNN(1, 64, release="soft"), 64, 1, readout="mean").to(dtype)
+    sizes = {"hidden_size": 64, "state_size": 64, "num_blocks": 2}
+    return HSSM(1, 1, **sizes, norm="layer", gradient=name.partition(", ")[2]).to(dtype)
+
+
+def gradient(name, x, size, undo):
+    """Give the gradient of a loss of order one, and the return error where time is undone."""
+
+    def loss(outputs, *_):
+        return (outputs - 1).square().sum()
+
+    model = network(name, x.dtype)
+    pieces = Pieces(model, StepsInMemory({"x": x}), size or x.shape[1], undo=undo)
+    pieces.backward(loss)
+    return torch.cat([p.grad.double().flatten() for p in model.parameters()]), pieces.return_error
+
+
+def gradients(report, options):
+    """Report distances to the whole gradient in float64, by length, model and precision."""
+    for length, name in itertools.product(options.exact, options.models):
+        generator = torch.Generator().manual_seed(1)
+        x = torch.randn(1, length, 1, dtype=torch.float64, generator=generator)
+        exact, _ = gradient(name, x, None, False)
+        for way, (dtype, size, undo) in PRECISIONS.items():
+            if undo and name == "PETNN":
+                continue
+            start = time.process_time()
+            found, error = gradient(name, x.to(dtype), size, undo)
+            seconds = time.process_time() - start
+            values = {"distance": (found - exact).norm() / exact.norm()}
+            values["1 - cosine"] = 1 - found @ exact / (found.norm() * exact.norm())
+            if undo:
+                values["return error"] = error
+            for metric, value in values.items():
+                report.add(data=f"{length:,} steps", model=f"{name}, {way}", seed=0,
+                           metric=metric, value=float(value), seconds=seconds)  # fmt: skip
+
+
 # -- cue -------------------------------------------------------------------------------
 
 
-def reader(name):
-    """Draw a network that reads the last step, of two outputs."""
+READERS = ("PETNN", "PETNN, memory of the length", "HSSM")
+
+
+def reader(name, length):
+    """Draw a network that reads the last step, of two outputs.
+
+    PETNN's neurons remember up to 64 steps at first, or up to `length`.
+    """
     torch.manual_seed(0)
-    if name == "PETNN":
-        return RecurrentModel(PETNN(1, 32, release="soft"), 32, 2, readout="last")
+    if name.startswith("PETNN"):
+        memory = 64 if name == "PETNN" else length
+        layers = PETNN(1, 32, release="soft", memory=memory)
+        return RecurrentModel(layers, 32, 2, readout="last")
     return HSSM(1, 2, hidden_size=32, state_size=32, num_blocks=2, norm="layer", readout="last")
 
 
@@ -174,19 +239,20 @@ def back_propagate(model, x, y, size, truncated):
 
 def cue(report, options):
     """Report the accuracy that whole and truncated gradients come to."""
-    n_steps, n = (3, 16) if options.quick else (options.steps, 200)
+    n_steps, n = (3, 16) if options.quick else (options.steps, options.shown)
     for length, name, truncated in itertools.product(options.cue, options.readers, (False, True)):
-        model, size = reader(name), min(PIECE, -(-length // 8))
+        model, size = reader(name, length), min(4096, -(-length // 8))
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=n_steps)
-        start = time.perf_counter()
+        start = time.process_time()
         for step in range(n_steps):  # new noise in every batch
             optimizer.zero_grad()
-            back_propagate(model.train(), *cues(16, length, step), size, truncated)
+            batch = cues(options.batch, length, step)
+            back_propagate(model.train(), *batch, size, truncated)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         x, y = cues(n, length, 10**6)
         with torch.no_grad():
             outputs = [
@@ -196,19 +262,24 @@ def cue(report, options):
         accuracy = (torch.cat(outputs).argmax(1) == y).double().mean()
         report.add(data=f"cue, {length:,} steps", seed=0, metric="accuracy",
                    model=f"{name}, {'truncated' if truncated else 'whole'}",
-                   value=float(accuracy), seconds=seconds)  # fmt: skip
+                   value=float(accuracy), seconds=seconds,
+                   detail=f"{n_steps} steps of {options.batch}")  # fmt: skip
 
 
-PARTS = {"memory": memory, "cue": cue}
+PARTS = {"memory": memory, "gradients": gradients, "cue": cue}
 
 
 def main(arguments=None):
     options = parser(__doc__, seeds=1)
     options.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     options.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
+    options.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
+    options.add_argument("--exact", type=int, nargs="*", default=(5000, 20_000, 200_000))
     options.add_argument("--cue", type=int, nargs="*", default=(2000, 20_000))
-    options.add_argument("--readers", nargs="*", default=("PETNN", "HSSM"))
+    options.add_argument("--readers", nargs="*", default=READERS, choices=READERS)
     options.add_argument("--steps", type=int, default=300, help="of training, for the cue")
+    options.add_argument("--batch", type=int, default=16, help="sequences, of the cue")
+    options.add_argument("--shown", type=int, default=200, help="sequences to score on")
     options.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = read(options, arguments)
     if options.measure:
@@ -216,7 +287,8 @@ def main(arguments=None):
         measure(name, way, int(length))
         return
     if options.quick:
-        options.lengths, options.cue = (3000,), (100,)
+        options.lengths, options.exact, options.cue = (3000,), (3000,), (100,)
+        options.models = ["HSSM, rhel"]
     report = Report("long records", options, 0)
     for part in options.parts:
         PARTS[part](report, options)

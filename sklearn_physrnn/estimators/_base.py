@@ -12,13 +12,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..families import Family
 from ..preparation.arrays import check_finite
 from ..preparation.prepared import Prepared, Rows, check_weights
 from ..preparation.recordings import Recordings
@@ -33,11 +33,13 @@ from ..training._inference import module_outputs, recorded_outputs, rows_at_a_ti
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._recorded import RecordedSamples
 from ..training.parameters import DTYPES, TrainingParameters
+from . import _carrying as carrying
 from ._checkpointing import open_checkpoint
 from ._examining import examine
 from ._observed import CallbackSupportMixin, FitTask, fit_task, with_callbacks
 from ._pickling import with_torch, without_torch
 from ._splitting import read_held_out, split_rows
+from ._tags import Tagged
 from ._writing import to_contents
 
 
@@ -48,10 +50,8 @@ class _Seeds(NamedTuple):
     training: int
 
 
-class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, ABC):
+class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
     """Validation, splitting, scaling, training and prediction."""
-
-    _family: ClassVar[Family]
 
     # Parameters and attributes that the code here relies on; each estimator's __init__
     # lists its own.
@@ -74,16 +74,6 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
         ],
         "checkpoint": [str, os.PathLike, None],
     }
-
-    # The page that the HTML representation links to.
-    _doc_link_module = "sklearn_physrnn"
-    _doc_link_template = (
-        "https://sklearn-physrnn.readthedocs.io/en/latest/api/generated/"
-        "sklearn_physrnn.{estimator_name}.html"
-    )
-
-    def _doc_link_url_param_generator(self) -> dict[str, str]:
-        return {"estimator_name": type(self).__name__}
 
     # -- what is learned about the data ----------------------------------------------
 
@@ -178,11 +168,15 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
         a first call knows of before it sees y. `task` is told of what happens.
         """
         deadline = self._deadline() if max_iter is None else None
+        if max_iter is not None and (why := self._family.no_stream(self)) is not None:
+            raise ValueError(why)
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import train
 
         seeds, device = self._seeds(resume), training_device(self.device)
-        rows = self._read(X, y, sample_weight, targets, resume=resume)
+        carries = max_iter is not None and getattr(self, "carry_state", False)
+        given, rows = self._read(X, y, sample_weight, targets, resume=resume)
+        carried = carrying.carried_by(self, rows, given) if carries else None
         held_out = None if validation is None else read_held_out(self, *validation)
         # The checkpoint is of all data, so before the split; scales are of what is trained on.
         checkpoint = None
@@ -193,7 +187,7 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
         if held_out is None and early_stopping:
             rows, held_out = self._hold_out(rows, seeds.split)
         self._learn(rows, resume=resume)
-        samples = self._samples(rows)
+        samples = carrying.continued(self._samples(rows, known=True), self, rows, carried)
         module = self._module_to_train(seeds.training, resume=resume)
         if task is not None:
             task.begin()
@@ -210,15 +204,17 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
                 earlier_losses=self.loss_curve_ if resume else (),
                 deadline=deadline,
             ),
-            validation=None if held_out is None else self._samples(held_out),
+            validation=None if held_out is None else self._samples(held_out, known=False),
             scorer=None if held_out is None else self._scorer(held_out),
             optimizer_state=self._optimizer_state if resume else None,
             kernels=self.kernels_ if resume else None,
+            carried=None if carried is None else carried.walk,
             checkpoint=checkpoint,
             observer=task,
         )
         self._split_seed, self._prepared = seeds.split, self._prepared.settled()
         self._keep(module, record, resume=resume)
+        carrying.carry_on(self, rows, record, carries=carries)
         diverged = record.diverged_at is not None
         examine(self, samples, diverged=diverged, in_stream=max_iter is not None)
         if checkpoint is not None and not record.interrupted:
@@ -237,18 +233,19 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
             seed = later_seed(seed, self.n_iter_)
         return _Seeds(split_seed, seed)
 
-    def _read(self, X, y, sample_weight, targets: Targets | None, *, resume: bool) -> Rows:
-        """Check training data, and learn what later data must be like."""
+    def _read(self, X, y, sample_weight, targets: Targets | None, *, resume: bool):
+        """Check training data, and learn what later data must be like; tell how many there are."""
         if resume:
             prepared = self._still_prepared()
             rows = prepared.read(X, y, self)
         else:
             prepared, rows = self._new_prepared(targets).first(X, y, self)
             self._set_prepared(prepared)
-        weights = self._check_weights(sample_weight, rows)
-        rows = Rows(rows.X, rows.y, weights).with_weight(weights)
+        given, weights = len(rows), self._check_weights(sample_weight, rows)
+        folds = prepared.inputs.folds(rows, prepared.targets)
+        rows = Rows(rows.X, rows.y, weights, folds).with_weight(weights)
         self._prepared = prepared.balanced(rows)
-        return rows.with_weight(self._prepared.weigh(rows))
+        return given, rows.with_weight(self._prepared.weigh(rows))
 
     def _set_prepared(self, prepared: Prepared) -> None:
         """Take over what is known of the data, and the attributes that say so."""
@@ -291,8 +288,8 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
         """Learn the scales of the rows that are trained on."""
         self._prepared = self._prepared.revised(rows) if resume else self._prepared.fit(rows)
 
-    def _samples(self, rows: Rows) -> Samples | RecordedSamples:
-        return self._prepared.samples(rows, DTYPES[self.dtype])
+    def _samples(self, rows: Rows, *, known: bool) -> Samples | RecordedSamples:
+        return self._prepared.samples(rows, DTYPES[self.dtype], known=known)
 
     def _module_to_train(self, seed: int, *, resume: bool) -> nn.Module:
         if resume:
@@ -310,22 +307,36 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
 
         return score
 
+    @available_if(lambda self: hasattr(self, "carry_state"))
+    def reset_state(self):
+        """Forget the state that `carry_state` keeps: the next call begins with other records.
+
+        Returns
+        -------
+        self : object
+        """
+        self.__dict__.pop("carried_state_", None)
+        return self
+
     # -- prediction ------------------------------------------------------------------
 
-    def _outputs(self, X) -> np.ndarray:
-        """Module outputs for checked X, in X's precision (float64 unless float32)."""
+    def _outputs(self, X, module: nn.Module | None = None) -> np.ndarray:
+        """Outputs of the module, or another, for checked X, in X's precision (or float64)."""
         if isinstance(X, Recordings):
-            outputs = self._recorded_outputs(X)
+            outputs = self._recorded_outputs(X, module=module)
         else:
             inputs = self._prepared.inputs
-            pieces = [self._outputs_of(inputs.arrays(block)) for block in inputs.blocks(X)]
+            blocks = inputs.blocks(X)
+            pieces = [self._outputs_of(inputs.arrays(block), module) for block in blocks]
             outputs = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return check_finite(outputs, self._family.remedies)
 
-    def _outputs_of(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    def _outputs_of(
+        self, inputs: dict[str, np.ndarray], module: nn.Module | None = None
+    ) -> np.ndarray:
         positions = len(inputs["x"]) * steps_per_sample(inputs["x"])
         return module_outputs(
-            self.module_,
+            self.module_ if module is None else module,
             inputs,
             dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
             device=inference_device(self.device, self.module_, positions),
@@ -334,9 +345,11 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, BaseEstimator, AB
             kernels=self.kernels_,
         )
 
-    def _recorded_outputs(self, X: Series | Recordings, run=recorded_outputs) -> Any:
+    def _recorded_outputs(
+        self, X: Series | Recordings, run=recorded_outputs, module: nn.Module | None = None
+    ) -> Any:
         return run(
-            self.module_,
+            self.module_ if module is None else module,
             partial(self._prepared.inputs.stretch, X),
             X.lengths,
             dtype=torch.float64 if X.dtype == np.float64 else torch.float32,

@@ -13,10 +13,11 @@ from ..preparation.class_targets import ClassTargets
 from ..preparation.prepared import Prepared
 from ..preparation.step_classes import StepClasses
 from ._base import _BaseEstimator
+from ._exporting import Exporting
 from ._out import write_steps, written
 
 
-class _BaseClassifier(ClassifierMixin, _BaseEstimator):
+class _BaseClassifier(ClassifierMixin, Exporting, _BaseEstimator):
     """Classification of one label a sample, two classes or more."""
 
     __metadata_request__predict: ClassVar[dict[str, str]] = {"out": UNUSED}

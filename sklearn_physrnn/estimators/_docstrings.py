@@ -32,6 +32,12 @@ chunk_size : int, "auto" or None
     that of the whole sequences, whatever the pieces, but for rounding. None never cuts;
     "auto" cuts where a batch is large, by its shape alone. Batch normalisation cannot be
     trained in pieces: with it "auto" does not cut.
+carry_state : bool
+    Of ``partial_fit`` alone: each call goes on with the records of the call before, in the
+    state that it left them in, as an endless stream asks for. All records of a call make one
+    batch, and a call one step of the optimizer. The gradient is truncated at the call's first
+    step: unlike `chunk_size`, this changes what is learned. See ``carried_state_`` and
+    ``reset_state``.
 max_iter : int
     Epochs.
 max_time : float or None
@@ -132,15 +138,23 @@ kernels_ : dict of str to list
     predicts. Empty on a CPU.
 """
 
+_CARRIED = """
+carried_state_ : CarriedState
+    What ``partial_fit`` with `carry_state` left the records in, for the next call; its length is
+    their number. Absent after ``reset_state`` and any other training. A call whose loss was not
+    finite leaves it as it was.
+"""
+
 _CLASSES = """
 classes_ : ndarray of shape (n_classes,)
     Labels, sorted.
 """
 
 _SEQUENCES = """
-X may be of shape (n_samples, n_timesteps, n_channels), where trailing steps that are
-NaN in every channel are padding; a list of arrays of shape (n_timesteps, n_channels)
-and unequal length; or of shape (n_samples, n_timesteps), one channel. Data frames, whose
+X may be of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for one
+channel, where trailing steps that are NaN in every channel are padding; or a list of arrays
+of shape (n_timesteps, n_channels) and unequal length, where nothing is padding. Any other NaN
+is a value that is missing, of which `missing` says more. Data frames, whose
 columns are channels, tensors and nested lists may take the place of arrays, 1-D ones for one
 channel, and a column of sequences, or a column a channel, that of the list. Large mapped
 files, arrays of zarr, h5py and the like, and lists of them are never copied whole, but read
@@ -282,7 +296,8 @@ def documented(*, sequences: bool):
             targets=_CLASSIFICATION if classifies else _REGRESSION,
             training=_training_of(cls).replace("{column}", words["column"]),
             attributes=(_CLASSES.rstrip("\n") if classifies else "")
-            + _ATTRIBUTES.replace("{n_features}", words["n_features"]),
+            + _ATTRIBUTES.replace("{n_features}", words["n_features"]).rstrip("\n")
+            + (_CARRIED if sequences else ""),
         )
         head, attributes, tail = text.partition("    Attributes\n")
         cls.__doc__ = _with_defaults(head, cls) + attributes + tail

@@ -17,13 +17,10 @@ from ._regression import _BaseRegressor
 class _OfTables(_BaseEstimator):
     """What scikit-learn may know of an estimator of tables."""
 
-    handle_missing: str
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = self.handle_missing != "error"
         return tags
 
 
@@ -85,7 +82,9 @@ class DynPMNNRegressor(_OfTables, _BaseRegressor):
         tol: float = 0.0,
         scale_inputs: str | bool = "quantile",
         categorical_features: Any = "from_dtype",
-        handle_missing: str = "indicator",
+        missing: str = "indicator",
+        neighbors: Any = None,
+        neighbors_cv: Any = 5,
         warm_start: bool = False,
         dtype: str = "float32",
         device: str = "auto",
@@ -154,7 +153,9 @@ class DynPMNNClassifier(_OfTables, _BaseClassifier):
         tol: float = 0.0,
         scale_inputs: str | bool = "quantile",
         categorical_features: Any = "from_dtype",
-        handle_missing: str = "indicator",
+        missing: str = "indicator",
+        neighbors: Any = None,
+        neighbors_cv: Any = 5,
         warm_start: bool = False,
         dtype: str = "float32",
         device: str = "auto",

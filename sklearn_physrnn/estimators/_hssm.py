@@ -9,10 +9,11 @@ from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._parameters import set_parameters
 from ._regression import _BaseRegressor
+from ._sequences import ReadsSequences
 
 
 @documented(sequences=True)
-class HSSMRegressor(_BaseRegressor):
+class HSSMRegressor(ReadsSequences, _BaseRegressor):
     """Regression of sequences by a Hamiltonian state space model.
 
     {family}
@@ -55,11 +56,16 @@ class HSSMRegressor(_BaseRegressor):
         fitter: str = "rhel",
         dynamics: str = "linear",
         epsilon: float | str = "auto",
-        norm: str | None = "batch",
+        norm: str | None = "layer",
         dropout: float = 0.1,
         readout: str = "mean",
         every: int = 1,
+        encoder: str = "linear",
+        num_loops: int = 1,
+        patch_size: int = 1,
+        bidirectional: bool = False,
         time_channel: int | None = None,
+        missing: str = "auto",
         loss: str = "squared_error",
         quantile: float | Sequence[float] = 0.5,
         optimizer: str = "adamw",
@@ -69,6 +75,7 @@ class HSSMRegressor(_BaseRegressor):
         batch_size: int | str = 32,
         chunk_size: int | str | None = "auto",
         way_back: str = "kept",
+        carry_state: bool = False,
         max_iter: int = 60,
         max_time: float | None = None,
         max_grad_norm: float | None = 1.0,
@@ -89,7 +96,7 @@ class HSSMRegressor(_BaseRegressor):
 
 
 @documented(sequences=True)
-class HSSMClassifier(_BaseClassifier):
+class HSSMClassifier(ReadsSequences, _BaseClassifier):
     """Classification of sequences by a Hamiltonian state space model.
 
     {family}
@@ -131,11 +138,16 @@ class HSSMClassifier(_BaseClassifier):
         fitter: str = "rhel",
         dynamics: str = "linear",
         epsilon: float | str = "auto",
-        norm: str | None = "batch",
+        norm: str | None = "layer",
         dropout: float = 0.1,
         readout: str = "mean",
         every: int = 1,
+        encoder: str = "linear",
+        num_loops: int = 1,
+        patch_size: int = 1,
+        bidirectional: bool = False,
         time_channel: int | None = None,
+        missing: str = "auto",
         class_weight: dict | str | None = None,
         optimizer: str = "adamw",
         learning_rate_init: float = 0.003,
@@ -144,6 +156,7 @@ class HSSMClassifier(_BaseClassifier):
         batch_size: int | str = 32,
         chunk_size: int | str | None = "auto",
         way_back: str = "kept",
+        carry_state: bool = False,
         max_iter: int = 60,
         max_time: float | None = None,
         max_grad_norm: float | None = 1.0,

@@ -9,10 +9,11 @@ from ._classification import _BaseClassifier
 from ._docstrings import documented
 from ._parameters import set_parameters
 from ._regression import _BaseRegressor
+from ._sequences import ReadsSequences
 
 
 @documented(sequences=True)
-class PETNNRegressor(_BaseRegressor):
+class PETNNRegressor(ReadsSequences, _BaseRegressor):
     """Regression of sequences by a physics-inspired energy transition network.
 
     {family}
@@ -56,10 +57,12 @@ class PETNNRegressor(_BaseRegressor):
         increment: str = "linear",
         time_decay: bool = True,
         ground_state: bool = True,
+        memory: float = 64.0,
         readout: str = "last",
         every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
+        missing: str = "auto",
         vocabulary_size: int | None = None,
         embedding_dim: int = 64,
         loss: str = "squared_error",
@@ -70,6 +73,7 @@ class PETNNRegressor(_BaseRegressor):
         alpha: float = 8.0,
         batch_size: int | str = "auto",
         chunk_size: int | str | None = "auto",
+        carry_state: bool = False,
         max_iter: int = 100,
         max_time: float | None = None,
         max_grad_norm: float | None = 1.0,
@@ -90,7 +94,7 @@ class PETNNRegressor(_BaseRegressor):
 
 
 @documented(sequences=True)
-class PETNNClassifier(_BaseClassifier):
+class PETNNClassifier(ReadsSequences, _BaseClassifier):
     """Classification of sequences by a physics-inspired energy transition network.
 
     {family}
@@ -132,10 +136,12 @@ class PETNNClassifier(_BaseClassifier):
         increment: str = "linear",
         time_decay: bool = True,
         ground_state: bool = True,
+        memory: float = 64.0,
         readout: str = "max",
         every: int = 1,
         dropout: float = 0.0,
         time_channel: int | None = None,
+        missing: str = "auto",
         vocabulary_size: int | None = None,
         embedding_dim: int = 64,
         class_weight: dict | str | None = None,
@@ -145,6 +151,7 @@ class PETNNClassifier(_BaseClassifier):
         alpha: float = 0.01,
         batch_size: int | str = "auto",
         chunk_size: int | str | None = "auto",
+        carry_state: bool = False,
         max_iter: int = 100,
         max_time: float | None = None,
         max_grad_norm: float | None = 1.0,

@@ -15,6 +15,7 @@ from ..storage import modules
 from ..storage.format import Spec
 from ..storage.plain import Fields, from_json
 from ..training._groups import names_in_order
+from . import _carrying as carrying
 from ._outline import outline
 
 Arrays = dict[str, np.ndarray]
@@ -74,6 +75,8 @@ def from_contents(
         setattr(estimator, name, None if curve is None else curve.tolist())
     for name, array in part("attributes.").items():
         setattr(estimator, name, array)
+    if states := part("carried."):
+        estimator.carried_state_ = carrying.from_arrays(states)
     return estimator
 
 
@@ -120,7 +123,7 @@ def _in_words(spec: Spec | None) -> str:
 def check_finite(arrays: Arrays) -> None:
     # Not the curves, nor the optimizer: a training that diverged leaves its last good weights.
     for name, array in arrays.items():
-        checked = name.startswith(("module.", "input_scaler.", "target_scaler."))
+        checked = name.startswith(("module.", "input_scaler.", "target_scaler.", "carried."))
         if checked and not np.isfinite(array).all():
             raise ValueError(f"its array {name!r} is not finite.")
 
@@ -159,6 +162,8 @@ def _set_fitted(estimator: Any, fields: Fields) -> None:
         raise ValueError("its best loss must be a number.")
     # Which is younger than the first files, too.
     estimator.kernels_ = checked(fields.take("kernels", dict)) if "kernels" in fields else {}
+    if "carried" in fields:  # a state, of so many records
+        fields.integer("carried")
     fields.take("curves", list)
     fields.take("optimizer", dict)
     fields.take("input_scaler", dict, type(None))
@@ -180,6 +185,7 @@ def _expected_specs(estimator: Any, module: Any, fitted: dict[str, Any]) -> dict
         "optimizer": modules.optimizer_specs(fitted["optimizer"], module),
         "curves": curves,
         "attributes": estimator._family.attributes(estimator, fitted["dtype"]),
+        "carried": carrying.specs_of(estimator, module, fitted),
     }
     specs = {f"{part}.{name}": spec for part in parts for name, spec in parts[part].items()}
     return {**specs, **estimator._prepared.specs(fitted["input_scaler"])}

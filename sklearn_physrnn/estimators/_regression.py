@@ -13,10 +13,11 @@ from ..preparation.step_numbers import StepNumbers
 from ..preparation.targets import Targets
 from ..training._losses import REGRESSION_LOSSES
 from ._base import _BaseEstimator
+from ._exporting import Exporting
 from ._out import write_steps, written
 
 
-class _BaseRegressor(RegressorMixin, _BaseEstimator):
+class _BaseRegressor(RegressorMixin, Exporting, _BaseEstimator):
     """Regression of one or several targets, by mean, median or quantiles."""
 
     __metadata_request__predict: ClassVar[dict[str, str]] = {"out": UNUSED}

@@ -13,6 +13,7 @@ from ..storage import modules
 from ..storage.format import spec_of
 from ..storage.plain import NotPlainError, to_json
 from ..training._groups import names_in_order
+from . import _carrying as carrying
 from ._reading import CURVES, NOT_SAVED, Arrays, described, from_contents
 
 _PACKAGE = __name__.partition(".")[0]
@@ -125,6 +126,7 @@ def _fitted(estimator: Any) -> tuple[dict[str, Any], Arrays]:
     own, order = vars(estimator), names_in_order(estimator.module_)
     names, optimizer = own.get("feature_names_in_"), own["_optimizer_state"]
     learned, scales = estimator._prepared.to_state()
+    carried, states = carrying.to_state(own.get("carried_state_"))
     dtype = str(next(estimator.module_.parameters()).dtype).removeprefix("torch.")
     fields: dict[str, Any] = {
         "dtype": dtype,
@@ -137,6 +139,7 @@ def _fitted(estimator: Any) -> tuple[dict[str, Any], Arrays]:
         "optimizer": modules.optimizer_fields(optimizer, order),
         "kernels": checked(own["kernels_"]),
         **learned,
+        **carried,
     }
     curves = {name: own[name] for name in CURVES if own[name] is not None}
     parts = {
@@ -144,6 +147,7 @@ def _fitted(estimator: Any) -> tuple[dict[str, Any], Arrays]:
         "optimizer": modules.optimizer_arrays(fields["optimizer"], optimizer),
         "curves": {name: np.asarray(curve, dtype=np.float64) for name, curve in curves.items()},
         "attributes": {name: own[name] for name in estimator._family.attributes(estimator, dtype)},
+        "carried": states,
     }
     arrays = {f"{part}.{name}": x for part, some in parts.items() for name, x in some.items()}
     return fields, {**arrays, **scales}

@@ -22,8 +22,27 @@ AT_LEAST_ONE: list[Any] = [Interval(Integral, 1, None, closed="left")]
 POSITIVE: list[Any] = [Interval(Real, 0, None, closed="neither")]
 SHARE: list[Any] = [Interval(Real, 0, 1, closed="left")]
 
-# Of families whose networks walk through time: training in pieces of it.
-WALKING: Constraints = {"chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None]}
+# Of families whose networks walk through time: training in pieces of it, and on from a state.
+WALKING: Constraints = {
+    "chunk_size": [StrOptions({"auto"}), *AT_LEAST_ONE, None],
+    "carry_state": ["boolean"],
+}
+
+
+# Of families whose inputs are sequences, among their `entries`.
+MISSING_IN_SEQUENCES = """
+missing : {"auto", "bridge", "mask", "error"}
+    What becomes of values that are missing inside sequences: NaN, None or pandas' NA. "mask"
+    puts what is left of the channel's last value, which relaxes to its mean, at a rate that
+    training values tell: nothing depends on what comes later. "bridge" puts what is then
+    expected between the values before and after it: a straight line, where they hardly relax.
+    With both, each channel of which values were missing in training has an input more that says
+    where, and scales are those of the values that are there. "auto" is "mask" with readout
+    "sequence", whose answers come step by step, and else "bridge". "error" refuses missing
+    values. A model that was fitted without any takes them without relaxing, and is not told. A
+    channel without a value in training is not looked at, later either; a sequence without a
+    value is refused, and so is a missing time stamp.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +55,8 @@ class CoreSizes:
         See :class:`~sklearn_physrnn.nn._segments.ForecastCore`.
     segment_length : int
         Steps of the series that are one of the recurrence, where it recurs.
+    told : bool
+        Whether it is told of gaps.
     """
 
     n_channels: int
@@ -44,8 +65,9 @@ class CoreSizes:
     segment_length: int
     n_features: int = 0
     n_quantiles: int = 1
+    told: bool = False
 
-    def of_data(self) -> dict[str, int]:
+    def of_data(self) -> dict[str, Any]:
         """Give what every core takes: all but the length of a segment."""
         sizes = asdict(self)
         del sizes["segment_length"]
@@ -118,10 +140,14 @@ class Family(ABC):
     def inputs(self, params: Any) -> Inputs:
         """Say what X of an estimator is, before it is seen."""
 
+    def takes_missing(self, params: Any) -> bool:
+        """Say whether values of X may be missing."""
+        return params.missing != "error"
+
     def targets(self, params: Any, one: Targets) -> Targets:
         """Say what y is, before it is seen, if `one` is what it is of a single row or step."""
         if self.per_step and params.readout == "sequence":
-            return at_every_step(one, params.every)
+            return at_every_step(one, params.every, holes=params.missing != "error")
         return one
 
     def every(self, params: Any) -> int:
@@ -139,6 +165,10 @@ class Family(ABC):
     @abstractmethod
     def core(self, params: Any, sizes: CoreSizes) -> ForecastCore:
         """Build the untrained core of a forecaster; drawn under a seed."""
+
+    def no_stream(self, params: Any) -> str | None:
+        """Say why ``partial_fit`` cannot do what parameters ask for, if it cannot."""
+        return None
 
     def examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
         """Look at a trained network on a few training inputs, and warn of what is amiss.

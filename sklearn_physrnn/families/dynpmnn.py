@@ -12,6 +12,7 @@ from ..nn._segments import DynPMNNCore
 from ..nn._solvers import SOLVERS
 from ..nn.vector_fields import VECTOR_FIELDS
 from ..preparation.inputs import Inputs
+from ..preparation.near_tables import NearTableInputs
 from ..preparation.tables import MISSING, TableInputs
 from ..training._losses import PerMember
 from .base import AT_LEAST_ONE, POSITIVE, SHARE, Constraints, CoreSizes, Family
@@ -36,7 +37,9 @@ class DynPMNNFamily(Family):
         "embedding_dim": AT_LEAST_ONE,
         "frequency_scale": POSITIVE,
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "handle_missing": [StrOptions(set(MISSING))],
+        "missing": [StrOptions(set(MISSING))],
+        "neighbors": ["array-like", StrOptions({"auto"}), None],
+        "neighbors_cv": ["cv_object"],
     }
     forecasting: ClassVar[Constraints] = {}  # the whole window at once, without segments
 
@@ -82,11 +85,21 @@ categorical_features : "from_dtype", array-like of bool, int or str, or None
     five rows in training, or rarer than 255 others of its column, has all indicators at
     zero, as one that training has not seen. The first fit decides: later only the values
     matter, not their dtype.
-handle_missing : {"indicator", "middle", "error"}
+missing : {"indicator", "middle", "error"}
     What becomes of NaN in columns of numbers. A missing number counts as 0 in units of
     `scale_inputs`, the column's middle; "indicator" adds an input that says where a
     number is missing, for each column of which one was missing in training; "error" refuses NaN,
     in columns of categories too. A column of NaN alone in training is not looked at.
+neighbors : "auto", array-like of int or str, or None
+    Columns of numbers that together say where a row is, such as longitude and latitude:
+    positions or names. The weighted mean target of the 5, 15 and 50 nearest training rows
+    there, by the inverse of their distance, become inputs; of classes, their shares. "auto"
+    takes the best pair of columns, if there is one that helps; None none. Training rows are
+    kept with the model. Not with ``partial_fit``, nor of sparse tables.
+neighbors_cv : int or splitter
+    In fitting, rows see near ones of other folds only, lest they learn to copy their own
+    target: a number of folds, drawn at random; or a splitter or pairs of indices, whose test
+    folds keep together what belongs together, such as ``PredefinedSplit(groups)``.
 """
 
     remedies = (
@@ -109,13 +122,26 @@ handle_missing : {"indicator", "middle", "error"}
         option = params.categorical_features
         if option is not None and not isinstance(option, str):
             option = tuple(np.asarray(option).ravel().tolist())
-        return TableInputs(params.scale_inputs, params.handle_missing, option)
+        table = params.scale_inputs, params.missing, option
+        near = params.neighbors
+        if near is None:
+            return TableInputs(*table)
+        near = near if isinstance(near, str) else tuple(np.asarray(near).ravel().tolist())
+        return NearTableInputs(*table, neighbors=near, neighbors_cv=params.neighbors_cv)
 
     def criterion(self, params: Any, criterion: nn.Module) -> nn.Module:
         return criterion if params.n_members == 1 else PerMember(criterion)
 
     def core(self, params: Any, sizes: CoreSizes) -> DynPMNNCore:
         return DynPMNNCore(**_layers(params), **sizes.of_data())
+
+    def no_stream(self, params: Any) -> str | None:
+        if params.neighbors is None:
+            return None
+        return (
+            "neighbors needs all rows at once, which partial_fit does not have: use fit, or set "
+            "neighbors=None."
+        )
 
     # It costs more than a step on a few rows, and nothing but warnings follow from it.
     examines_often = False

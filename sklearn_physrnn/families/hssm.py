@@ -7,10 +7,20 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
+from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, POSITIVE, SHARE, WALKING, Constraints, CoreSizes, Family
+from .base import (
+    AT_LEAST_ONE,
+    MISSING_IN_SEQUENCES,
+    POSITIVE,
+    SHARE,
+    WALKING,
+    Constraints,
+    CoreSizes,
+    Family,
+)
 
 # Of the intervals in training, those that are no gaps: the unit of time is the longest of
 # them. A higher share slows oscillators down, and loses frequencies near a cycle in six
@@ -29,11 +39,16 @@ class HSSMFamily(Family):
         "dynamics": [StrOptions({"linear", "damped", "nonlinear"})],
         "epsilon": [StrOptions({"auto"}), *POSITIVE],
         "norm": [StrOptions({"batch", "layer"}), None],
+        "num_loops": AT_LEAST_ONE,
     }
     network: ClassVar[Constraints] = {
         "dropout": SHARE,
         "readout": [StrOptions({"mean", "last"})],
+        "encoder": [StrOptions({"linear", "gated"})],
+        "patch_size": AT_LEAST_ONE,
+        "bidirectional": ["boolean"],
         "time_channel": [Integral, None],
+        "missing": [StrOptions(set(MISSING))],
         # Not the network's, but what is known of a fitted one follows from it.
         "way_back": [StrOptions({"kept", "undone"})],
     }
@@ -80,13 +95,29 @@ way_back : {"kept", "undone"}
     "undone" is not for damped ones: what has faded is gone.
 readout : {"mean", "last"}
     What the head sees: the mean over steps, or the last step.
+encoder : {"linear", "gated"}
+    What maps a step's channels to `hidden_size`: a linear map, or one that multiplies them
+    first, W3 (W1 u * sigmoid(W2 u)): for values that count where another channel marks them.
+num_loops : int
+    How often the stack of blocks is gone through, with the same weights each time. Not with
+    `norm` "batch".
+patch_size : int
+    Steps that are read as one, by which a sequence is shorter for the oscillators. What is
+    left over at its end is filled up with zeros, the means of scaled channels, to one patch
+    more. With readout "sequence" `every` must be a multiple of it, and what is left over
+    comes after all steps that are predicted and has no effect. With `time_channel` a patch
+    has the mean of its intervals.
+bidirectional : bool
+    Whether each block has oscillators, too, that read the sequence from its end. It must be
+    there as a whole then, and is not cut by `chunk_size`.
 time_channel : int or None
     Channel of X that holds time stamps, for series sampled unevenly. They then scale
     the oscillators' step, in units of an interval that 80 % of those in training do
-    not exceed. What a longer one, in training or later, has above one unit is a gap of
-    any length, over which linear and damped oscillators swing on by themselves; with nonlinear
-    ones, which might be unstable, it counts as one unit.
+    not exceed. What a longer one, in training or later, has above one unit is a gap, over
+    which oscillators swing on by themselves: linear and damped ones at once, over any
+    length, nonlinear ones in steps, over up to 1,000 units.
 """
+    entries += MISSING_IN_SEQUENCES
 
     per_step_readout = """
 readout : {"mean", "last", "sequence"}
@@ -95,12 +126,11 @@ readout : {"mean", "last", "sequence"}
 """
 
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> hssm.HSSM:
-        if params.dynamics == "damped" and params.way_back == "undone":
-            raise ValueError(
-                "way_back='undone' lets oscillators run backwards, and of damped ones what has "
-                "faded is gone: set way_back='kept', or another dynamics than 'damped'."
-            )
-        return hssm.HSSM(
+        assert isinstance(inputs, SequenceInputs)
+        _check_way_back(params)
+        _check_pieces(params)
+        _check_patches(params.patch_size, inputs)
+        module = hssm.HSSM(
             inputs.n_columns,
             n_outputs,
             hidden_size=params.hidden_size,
@@ -113,8 +143,14 @@ readout : {"mean", "last", "sequence"}
             dropout=params.dropout,
             readout=params.readout,
             every=self.every(params),
-            initial_step=_initial_step(params.dynamics, inputs),
+            initial_step=_initial_step(params.dynamics, inputs, params.patch_size),
+            encoder=params.encoder,
+            num_loops=params.num_loops,
+            patch_size=params.patch_size,
+            bidirectional=params.bidirectional,
         )
+        inputs.start_untold(module.input_weight)
+        return module
 
     def inputs(self, params: Any) -> SequenceInputs:
         channel = params.time_channel
@@ -122,7 +158,10 @@ readout : {"mean", "last", "sequence"}
             params.scale_inputs,
             None if channel is None else int(channel),
             unit_share=_UNIT_SHARE,
-            bounded=params.dynamics == "nonlinear",
+            longest_gap=hssm.UNITS[params.dynamics].kind.LONGEST,
+            holes=Holes.of(
+                params.missing, whole=params.readout != "sequence" or params.bidirectional
+            ),
         )
 
     def core(self, params: Any, sizes: CoreSizes) -> OscillatorCore:
@@ -135,6 +174,7 @@ readout : {"mean", "last", "sequence"}
             gradient=params.fitter,
             epsilon=params.epsilon,
             norm=params.norm,
+            num_loops=params.num_loops,
             dropout=params.dropout,
             **sizes.of_data(),
         )
@@ -143,7 +183,41 @@ readout : {"mean", "last", "sequence"}
         return {"return_error_": ("F64", ())} if params.way_back == "undone" else {}
 
 
-def _initial_step(dynamics: str, inputs: Inputs) -> float | None:
+def _check_way_back(params: Any) -> None:
+    if params.dynamics == "damped" and params.way_back == "undone":
+        raise ValueError(
+            "way_back='undone' lets oscillators run backwards, and of damped ones what has "
+            "faded is gone: set way_back='kept', or another dynamics than 'damped'."
+        )
+
+
+def _check_pieces(params: Any) -> None:
+    """Refuse `chunk_size` where a network cannot be trained in such pieces."""
+    size = params.chunk_size
+    if size is None or isinstance(size, str):
+        return
+    if params.bidirectional:
+        raise ValueError(
+            f"chunk_size={size} does not go with bidirectional=True: what is read from the end "
+            "needs whole sequences. Set chunk_size='auto' or None, or bidirectional=False."
+        )
+    if params.way_back == "undone" and size % params.patch_size:
+        raise ValueError(
+            f"chunk_size={size} must be a multiple of patch_size={params.patch_size} with "
+            "way_back='undone': time is undone by whole patches. Set way_back='kept' for pieces "
+            "of any size."
+        )
+
+
+def _check_patches(patch_size: int, inputs: Inputs) -> None:
+    if patch_size > inputs.longest:
+        raise ValueError(
+            f"patch_size={patch_size} is more than the {inputs.longest} steps of the longest "
+            "sequence in training: at least one patch must be filled."
+        )
+
+
+def _initial_step(dynamics: str, inputs: Inputs, patch_size: int) -> float | None:
     """Keep the horizon, step times length, where float32 can follow the dynamics.
 
     A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
@@ -151,7 +225,7 @@ def _initial_step(dynamics: str, inputs: Inputs) -> float | None:
     """
     if dynamics != "nonlinear":
         return None
-    return min(0.1, 3 / inputs.longest**0.5) / inputs.mean_dt
+    return min(0.1, 3 / (inputs.longest / patch_size) ** 0.5) / inputs.mean_dt
 
 
 HSSM = HSSMFamily()

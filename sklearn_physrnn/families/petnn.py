@@ -1,11 +1,11 @@
 """PETNN: energy-transition neurons, for sequences and tokens."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .._warnings import warn
@@ -13,11 +13,20 @@ from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn import petnn
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn._segments import SegmentCore
+from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
 from ..preparation.tokens import TokenInputs
 from ..storage.format import Spec
-from .base import AT_LEAST_ONE, SHARE, WALKING, Constraints, CoreSizes, Family
+from .base import (
+    AT_LEAST_ONE,
+    MISSING_IN_SEQUENCES,
+    SHARE,
+    WALKING,
+    Constraints,
+    CoreSizes,
+    Family,
+)
 
 # Of initial embeddings. A rare token keeps most of its first one, which at torch's deviation
 # of 1.0 is loud noise beside what is learned.
@@ -37,8 +46,10 @@ class PETNNFamily(Family):
     }
     network: ClassVar[Constraints] = {
         "readout": [StrOptions(set(READOUTS))],
+        "memory": [Interval(Real, 1, None, closed="left")],
         "dropout": SHARE,
         "time_channel": [Integral, None],
+        "missing": [StrOptions(set(MISSING))],
         "vocabulary_size": [*AT_LEAST_ONE, None],
         "embedding_dim": AT_LEAST_ONE,
     }
@@ -72,6 +83,10 @@ time_decay : bool
     Learn how fast time runs, from the input.
 ground_state : bool
     Learn what energy is left after a release, from the input.
+memory : float
+    Steps that neurons remember before training: each up to as many as are drawn for it,
+    between 1 and this. Of what lies much farther back there is no gradient to learn it by;
+    for a lag of thousands of steps set it to the lag.
 readout : {"last", "mean", "max"}
     What of the hidden states the head sees: the last, their mean or maximum over steps.
 dropout : float
@@ -85,6 +100,7 @@ vocabulary_size : int or None
 embedding_dim : int
     Width of the learned embedding of tokens.
 """
+    entries += MISSING_IN_SEQUENCES
 
     per_step_readout = """
 readout : {"last", "mean", "max", "sequence"}
@@ -92,7 +108,7 @@ readout : {"last", "mean", "max", "sequence"}
     for "sequence", every `every`-th by itself, with a y that has a time axis.
 """
 
-    def recurrent(self, params: Any, input_size: int, dropout: float) -> nn.Module:
+    def recurrent(self, params: Any, input_size: int, dropout: float, **more: Any) -> nn.Module:
         """Build the recurrent layers, of nn.LSTM's manners."""
         return petnn.PETNN(
             input_size,
@@ -103,7 +119,12 @@ readout : {"last", "mean", "max", "sequence"}
             time_decay=params.time_decay,
             ground_state=params.ground_state,
             dropout=dropout,
+            **more,
         )
+
+    def input_weight(self, recurrent: Any) -> nn.Parameter:
+        """Give the weights that the inputs meet first."""
+        return recurrent.weight_ih_l0
 
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> nn.Module:
         embedding, input_size = None, inputs.n_columns
@@ -111,8 +132,11 @@ readout : {"last", "mean", "max", "sequence"}
             input_size = params.embedding_dim
             embedding = nn.Embedding(params.vocabulary_size, input_size)
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
+        recurrent = self.recurrent(params, input_size, params.dropout, memory=params.memory)
+        if isinstance(inputs, SequenceInputs):
+            inputs.start_untold(self.input_weight(recurrent))
         return RecurrentModel(
-            self.recurrent(params, input_size, params.dropout),
+            recurrent,
             params.hidden_size,
             n_outputs,
             embedding=embedding,
@@ -125,7 +149,14 @@ readout : {"last", "mean", "max", "sequence"}
         if params.vocabulary_size is not None:
             return TokenInputs(int(params.vocabulary_size))
         channel = params.time_channel
-        return SequenceInputs(params.scale_inputs, None if channel is None else int(channel))
+        return SequenceInputs(
+            params.scale_inputs,
+            None if channel is None else int(channel),
+            holes=Holes.of(params.missing, whole=params.readout != "sequence"),
+        )
+
+    def takes_missing(self, params: Any) -> bool:
+        return params.vocabulary_size is None and super().takes_missing(params)
 
     # NOTE[paper]: the recurrence is over segments of each channel; SegmentCore says why.
     def core(self, params: Any, sizes: CoreSizes) -> SegmentCore:

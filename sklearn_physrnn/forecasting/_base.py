@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..nn._forecast import NORMALIZATIONS
+from ..preparation.clocks import Clock
 from ..storage.stages import Stage
 from ..training.parameters import TrainingParameters, ready_to_train
 from ._calendar import resolve_calendar
@@ -22,13 +23,13 @@ from ._calibration import calibrated, reawakened, updated
 from ._cautions import warn_of_constants, warn_of_median
 from ._checkpointing import open_checkpoint
 from ._features import Features
+from ._gaps import learned_reach
 from ._history import History, continued, read
 from ._intervals import Scores
 from ._model import WindowModel
 from ._prediction import _Prediction
 from ._pretraining import Pretrained, _Pretraining
 from ._sizes import Sizes, split_in_time
-from ._times import step_of
 
 # Up to here, training a second time on all windows takes little.
 _FEW_WINDOWS = 1000
@@ -51,7 +52,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         "capability:insample": True,
         "capability:pred_int": True,
         "capability:pred_int:insample": False,
-        "capability:missing_values": False,
+        "capability:missing_values": True,
         "capability:update": True,
         "capability:pretrain": True,
         "capability:unequal_length": True,
@@ -84,6 +85,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
         "refit": ["boolean", StrOptions({"auto"})],
+        "missing": [StrOptions({"auto", "linear", "mask", "error"})],
         "checkpoint": [str, os.PathLike, None],
         "update_max_iter": [Interval(Integral, 1, None, closed="left")],
     }
@@ -93,6 +95,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
         self._y = self._X = None
         if self.interval is None:
             self.set_tags(**{"capability:pred_int": False})
+        if not self.takes_gaps:
+            self.set_tags(**{"capability:missing_values": False})
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -118,12 +122,12 @@ class _BaseForecaster(_Pretraining, _Prediction):
     @ready_to_train()
     def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh) -> "_BaseForecaster":
         self.check_parameters()
-        history, columns, step, sizes = self._read(y, X)
+        history, columns, clock, sizes = self._read(y, X)
         pretrained = getattr(self, "pretrained_", None)
         if pretrained is None:
-            self._fit_anew(history, columns, step, sizes)
+            self._fit_anew(history, columns, clock, sizes)
         else:
-            self._fit_pretrained(history, pretrained, step)
+            self._fit_pretrained(history, pretrained, clock)
         self.window_length_ = sizes.window_length
         self.horizon_ = sizes.horizon
         self._history = history
@@ -152,32 +156,34 @@ class _BaseForecaster(_Pretraining, _Prediction):
 
     def _read(
         self, y: pd.DataFrame, X: pd.DataFrame | None
-    ) -> tuple[History, list | None, Any, Sizes]:
-        """Give what ``fit`` takes of data, with their step and the sizes for them."""
-        step = step_of(y.index)
+    ) -> tuple[History, list | None, Clock, Sizes]:
+        """Give what ``fit`` takes of data, with their clock and the sizes for them."""
         pretrained = getattr(self, "pretrained_", None)
         if pretrained is None:
             columns = None if X is None else list(X.columns)
-            history = read(y, X, columns)
+            history, clock = self._history_of(y, X, columns)
             sizes = self._choose_sizes(len(history), history.index)
             if len(history) < sizes.length:
                 raise ValueError(sizes.too_short_for(len(history)))
-            return history, columns, step, sizes
+            told = bool(np.isnan(history.values).any())
+            return history, columns, clock, replace(sizes, told=told)
         self._check_against(pretrained, y.shape[1])
         sizes, columns = pretrained.sizes, pretrained.features.columns
-        history = read(y, X, columns)
+        history, clock = self._history_of(y, X, columns)
         if len(history) < sizes.window_length:
             raise ValueError(
                 f"y has {len(history)} time steps; the window_length={sizes.window_length} of "
                 f"pretraining needs at least {sizes.window_length}."
             )
-        return history, columns, step, sizes
+        return history, columns, clock, sizes
 
-    def _fit_anew(self, history: History, columns: list | None, step: Any, sizes: Sizes) -> None:
+    def _fit_anew(
+        self, history: History, columns: list | None, clock: Clock, sizes: Sizes
+    ) -> None:
         deadline = self._deadline()
         training, validation, boundary = self._split(history, sizes)
         stages, seed = open_checkpoint(self, [history], columns, self._draw_seed())
-        train = partial(self._train_model, history, columns, step, sizes, seed)
+        train = partial(self._train_model, history, columns, clock, sizes, seed)
         n_windows = len(training) + len(validation)
         refits = len(validation) > 0 and self._refits(n_windows)
         model, record = train(
@@ -208,7 +214,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         self,
         history: History,
         columns: list | None,
-        step: Any,
+        clock: Clock,
         sizes: Sizes,
         seed: int,
         known: History,
@@ -226,22 +232,24 @@ class _BaseForecaster(_Pretraining, _Prediction):
         calendar = resolve_calendar(self.calendar, history.index)
         features = Features(known.exogenous, columns, calendar).following(history.exogenous)
         series = scaler.transform(history.values), features.of_history(history)
-        windows = self._windows(*series, training, sizes)
-        held_out = self._windows(*series, validation, sizes) if len(validation) else None
+        windows = self._training_windows(*series, training, sizes)
+        held_out = self._windows(*series, validation, sizes)
         module = self._new_module(sizes, features, len(scaler.center), seed, windows)
         record = self._train(
             module,
             windows,
-            held_out,
+            held_out if len(held_out) else None,  # all of it may be missing
             seed,
             max_epochs=max_epochs,
             checkpoint=checkpoint,
             deadline=deadline,
         )
         self._keep(module, record, resume=False)
+        reach = learned_reach(known.values, sizes.window_length) if sizes.told else 0
         model = WindowModel(
-            module, sizes, scaler, features, step, self.device, kernels=self.kernels_
-        )
+            module, sizes, scaler, features, clock, self.device,
+            kernels=self.kernels_, reach=reach,
+        )  # fmt: skip
         return model.measuring(history), record
 
     def _take(
@@ -275,15 +283,16 @@ class _BaseForecaster(_Pretraining, _Prediction):
     def _refits(self, n_windows: int) -> bool:
         return n_windows <= _FEW_WINDOWS if self.refit == "auto" else bool(self.refit)
 
-    def _fit_pretrained(self, history: History, pretrained: Pretrained, step: Any) -> None:
+    def _fit_pretrained(self, history: History, pretrained: Pretrained, clock: Clock) -> None:
         """Keep the weights; take scale, context and calibration from the series."""
         sizes = pretrained.sizes
         self._keep(copy.deepcopy(pretrained.module), pretrained.record, resume=False)
         scaler = self._units(history.values, sizes)
         features = pretrained.features.following(history.exogenous)
         model = WindowModel(
-            self.module_, sizes, scaler, features, step, self.device, kernels=self.kernels_
-        )
+            self.module_, sizes, scaler, features, clock, self.device,
+            kernels=self.kernels_, reach=pretrained.reach,
+        )  # fmt: skip
         model = model.measuring(history)
         self._take(model, history, sizes.window_length, model)
         self._n_calibrated = len(history) - sizes.window_length
@@ -293,7 +302,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
     def update(self, y, X=None, update_params=True):
         """Take in new values, and with `update_params` go on training.
 
-        The values may repeat or revise the last ones known. The errors of their earlier
+        The values may repeat or revise the last ones known; times between the two count as
+        missing. The errors of their earlier
         forecasts join those that conformal intervals are made from.
 
         Parameters
@@ -312,8 +322,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
         Raises
         ------
         ValueError
-            If times are missing between the known values and those of y. The forecaster is
-            then as it was before.
+            If the steps of the known values do not lead to those of y; with ``missing="error"``,
+            if times are missing between them. The forecaster is then as it was before.
         """
         with self._unchanged_on_error():
             return super().update(y=y, X=X, update_params=update_params)
@@ -321,10 +331,11 @@ class _BaseForecaster(_Pretraining, _Prediction):
     @ready_to_train()
     def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params=True):
         before, sizes = self._model, self._model.sizes
-        new = read(y, X, before.features.columns)
-        known, n_new = continued(self._history, new, before.step, sizes.window_length)
+        gaps = self.takes_gaps
+        new = read(y, X, before.features.columns, gaps=gaps)
+        known, n_new = continued(self._history, new, before.clock, sizes.window_length, gaps=gaps)
         # So much of it that nothing takes longer as the history grows.
-        history = known[-(sizes.length - 1 + _REHEARSED + len(new)) :]
+        history = known[-(sizes.length - 1 + _REHEARSED + max(n_new, len(new))) :]
         self._model = model = before.following(history, robust=self._is_robust())
         if self._scores is not None:
             self._scores = updated(model, self._scores, history, n_new)

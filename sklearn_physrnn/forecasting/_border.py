@@ -9,10 +9,10 @@ from sktime.datatypes import VectorizedDF
 from sktime.forecasting.base import BaseForecaster
 
 from ..preparation.names import in_order
+from ..preparation.times import following, step_or_none, with_step
 from ._history import History
 from ._looks import check_series, is_nested
 from ._model import WindowModel
-from ._times import following, step_or_none, with_step
 
 
 class _Border(BaseForecaster):
@@ -23,11 +23,17 @@ class _Border(BaseForecaster):
     forecasters_: pd.DataFrame
     _history: History
     _model: WindowModel
+    missing: str
+
+    @property
+    def takes_gaps(self) -> bool:
+        """Whether values and times may be missing."""
+        return self.missing != "error"
 
     def _check_X_y(self, X=None, y=None, y_inner_mtype=None, **kwargs):  # noqa: N802
         for name, data in (("y", y), ("X", X)):
             if isinstance(data, pd.DataFrame | pd.Series) and not is_nested(data):
-                check_series(data, name, type(self).__name__)
+                check_series(data, name, type(self).__name__, gaps=self.takes_gaps)
         known = self._known_names()
         X_inner, y_inner = self._checked(X, y, y_inner_mtype, kwargs)
         if y is not None and known is not None:

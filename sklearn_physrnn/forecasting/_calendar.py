@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._times import mean_gap
+from ..preparation.times import mean_gap
 
 # Place in the cycle, in [0, 1).
 _CYCLES: dict[str, Callable[[pd.DatetimeIndex], Any]] = {

@@ -109,8 +109,18 @@ def carried(model: WindowModel, history: History) -> Carry:
         return Carry.all_of_it(horizon, model.n_channels)
     history = history[-(_MOST_ROLLED_OUT - 1 + length + n_more * horizon) :]
     return carry_of(
-        [np.abs(errors).mean(axis=0) for errors in model.errors_ahead(history, n_more)]
+        [_mean_there(np.abs(errors)) for errors in model.errors_ahead(history, n_more)]
     )
+
+
+def _mean_there(errors: np.ndarray) -> np.ndarray:
+    """Give the mean of errors (n, horizon, n_channels) that are known; of all steps where none."""
+    known = ~np.isnan(errors)
+    if known.all():
+        return errors.mean(axis=0)
+    total, n = np.where(known, errors, 0.0).sum(axis=0), known.sum(axis=0)
+    overall = total.sum(axis=0) / np.maximum(n.sum(axis=0), 1)
+    return np.where(n > 0, total / np.maximum(n, 1), overall)
 
 
 def carry_of(errors: Sequence[np.ndarray]) -> Carry:

@@ -13,7 +13,7 @@ _HALF = 0.5
 
 def warn_of_constants(values: np.ndarray, names: Sequence[Any]) -> None:
     """Warn where a column of values (n_times, n_channels) is one constant."""
-    still = (values == values[:1]).all(axis=0)
+    still = np.array([(column == column[0]).all() for column in map(_there, values.T)])
     if still.any():
         warn(
             f"y is constant over the {len(values)} time steps given, {_columns(names, still)}: "
@@ -24,7 +24,7 @@ def warn_of_constants(values: np.ndarray, names: Sequence[Any]) -> None:
 
 def warn_of_median(values: np.ndarray, names: Sequence[Any]) -> None:
     """Warn where one value is so frequent among others that the median forecast is that value."""
-    counted = np.array([_share_of_mode(column) for column in values.T])
+    counted = np.array([_share_of_mode(_there(column)) for column in values.T])
     frequent = counted >= _HALF
     if frequent.any():
         shares = ", ".join(f"{share:.0%}" for share in counted[frequent])
@@ -51,6 +51,11 @@ def warn_of_certainty(
             "made from were never wrong, as where y did not vary. That does not make what "
             "comes certain."
         )
+
+
+def _there(column: np.ndarray) -> np.ndarray:
+    """Give the values of a column that are there: one at least, as `fit` has seen to."""
+    return column[~np.isnan(column)]
 
 
 def _share_of_mode(column: np.ndarray) -> float:

@@ -16,6 +16,14 @@ A horizon of 0 and less asks for known times, each forecast one step ahead from 
 that ends before it (the mean of the first window stands for what is before the series), by
 weights that were trained on them; intervals are of what comes alone.
 
+Values and times may be missing (`missing`). Behind a gap that is longer than those it has
+learned, a forecast starts from the values before the gap, and its intervals are as wide as so
+many steps more ahead; they can be asked for in the gap, too. Dates or integers that follow no
+rule are put on steps of their median distance, the last one of ``fit`` on a step: each value
+belongs to the nearest step, of several there the mean counts, and steps without one are missing.
+A horizon of absolute times may then ask for any, between two steps on a straight line; relative
+ones count those steps.
+
 A panel or hierarchy gets one forecaster for each series; ``pretrain`` on a panel and then
 ``fit`` on one series keeps the panel's weights, and learns scale and intervals of the series
 only.
@@ -62,6 +70,13 @@ refit : bool or "auto"
     included; "auto" where there are at most 1000.
 update_max_iter : int
     Epochs of an ``update`` with ``update_params=True``, at a twentieth of the learning rate.
+missing : {"auto", "linear", "mask", "error"}
+    What becomes of NaN in y and in the past of X, and of times that an index lacks. They count
+    for nothing in units, losses and intervals. In a window "linear", which "auto" is, puts a
+    straight line over a gap, as a window is known to its end; "mask" puts the last value in it.
+    With both the network is told which values are missing and for how long, if there were
+    gaps in `fit`; one fitted without takes them in the same way, but is not told. In X the
+    column's mean stands, with an indicator. "error" refuses gaps.
 early_stopping : bool
     Stop when the loss of the held-out windows has not improved for `n_iter_no_change`
     epochs, and restore the best weights. Without it training takes all of `max_iter`.

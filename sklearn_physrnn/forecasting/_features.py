@@ -22,6 +22,9 @@ _REACH, _LEAST_REACH = 10.0, 10.0
 class Features:
     """Exogenous columns, standardised, beside the calendar's.
 
+    Where a value is missing, the column's mean stands; of columns that lacked some in training
+    one more says where.
+
     Parameters
     ----------
     exogenous : ndarray of shape (n_times, n_columns) or None
@@ -38,14 +41,15 @@ class Features:
         self.columns = columns
         self.calendar = tuple(calendar)
         self._scaler = None
+        self.lacking: tuple[int, ...] = ()  # places of columns
         if exogenous is not None:
-            self._scaler = Standard.fit(exogenous)
-            self._constant = exogenous.min(axis=0) == exogenous.max(axis=0)
+            self._scaler, self._constant = _learned(exogenous)
             self._reach = self._largest(exogenous)
+            self.lacking = tuple(np.flatnonzero(np.isnan(exogenous).any(axis=0)).tolist())
 
     def _largest(self, exogenous: np.ndarray) -> np.ndarray:
         assert self._scaler is not None
-        largest = np.abs(self._scaler.transform(exogenous)).max(axis=0)
+        largest = np.abs(np.nan_to_num(self._scaler.transform(exogenous))).max(axis=0)
         return np.maximum(_REACH * largest, _LEAST_REACH)
 
     def following(self, exogenous: np.ndarray | None) -> "Features":
@@ -68,19 +72,23 @@ class Features:
         )
         new._reach = np.where(idle, new._reach, self._reach)
         new._constant = self._constant & ~idle
+        new.lacking = self.lacking
         return new
 
     @property
     def n_features(self) -> int:
         """Columns of the table."""
-        return len(self.columns or ()) + 2 * len(self.calendar)
+        return len(self.columns or ()) + len(self.lacking) + 2 * len(self.calendar)
 
     def of(self, index: pd.Index, exogenous: np.ndarray | None) -> np.ndarray | None:
         """Give the features at `index`, of shape (n_times, n_features), if there are any."""
         parts = []
         if self._scaler is not None and exogenous is not None:
             scaled = self._scaler.transform(exogenous)
-            parts.append(np.clip(scaled, -self._reach, self._reach))
+            there = np.where(np.isnan(scaled), 0.0, scaled)
+            parts.append(np.clip(there, -self._reach, self._reach))
+            if self.lacking:
+                parts.append(np.isnan(exogenous[:, self.lacking]).astype(float))
         if self.calendar:
             parts.append(calendar_features(index, self.calendar))
         return np.concatenate(parts, axis=1) if parts else None
@@ -100,6 +108,7 @@ class Features:
                 "scale": self._scaler.scale,
                 "reach": self._reach,
                 "constant": self._constant.tolist(),
+                "lacking": list(self.lacking),
             }
         return {"calendar": list(self.calendar), "columns": columns}
 
@@ -124,3 +133,21 @@ class Features:
             raise ValueError("it must say of each column whether it was constant.")
         self._scaler = Standard(center, scale)
         self._constant = np.array(constant)
+        if "lacking" in state:  # which is younger than some files
+            lacking = state.take("lacking", list)
+            if not all(type(place) is int and 0 <= place < n for place in lacking):
+                raise ValueError("it must say which columns lacked values.")
+            self.lacking = tuple(lacking)
+
+
+def _learned(exogenous: np.ndarray) -> tuple[Standard, np.ndarray]:
+    """Learn the scale of what is there of columns, and which are a constant."""
+    if not np.isnan(exogenous).any():
+        return Standard.fit(exogenous), exogenous.min(axis=0) == exogenous.max(axis=0)
+    present = [column[~np.isnan(column)][:, None] for column in exogenous.T]
+    scalers = [
+        Standard.fit(column) if len(column) else Standard(np.zeros(1), np.ones(1))
+        for column in present
+    ]
+    constant = [not len(column) or bool((column == column[0]).all()) for column in present]
+    return Standard.joined(scalers), np.array(constant)

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from ..families import CoreSizes, Family
 from ..nn._forecast import LinearMap, WindowForecaster
 from ..nn._segments import ForecastCore
+from ..preparation.clocks import Clock
 from ..storage.stages import Stage
 from ..training._device import training_device
 from ..training._losses import PerWindow, regression_loss
@@ -22,6 +23,7 @@ from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._windows import Windows
 from ..training.parameters import DTYPES, TrainingParameters
 from ._features import Features
+from ._history import History, check_some, on_steps, read, without_gaps
 from ._intervals import QUANTILES
 from ._model import WindowModel
 from ._sizes import Sizes, choose_sizes
@@ -49,6 +51,8 @@ class _WindowTraining(TrainingParameters):
     linear: bool
     dropout: float
     loss: str
+    missing: str
+    takes_gaps: bool
     early_stopping: bool
     checkpoint: str | os.PathLike | None
     update_max_iter: int
@@ -62,6 +66,14 @@ class _WindowTraining(TrainingParameters):
             self.get_params(deep=False),
             caller_name=type(self).__name__,
         )
+
+    def _history_of(
+        self, y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None
+    ) -> tuple[History, Clock]:
+        """Read a series, on the steps of its clock."""
+        history = read(y, X, columns, gaps=self.takes_gaps)
+        check_some(history, list(y.columns))
+        return on_steps(history) if self.takes_gaps else without_gaps(history)
 
     def _choose_sizes(self, n_times: int, index: pd.Index) -> Sizes:
         return choose_sizes(
@@ -95,7 +107,8 @@ class _WindowTraining(TrainingParameters):
         with seeded(seed):
             module = self.make_module(sizes, features, n_channels)
         some = slice(None, None, max(1, len(windows) // _SOME))
-        module.learn_typical(windows.take(some)[0]["x"])
+        inputs = windows.take(some)[0]
+        module.learn_typical(inputs["x"], inputs.get("observed"))
         return module
 
     def make_module(self, sizes: Sizes, features: Features, n_channels: int) -> WindowForecaster:
@@ -107,10 +120,14 @@ class _WindowTraining(TrainingParameters):
             sizes.segment_length,
             features.n_features,
             self._n_quantiles(),
+            sizes.told,
         )
         core = self._family.core(self, core_sizes)
         return WindowForecaster(
-            core, normalization=self.normalization, linear=self._linear_map(core)
+            core,
+            normalization=self.normalization,
+            linear=self._linear_map(core),
+            looks_ahead=self.missing != "mask",
         )
 
     def _linear_map(self, core: ForecastCore) -> LinearMap | None:
@@ -118,17 +135,39 @@ class _WindowTraining(TrainingParameters):
             return None
         return LinearMap(core.window_length, core.horizon, core.n_quantiles, self.dropout)
 
+    def _training_windows(
+        self, values: np.ndarray, table: np.ndarray | None, starts: np.ndarray, sizes: Sizes
+    ) -> Windows:
+        """Take windows as `_windows` does, and refuse it where there are none."""
+        windows = self._windows(values, table, starts, sizes)
+        if not len(windows):
+            raise ValueError(
+                f"y has too few values: in none of {len(starts)} windows there is one of a "
+                f"channel among window_length={sizes.window_length} steps and among the "
+                f"horizon={sizes.horizon} that follow. Take longer ones, or longer steps."
+            )
+        return windows
+
     def _windows(
         self, values: np.ndarray, table: np.ndarray | None, starts: np.ndarray, sizes: Sizes
     ) -> Windows:
-        """Take windows of standardised values and their features."""
+        """Take windows of standardised values and their features.
+
+        Windows without any target that their context tells of are none.
+        """
         dtype = DTYPES[self.dtype]
+        observed = ~np.isnan(values)
+        complete = bool(observed.all())
+        if not complete:
+            values = np.where(observed, values, 0.0)
+            starts = starts[_telling(observed, starts, sizes)]
         return Windows(
             torch.as_tensor(values).to(dtype),
             torch.as_tensor(starts),
             sizes.window_length,
             sizes.horizon,
             None if table is None else torch.as_tensor(table).to(dtype),
+            None if complete else torch.as_tensor(observed),
         )
 
     def _train(
@@ -158,7 +197,7 @@ class _WindowTraining(TrainingParameters):
         loss = "quantile" if self.interval == "quantile" else self.loss
         return train(
             module,
-            PerWindow(regression_loss(loss, QUANTILES)),
+            PerWindow(regression_loss(loss, QUANTILES), missing=windows.observed is not None),
             windows,
             replace(options, max_epochs=max_epochs or options.max_epochs, refits=True, **changes),
             validation=validation,
@@ -191,3 +230,10 @@ class _WindowTraining(TrainingParameters):
         self.validation_loss_curve_ = curve
         if curve:
             self.best_loss_ = best_loss
+
+
+def _telling(observed: np.ndarray, starts: np.ndarray, sizes: Sizes) -> np.ndarray:
+    """Tell which windows have a value in the context and one in the horizon of some channel."""
+    counted = np.concatenate((np.zeros_like(observed[:1], int), observed.cumsum(axis=0)))
+    first, middle = counted[starts], counted[starts + sizes.window_length]
+    return ((middle > first) & (counted[starts + sizes.length] > middle)).any(axis=1)

@@ -9,16 +9,19 @@ import pandas as pd
 from sktime.forecasting.base import ForecastingHorizon
 from sktime.utils.validation.forecasting import check_fh
 
+from ..preparation.clocks import Clock, positions
+from ..preparation.times import check_kind, check_not_before, steps_to
 from ..storage.state import State
-from ._times import steps_to
 
 # A context (window_length, n_channels), with the features of its times and the horizon's,
 # to (horizon, n_channels, n_quantiles).
 Forecast = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 
-def steps_asked_for(fh: Any, index: pd.Index, step: Any) -> np.ndarray:
+def steps_asked_for(fh: Any, index: pd.Index, clock: Clock) -> np.ndarray:
     """Count the steps from the end of `index` to each time of the forecasting horizon `fh`.
+
+    Whole ones, unless times are irregular and `fh` has absolute ones.
 
     Raises
     ------
@@ -30,7 +33,17 @@ def steps_asked_for(fh: Any, index: pd.Index, step: Any) -> np.ndarray:
         if not isinstance(times, pd.TimedeltaIndex):
             return np.asarray(times, dtype=int)
         times = index[-1] + times
-    return steps_to(times, index, step)
+    if not clock.irregular:
+        return steps_to(times, index, clock.step)
+    check_kind(times, index, "fh")
+    check_not_before(times, index)
+    return positions(times, index[-1], clock.step)
+
+
+def on_either_side(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the whole steps below and above, (2, n), and how far between them `steps` lie."""
+    low = np.floor(steps)
+    return np.stack((low, np.ceil(steps))).astype(int), steps - low
 
 
 def without_frequency(fh: Any) -> ForecastingHorizon | None:

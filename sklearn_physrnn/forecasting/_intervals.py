@@ -38,9 +38,12 @@ def deviations_of(windows: np.ndarray) -> np.ndarray:
 
     It is the standard deviation about two levels, one up to some step and one from there on:
     of all steps the one that leaves the least. A shift of level within a window is known,
-    and makes no forecast as uncertain as it is large.
+    and makes no forecast as uncertain as it is large. What is NaN does not count; a window
+    without a value has no spread.
     """
     n_steps = windows.shape[1]
+    if np.isnan(windows).any():
+        return _deviations_with_gaps(windows)
     if n_steps < _TWO_LEVELS:
         return windows.std(axis=1)
     values = windows - windows.mean(axis=1, keepdims=True)
@@ -49,6 +52,34 @@ def deviations_of(windows: np.ndarray) -> np.ndarray:
     explained = sums**2 * (1 / before + 1 / (n_steps - before))
     left = (values**2).sum(axis=1) - explained.max(axis=1)
     return np.sqrt(np.maximum(left, 0) / n_steps)
+
+
+def _deviations_with_gaps(windows: np.ndarray) -> np.ndarray:
+    there = ~np.isnan(windows)
+    n = there.sum(axis=1)
+    mean = np.where(there, windows, 0.0).sum(axis=1) / np.maximum(n, 1)
+    values = np.where(there, windows - mean[:, None], 0.0)
+    sums, before = values.cumsum(axis=1)[:, :-1], there.cumsum(axis=1)[:, :-1]
+    behind = n[:, None] - before
+    both = (before > 0) & (behind > 0)
+    explained = np.where(
+        both, sums**2 * (1 / np.maximum(before, 1) + 1 / np.maximum(behind, 1)), 0.0
+    )
+    left = (values**2).sum(axis=1)
+    if windows.shape[1] > 1:
+        left = left - np.where(n >= _TWO_LEVELS, explained.max(axis=1), 0.0)
+    return np.sqrt(np.maximum(left, 0) / np.maximum(n, 1))
+
+
+def _std(windows: np.ndarray) -> np.ndarray:
+    """Give the standard deviation of what is there of windows, 0 where nothing is."""
+    if not np.isnan(windows).any():
+        return windows.std(axis=1)
+    there = ~np.isnan(windows)
+    n = np.maximum(there.sum(axis=1), 1)
+    mean = np.where(there, windows, 0.0).sum(axis=1) / n
+    squares = np.where(there, windows - mean[:, None], 0.0) ** 2
+    return np.sqrt(squares.sum(axis=1) / n)
 
 
 @dataclass(frozen=True)
@@ -71,9 +102,9 @@ class Spreads:
         """Learn from windows (n, window_length, n_channels) what is usual."""
         some = windows[:: max(1, len(windows) // _SOME)]
         deviations = deviations_of(some)
-        typical = deviations.mean(axis=0)
+        typical = _mean_of_telling(deviations, some)
         typical = np.where(typical > 0, typical, 1.0)
-        ratios = some.std(axis=1) / scaled(deviations, typical)
+        ratios = _std(some) / scaled(deviations, typical)
         return cls(typical, np.maximum(np.median(ratios, axis=0), 1.0))
 
     def replaced(self, channels: np.ndarray, new: "Spreads") -> "Spreads":
@@ -105,8 +136,17 @@ class Spreads:
         It is that of intervals, but after an unusual shift of level larger: what was wrong
         while the window held it says little of the time after.
         """
-        shifted = windows.std(axis=1) / (_UNUSUAL * self.shifting)
+        shifted = _std(windows) / (_UNUSUAL * self.shifting)
         return np.maximum(self.ahead(windows), shifted)
+
+
+def _mean_of_telling(deviations: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Give the mean deviation of the windows that have two values at least."""
+    if not np.isnan(windows).any():
+        return deviations.mean(axis=0)
+    telling = (~np.isnan(windows)).sum(axis=1) > 1
+    total = np.where(telling, deviations, 0.0).sum(axis=0)
+    return total / np.maximum(telling.sum(axis=0), 1)
 
 
 def scaled(deviations: np.ndarray, typical: np.ndarray) -> np.ndarray:

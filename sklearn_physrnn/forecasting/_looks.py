@@ -13,7 +13,9 @@ def is_nested(data: pd.DataFrame | pd.Series) -> bool:
     return any(isinstance(value, pd.Series | np.ndarray) for value in data.iloc[0])
 
 
-def check_series(data: pd.DataFrame | pd.Series, name: str, model: str) -> None:
+def check_series(
+    data: pd.DataFrame | pd.Series, name: str, model: str, *, gaps: bool = False
+) -> None:
     """Refuse what are no numbers at times in order, by the names of columns and series.
 
     Parameters
@@ -22,6 +24,8 @@ def check_series(data: pd.DataFrame | pd.Series, name: str, model: str) -> None:
         One series, or with an index of several levels many of them.
     name, model : str
         What messages call the data and the forecaster.
+    gaps : bool
+        Take missing values, too.
 
     Raises
     ------
@@ -33,7 +37,8 @@ def check_series(data: pd.DataFrame | pd.Series, name: str, model: str) -> None:
     check_numbers(data, name, model)
     check_times(data.index, name)
     check_in_order(data.index, name)
-    check_no_missing(data, name, model)
+    if not gaps:
+        check_no_missing(data, name, model)
 
 
 def check_numbers(data: pd.DataFrame | pd.Series, name: str, model: str) -> None:
@@ -53,10 +58,16 @@ def check_numbers(data: pd.DataFrame | pd.Series, name: str, model: str) -> None
 
 
 def check_times(index: pd.Index, name: str) -> None:
-    """Raise a TypeError where an index holds text or fractions in place of times."""
+    """Raise a TypeError where an index holds text, fractions or a mixture in place of times."""
     times = index.levels[-1] if isinstance(index, pd.MultiIndex) else index
+    several = (
+        "convert dates of several time zones, or some without, by pd.to_datetime(..., utc=True)"
+    )
     advice = {
         "string": "convert dates by pd.to_datetime",
+        "date": "convert dates by pd.to_datetime",
+        "datetime": several,
+        "mixed": several,
         "floating": "use whole numbers, such as a RangeIndex, for steps",
     }.get(times.inferred_type)
     if advice and len(times):
@@ -113,6 +124,6 @@ def check_no_missing(data: pd.DataFrame | pd.Series, name: str, model: str) -> N
         where = ", ".join(f"in the series {key!r} at {time}" for key, time in first.items())
     raise ValueError(
         f"{model} cannot handle missing data (nans), but {name} has {len(index)} rows with "
-        f"missing values: {where}{'' if len(index) == 1 else ' and later'}. Fill them, for "
-        "example by sktime's Imputer in a pipeline."
+        f"missing values: {where}{'' if len(index) == 1 else ' and later'}. Set "
+        "missing='auto', or fill them, for example by sktime's Imputer in a pipeline."
     )

@@ -10,16 +10,17 @@ import pandas as pd
 import torch
 
 from ..kernels._ways import checked
-from ..storage.index import offset_state, read_offset
+from ..preparation.clocks import Clock
+from ..preparation.times import following, preceding
 from ..storage.state import Json, State
 from ..training._device import inference_device
 from ..training._inference import BATCH_VALUES, module_outputs
 from ._features import Features
+from ._gaps import cut, rolled_over_gaps, since_seen
 from ._history import History, exogenous_at
 from ._horizon import blocks, roll_out
 from ._intervals import Spreads
 from ._sizes import Sizes
-from ._times import following, preceding
 from ._units import Units
 
 
@@ -36,24 +37,33 @@ class WindowModel:
     scaler : Units
         Of the series' channels.
     features : Features
-    step : offset or int
-        Between times.
+    clock : Clock
+        Of the series' steps.
     device : str
         Where to compute, if it is there.
     spreads : Spreads
         Of the series' windows; see `measuring`.
     kernels : dict or None
         Ways to run kernels in.
+    reach : int
+        Steps without a value at a window's end that the network has learned to bear. Behind
+        a longer gap it forecasts from the window before the gap, across it.
     """
 
     module: Any
     sizes: Sizes
     scaler: Units
     features: Features
-    step: Any
+    clock: Clock
     device: str
     spreads: Spreads | None = None
     kernels: dict[str, list[Any]] | None = None
+    reach: int = 0
+
+    @property
+    def step(self) -> Any:
+        """Offset or number between two steps."""
+        return self.clock.step
 
     def to_state(self) -> dict[str, Any]:
         """Give what it is kept as, but for the module."""
@@ -63,7 +73,8 @@ class WindowModel:
             "features": self.features.to_state(),
             "scaler": self.scaler.to_state(),
             "spreads": self._spreads.to_state(),
-            "step": None if self.step == 1 else offset_state(self.step),
+            **self.clock.to_state(),
+            "reach": self.reach,
             "kernels": Json(checked(self.kernels or {})),
         }
 
@@ -82,17 +93,17 @@ class WindowModel:
         sizes = state.part("sizes").read(Sizes.from_state)
         features = state.part("features").read(Features.from_state)
         module = build(sizes, features, n_channels)
-        step = state.take("step", str, type(None))
         return cls(
             module,
             sizes,
             state.part("scaler").read(lambda state: Units.from_state(state, n_channels)),
             features,
-            1 if step is None else read_offset(step),
+            Clock.from_state(state),
             device,
             state.part("spreads").read(lambda state: Spreads.from_state(state, n_channels)),
             # Which are younger than the first files.
             checked(state.take("kernels", dict)) if "kernels" in state else {},
+            state.integer("reach", 0) if "reach" in state else 0,
         )
 
     @property
@@ -113,16 +124,16 @@ class WindowModel:
         ndarray of shape (n_windows, horizon, n_channels)
         """
         values = self.scaler.transform(history.values)[: -self.sizes.horizon]
-        contexts = _cut(values, self.sizes.window_length)
-        outputs = self._run(contexts, self.features.of_history(history))
+        outputs = self._from_windows(values, self._table_around(history))
         return self.scaler.inverse(_middle(outputs))
 
     def from_every_time(
         self, history: History, final: "WindowModel | None" = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Forecast from each time of a history that has a context.
+        """Forecast from each time of a history that has a context, and is not behind a gap.
 
-        Exogenous columns end with the history; after it, the last row stands in.
+        Exogenous columns end with the history; after it, the last row stands in. Forecasts
+        behind a gap are NaN: they are of steps further ahead than they would count for.
 
         Parameters
         ----------
@@ -137,8 +148,9 @@ class WindowModel:
             Of the contexts.
         """
         final = self if final is None else final
-        ahead = following(history.index[-1], self.sizes.horizon, self.step)
-        outputs = self._run(self._contexts(history), self._table(history, ahead, None))
+        contexts = self._contexts(history)
+        outputs = self._run(contexts, self._table_around(history))
+        outputs = np.where(self._behind_gap(contexts)[:, None, :, None], np.nan, outputs)
         if final.scaler is not self.scaler:
             by_channel = self.scaler.inverse(np.moveaxis(outputs, 2, 3))
             outputs = np.moveaxis(final.scaler.transform(by_channel), 3, 2)
@@ -151,11 +163,12 @@ class WindowModel:
         -------
         list of ndarray of shape (n, horizon, n_channels)
             Errors of forecasts rolled out over no horizon, over one more and so on, all of
-            the same targets, in units of the spread of the same windows.
+            the same targets, in units of the spread of the same windows; NaN behind a gap.
         """
         horizon, window_length = self.sizes.horizon, self.sizes.window_length
         contexts, table = self._contexts(history), self.features.of_history(history)
-        targets = _cut(self.scaler.transform(history.values)[window_length:], horizon)
+        behind_gap = self._behind_gap(contexts)
+        targets = cut(self.scaler.transform(history.values)[window_length:], horizon)
         n_origins = len(targets) - n_more * horizon
         units = self._spreads.of_errors(contexts[:n_origins])[:, None]
         errors = []
@@ -167,13 +180,14 @@ class WindowModel:
                 part = None if table is None else table[start + block * horizon :]
                 forecast = _middle(self._run(context, part))
                 context = np.concatenate((context, forecast), axis=1)[:, -window_length:]
-            errors.append((targets[n_more * horizon :] - forecast) / units)
+            error = (targets[n_more * horizon :] - forecast) / units
+            hidden = behind_gap[start : start + n_origins, None]
+            errors.append(np.where(hidden, np.nan, error))
         return errors
 
-    def spread_of(self, history: History) -> np.ndarray:
-        """Give the spread of a history's last context, (n_channels,)."""
-        context = history[-self.sizes.window_length :]
-        return self._spreads.ahead(self._contexts(context))[0]
+    def spread_of(self, history: History, gap: int = 0) -> np.ndarray:
+        """Give the spread of a history's last context before a gap, (n_channels,)."""
+        return self._spreads.ahead(self._context_before(history, gap)[None])[0]
 
     def following(self, history: History, *, robust: bool) -> "WindowModel":
         """Give the model in whose units channels lie that have come to life."""
@@ -198,10 +212,32 @@ class WindowModel:
 
     def _contexts(self, history: History) -> np.ndarray:
         """Cut all windows of a history, in the module's units."""
-        return _cut(self.scaler.transform(history.values), self.sizes.window_length)
+        return cut(self.scaler.transform(history.values), self.sizes.window_length)
 
-    def ahead(self, history: History, X: pd.DataFrame | None, n_steps: int) -> np.ndarray:
-        """Forecast the `n_steps` after a history.
+    def _behind_gap(self, contexts: np.ndarray) -> np.ndarray:
+        """Tell of which channels contexts, (n, window_length, n_channels), end in a long gap."""
+        return np.isnan(contexts[:, -1 - self.reach :]).all(axis=1)
+
+    def gaps_at_end(self, history: History) -> np.ndarray:
+        """Give over how many steps each channel's forecast starts before the end, (n_channels,).
+
+        Zero where the last value is there, or missing for no longer than the network can
+        bear; up to the last value else.
+        """
+        gaps = since_seen(history.values)[-1]
+        return np.where((gaps > self.reach) & (gaps < len(history)), gaps, 0)
+
+    def _context_before(self, history: History, gap: int) -> np.ndarray:
+        """Give the last context that ends so many steps before the end, in the module's units."""
+        n_steps = self.sizes.window_length
+        end = len(history) - gap
+        values = self.scaler.transform(history.values[max(0, end - n_steps) : end])
+        return np.pad(values, ((n_steps - len(values), 0), (0, 0)), constant_values=np.nan)
+
+    def ahead(
+        self, history: History, X: pd.DataFrame | None, n_steps: int, gap: int = 0
+    ) -> np.ndarray:
+        """Forecast the last `gap` steps of a history, and the `n_steps` after it.
 
         Parameters
         ----------
@@ -210,27 +246,45 @@ class WindowModel:
         X : DataFrame or None
             Exogenous columns over the steps ahead.
         n_steps : int
+        gap : int
+            Steps at the end that are taken to be unknown.
 
         Returns
         -------
-        ndarray of shape (n_steps, n_channels, n_quantiles)
+        ndarray of shape (gap + n_steps, n_channels, n_quantiles)
 
         Raises
         ------
         ValueError
             If X does not cover the steps.
         """
-        horizon = self.sizes.horizon
-        context = history[-self.sizes.window_length :]
-        ahead = following(context.index[-1], blocks(n_steps, horizon) * horizon, self.step)
-        exogenous = exogenous_at(ahead[:n_steps], X, self.features.columns)
+        horizon, window_length = self.sizes.horizon, self.sizes.window_length
+        known = history[-(window_length + gap) :]
+        missing = window_length + gap - len(known)
+        if missing:  # before all of it
+            known = self._before(known, missing, np.full(self.n_channels, np.nan)).then(known)
+        beyond = blocks(gap + n_steps, horizon) * horizon - gap
+        ahead = following(known.index[-1], beyond, self.step)
+        exogenous = self._exogenous_ahead(ahead, X, n_steps)
         return roll_out(
             lambda x, features: self._run(x[None], features)[0],
-            self.scaler.transform(context.values),
-            self._table(context, ahead, exogenous),
-            n_steps,
+            self.scaler.transform(known.values[:window_length]),
+            self._table(known, ahead, exogenous),
+            gap + n_steps,
             horizon,
         )
+
+    def _exogenous_ahead(
+        self, ahead: pd.Index, X: pd.DataFrame | None, n_steps: int
+    ) -> np.ndarray | None:
+        """Take X at the steps asked for, and as far as it goes at those forecast with them."""
+        columns = self.features.columns
+        exogenous = exogenous_at(ahead[:n_steps], X, columns)
+        if exogenous is None or X is None:
+            return exogenous
+        further = X[columns].reindex(ahead[n_steps:]).to_numpy(dtype=np.float64)
+        there = np.isfinite(further).all(axis=1).cumprod().astype(bool)
+        return np.concatenate((exogenous, further[there]))
 
     def one_step_ahead(self, history: History, steps: np.ndarray) -> np.ndarray:
         """Forecast known times of a history, each from the window that ends before it.
@@ -251,26 +305,31 @@ class WindowModel:
         rows = len(history) - 1 + steps
         first, last = int(rows.min()), int(rows.max())
         start = first - n_steps
+        if start >= 0:  # behind a gap, there is to be a window before it
+            start = max(0, start - int(since_seen(history.values)[first - 1].max()))
         stretch = history[max(0, start) : last + self.sizes.horizon]
         if start < 0:
-            stretch = self._before(history, -start).then(stretch)
+            level = _mean_there(history.values[:n_steps], history.values)
+            stretch = self._before(history, -start, level).then(stretch)
         missing = last - start + self.sizes.horizon - len(stretch)
         ahead = following(stretch.index[-1], missing, self.step)
-        contexts = _cut(
-            self.scaler.transform(stretch.values[: last - start]), self.sizes.window_length
-        )
-        outputs = self._run(contexts, self._table(stretch, ahead, None))
-        return outputs[rows - first, 0]
+        values = self.scaler.transform(stretch.values[: last - start])
+        outputs = self._from_windows(values, self._table(stretch, ahead, None))
+        return outputs[rows - start - n_steps, 0]
 
-    def _before(self, history: History, n_times: int) -> History:
-        """Make up what came before a history: its first level, and its first X."""
-        level = history.values[: self.sizes.window_length].mean(axis=0, keepdims=True)
+    def _before(self, history: History, n_times: int, level: np.ndarray) -> History:
+        """Make up what came before a history: a level of each channel, and its first X."""
         first = None if history.exogenous is None else history.exogenous[:1]
         return History(
-            np.repeat(level, n_times, axis=0),
+            np.repeat(level[None], n_times, axis=0),
             preceding(history.index[0], n_times, self.step),
             None if first is None else np.repeat(first, n_times, axis=0),
         )
+
+    def _table_around(self, history: History) -> np.ndarray | None:
+        """Give the features of a history and of a horizon after it."""
+        ahead = following(history.index[-1], self.sizes.horizon, self.step)
+        return self._table(history, ahead, None)
 
     def _table(
         self, history: History, ahead: pd.Index, exogenous: np.ndarray | None
@@ -284,9 +343,36 @@ class WindowModel:
             known = np.concatenate((known, np.repeat(known[-1:], missing, axis=0)))
         return self.features.of(history.index.append(ahead), known)
 
+    def _from_windows(self, values: np.ndarray, table: np.ndarray | None) -> np.ndarray:
+        """Forecast from all windows of standardised values, across the gaps that some end in.
+
+        The table goes on for a horizon at least.
+        """
+        window_length, horizon = self.sizes.window_length, self.sizes.horizon
+
+        def roll(row: int, n_steps: int) -> np.ndarray:
+            start = row + 1 - window_length
+            context = values[max(0, start) : row + 1]
+            context = np.pad(context, ((max(0, -start), 0), (0, 0)), constant_values=np.nan)
+            part = None
+            if table is not None:
+                needed = np.arange(start, row + 1 + blocks(n_steps, horizon) * horizon)
+                part = table[np.clip(needed, 0, len(table) - 1)]
+            return roll_out(
+                lambda x, features: self._run(x[None], features)[0],
+                context, part, n_steps, horizon,
+            )  # fmt: skip
+
+        outputs = self._run(cut(values, window_length), table)
+        return rolled_over_gaps(outputs, values, self.reach, roll)
+
     def _run(self, contexts: np.ndarray, features: np.ndarray | None) -> np.ndarray:
         """Run the module on contexts whose features stand in one table, window after window."""
         inputs: dict[str, Any] = {"x": _as_tensor(contexts)}
+        missing = np.isnan(contexts)
+        if missing.any():
+            inputs["x"] = torch.from_numpy(np.where(missing, 0.0, contexts))
+            inputs["observed"] = torch.from_numpy(~missing)
         if features is not None:
             table = torch.from_numpy(features).unfold(0, self.sizes.length, 1)
             inputs["features"] = table[: len(contexts)].transpose(1, 2)
@@ -302,10 +388,15 @@ class WindowModel:
         return np.sort(outputs, axis=3)
 
 
-def _cut(values: np.ndarray, window_length: int) -> np.ndarray:
-    """Give all windows, (n_windows, window_length, n_channels), in the memory of the series."""
-    windows = np.lib.stride_tricks.sliding_window_view(values, window_length, axis=0)
-    return windows.transpose(0, 2, 1)
+def _mean_there(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Give the mean of what is there of each channel; where nothing is, the first of `others`."""
+    if not np.isnan(values).any():
+        return values.mean(axis=0)
+    level = np.empty(values.shape[1])
+    for channel, (column, other) in enumerate(zip(values.T, others.T, strict=True)):
+        there = column[~np.isnan(column)]
+        level[channel] = there.mean() if len(there) else other[~np.isnan(other)][0]
+    return level
 
 
 def _middle(outputs: np.ndarray) -> np.ndarray:

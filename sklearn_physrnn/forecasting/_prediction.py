@@ -1,5 +1,6 @@
 """Forecasts of what comes, of what is known, and of every window of a series."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,13 @@ from sktime.datatypes import convert_to
 from sktime.forecasting.base import ForecastingHorizon
 
 from .._warnings import warn
+from ..preparation.times import check_kind, step_of, times_at
 from ._cautions import warn_of_certainty
-from ._history import History, read
-from ._horizon import steps_asked_for, without_frequency
+from ._history import History, on_steps, read
+from ._horizon import on_either_side, steps_asked_for, without_frequency
 from ._intervals import Scores, quantiles_around
 from ._model import WindowModel
 from ._panel import _OfPanels
-from ._times import check_kind, step_of, times_at
 
 
 class _Prediction(_OfPanels):
@@ -34,25 +35,66 @@ class _Prediction(_OfPanels):
         return super()._check_fh(fh, pred_int=False)
 
     def _steps(self, fh: Any) -> np.ndarray:
-        return steps_asked_for(fh, self._history.index, self._model.step)
+        """Count the steps to what is asked for; between two of them where times are irregular."""
+        return steps_asked_for(fh, self._history.index, self._model.clock)
 
     def _times(self, fh: Any, steps: np.ndarray) -> pd.Index:
+        if self._model.clock.irregular and not fh.is_relative:
+            return fh.to_pandas().astype(self._history.index.dtype).rename(None)
         return times_at(steps, self._history.index, self._model.step)
 
     def _forecasts(self, steps: np.ndarray, X: pd.DataFrame | None) -> np.ndarray:
         """Forecast, in the module's units, the times that are so many `steps` ahead."""
+        if steps.dtype == int:
+            return self._forecasts_at(steps, X)
+        # Between two steps it is a straight line; what is known of the last one is its value.
+        near, share = on_either_side(steps)
+        wanted = np.unique(near)
+        values = self._forecasts_at(wanted, X)
+        last = self._model.scaler.transform(self._history.values[-1:])[0, :, None]
+        values = np.where((wanted == 0)[:, None, None] & ~np.isnan(last), last, values)
+        low, high = values[np.searchsorted(wanted, near)]
+        return low + share[:, None, None] * (high - low)
+
+    def _forecasts_at(self, steps: np.ndarray, X: pd.DataFrame | None) -> np.ndarray:
         known = steps <= 0
         last = int(steps.max())
         parts = []
         if last > 0:
-            ahead = self._model.ahead(self._history, X, last)
-            parts.append((~known, ahead[steps[~known] - 1]))
+            ahead = self._over_gaps(lambda gap: self._model.ahead(self._history, X, last, gap))
+            parts.append((~known, ahead(steps[~known])))
         if known.any():
             parts.append((known, self._model.one_step_ahead(self._history, steps[known])))
         forecasts = np.empty((len(steps), *parts[0][1].shape[1:]))
         for where, values in parts:
             forecasts[where] = values
         return forecasts
+
+    def _over_gaps(
+        self, forecast: Callable[[int], np.ndarray]
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """Take each channel from a forecast that starts before the gap it ends in.
+
+        Parameters
+        ----------
+        forecast : callable
+            Of the length of a gap, to (gap + n_steps, n_channels, ...).
+
+        Returns
+        -------
+        callable
+            Of whole steps to come, to their forecasts.
+        """
+        gaps = self._model.gaps_at_end(self._history)
+        parts = [(int(gap), gaps == gap, forecast(int(gap))) for gap in np.unique(gaps)]
+
+        def at(steps: np.ndarray) -> np.ndarray:
+            found = np.empty((len(steps), *parts[0][2].shape[1:]))
+            for gap, channels, values in parts:
+                found[:, channels] = values[np.maximum(steps + gap - 1, 0)][:, channels]
+            return found
+
+        return at
 
     def _predict(self, fh, X: pd.DataFrame | None) -> pd.DataFrame:
         steps = self._steps(fh)
@@ -62,14 +104,8 @@ class _Prediction(_OfPanels):
 
     def _predict_quantiles(self, fh, X: pd.DataFrame | None, alpha: list[float]) -> pd.DataFrame:
         steps = self._steps(fh)
-        if steps.min() <= 0:
-            raise NotImplementedError(
-                f"{type(self).__name__} can not perform in-sample prediction of intervals and "
-                f"quantiles, only of points: fh asks for {self._times(fh, steps)[steps <= 0][0]}, "
-                f"and values are known up to {self._history.index[-1]}."
-            )
-        values = self._model.ahead(self._history, X, int(steps.max()))
-        quantiles = self._quantiles(values, np.asarray(alpha, dtype=float))[steps - 1]
+        self._check_unknown(fh, steps)
+        quantiles = self._quantiles(steps, X, np.asarray(alpha, dtype=float))
         by_channel = self._model.scaler.inverse(quantiles.transpose(0, 2, 1))
         warn_of_certainty(by_channel.transpose(0, 2, 1), alpha, self._get_varnames())
         return pd.DataFrame(
@@ -78,7 +114,23 @@ class _Prediction(_OfPanels):
             columns=self._get_columns(method="predict_quantiles", alpha=alpha),
         )
 
-    def _quantiles(self, forecasts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    def _check_unknown(self, fh: Any, steps: np.ndarray) -> None:
+        """Refuse intervals of times that are known, or before a gap's end that is bridged."""
+        known = steps <= -self._model.gaps_at_end(self._history).min()
+        if known.any():
+            raise NotImplementedError(
+                f"{type(self).__name__} can not perform in-sample prediction of intervals and "
+                f"quantiles, only of points: fh asks for {self._times(fh, steps)[known][0]}, "
+                f"and values are known up to {self._last_known()}."
+            )
+
+    def _last_known(self) -> Any:
+        gap = int(self._model.gaps_at_end(self._history).min())
+        return self._history.index[-1 - gap]
+
+    def _quantiles(
+        self, steps: np.ndarray, X: pd.DataFrame | None, alphas: np.ndarray
+    ) -> np.ndarray:
         assert self._scores is not None
         sizes = self._model.sizes
         if not self._scores.cover() and self.interval == "conformal":
@@ -93,8 +145,24 @@ class _Prediction(_OfPanels):
                 f"{sizes.window_length} and horizon={sizes.horizon} need at least "
                 f"{sizes.length + sizes.horizon} time steps."
             )
-        spread = self._model.spread_of(self._history)
-        return quantiles_around(forecasts, spread, self._scores, alphas)
+        model, history, scores = self._model, self._history, self._scores
+        last = max(1, int(np.ceil(steps.max())))
+
+        def around(gap: int) -> np.ndarray:
+            forecasts = model.ahead(history, X, last, gap)
+            return quantiles_around(forecasts, model.spread_of(history, gap), scores, alphas)
+
+        at = self._over_gaps(around)
+        if steps.dtype == int:
+            return at(steps)
+        # Offsets from the point forecast: between the last value and the first step, those of
+        # that step.
+        near, share = on_either_side(steps)
+        after = np.maximum(near, 1)
+        points = self._over_gaps(lambda gap: model.ahead(history, X, last, gap))
+        offsets = [at(side) - _middle(points(side)) for side in after]
+        between = offsets[0] + share[:, None, None] * (offsets[1] - offsets[0])
+        return _middle(self._forecasts(steps, X)) + between
 
     def predict_residuals(self, y=None, X=None):
         """Give the values less their forecasts.
@@ -145,7 +213,8 @@ class _Prediction(_OfPanels):
         Parameters
         ----------
         y : Series, DataFrame or ndarray of shape (n_times,) or (n_times, n_channels)
-            Consecutive values. They need not follow those of fit, and nothing is learned
+            Consecutive values; times may be missing, and of irregular ones there is a window
+            for every step. They need not follow those of fit, and nothing is learned
             from them. Columns that have names go by them, as in ``update``.
         X : DataFrame, default=None
             At the times of y; where fitted with one.
@@ -170,8 +239,8 @@ class _Prediction(_OfPanels):
             If fitted to a panel: each series has a forecaster of its own, in
             ``forecasters_``.
         ValueError
-            If y is too short, has other columns than in fit or holds NaN, or X does not
-            cover it.
+            If y is too short, has other columns than in fit or, with ``missing="error"``,
+            holds NaN or lacks times, or X does not cover it.
         """
         self.check_is_fitted()
         if self._is_vectorized:
@@ -180,13 +249,17 @@ class _Prediction(_OfPanels):
                 "it on the entries of forecasters_."
             )
         frame = self._frame(y)
-        history = read(frame, X, self._model.features.columns)
+        history = read(frame, X, self._model.features.columns, gaps=self.takes_gaps)
+        clock = self._model.clock
+        if self.takes_gaps:
+            history, _ = on_steps(history, clock if clock.irregular else None)
+        else:
+            step_of(history.index)
         sizes = self._model.sizes
         if len(history) < sizes.length:
             raise ValueError(sizes.too_short_for(len(history)))
         if self._model.features.calendar:
             check_kind(history.index, self._history.index, "y")
-        step_of(history.index)
         model = self._model.following(history, robust=self._is_robust())
         forecasts = model.of_windows(history)
         return self._dated(forecasts, history.index) if as_frame else forecasts
@@ -202,3 +275,7 @@ class _Prediction(_OfPanels):
             ),
             columns=self._get_varnames(),
         )
+
+
+def _middle(values: np.ndarray) -> np.ndarray:
+    return values[..., [values.shape[2] // 2]]

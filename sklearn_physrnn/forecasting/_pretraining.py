@@ -10,6 +10,7 @@ import pandas as pd
 from torch import nn
 
 from .._warnings import warn
+from ..preparation.times import TIMES_THAT_TELL
 from ..storage.state import State
 from ..training._random import later_seed
 from ..training.parameters import ready_to_train
@@ -17,10 +18,10 @@ from ._calendar import resolve_calendar
 from ._checkpointing import open_checkpoint
 from ._features import Features
 from ._fitting import _WindowTraining
+from ._gaps import learned_reach
 from ._history import History, read
 from ._panel import raise_together
 from ._sizes import Sizes, split_in_time
-from ._times import TIMES_THAT_TELL, step_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Pretrained:
     n_quantiles: int
     record: Any  # of the last training
     names: tuple[Hashable, ...] | None = None  # of y's columns
+    reach: int = 0  # steps of a gap, as of a WindowModel
 
     @property
     def loss_curve(self) -> list[float]:
@@ -49,6 +51,7 @@ class Pretrained:
             "features": self.features.to_state(),
             "record": self.record.to_state(),
             "names": None if self.names is None else list(self.names),
+            "reach": self.reach,
         }
 
     @classmethod
@@ -75,9 +78,9 @@ class Pretrained:
         record = state.part("record").read(
             lambda state: TrainingRecord.from_state(state, optimizer)
         )
-        return cls(
-            module, sizes, features, n_channels, n_quantiles, record, _names(state, n_channels)
-        )
+        reach = state.integer("reach", 0) if "reach" in state else 0
+        names = _names(state, n_channels)
+        return cls(module, sizes, features, n_channels, n_quantiles, record, names, reach)
 
 
 def _names(state: State, n_channels: int) -> tuple[Hashable, ...] | None:
@@ -105,7 +108,7 @@ class _Pretraining(_WindowTraining):
         if before is not None:
             columns = before.features.columns
             self._check_against(before, y.shape[1])
-        series = _series(y, X, columns)
+        series = self._series(y, X, columns)
         sizes = self._panel_sizes(list(series.values())) if before is None else before.sizes
         histories = _long_enough(series, sizes)
         lengths = [len(history) for history in histories]
@@ -133,7 +136,7 @@ class _Pretraining(_WindowTraining):
         values = [self._units(h.values, sizes).transform(h.values) for h in histories]
         tables = [table for h in histories if (table := features.of_history(h)) is not None]
         panel = np.concatenate(values), np.concatenate(tables) if tables else None
-        windows = self._windows(*panel, training, sizes)
+        windows = self._training_windows(*panel, training, sizes)
         if before is None:
             module = self._new_module(sizes, features, y.shape[1], seed, windows)
         else:
@@ -153,6 +156,10 @@ class _Pretraining(_WindowTraining):
             stages.remove()
         if before is not None:
             record = replace(record, loss_curve=before.loss_curve + record.loss_curve)
+        gaps = np.concatenate(
+            [np.pad(h.values, ((0, 1), (0, 0)), constant_values=0.0) for h in histories]
+        )
+        reach = learned_reach(gaps, sizes.window_length) if sizes.told else 0
         self.pretrained_ = Pretrained(
             module=module,
             sizes=sizes,
@@ -161,13 +168,43 @@ class _Pretraining(_WindowTraining):
             n_quantiles=self._n_quantiles(),
             record=record,
             names=tuple(y.columns),
+            reach=reach,
         )
         return self
+
+    def _series(
+        self, y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None
+    ) -> dict[Hashable, History]:
+        """Take the series of a panel or hierarchy apart.
+
+        Raises
+        ------
+        ValueError
+            With the names of all series that something is wrong with. One of which no frequency
+            can be told, as it is too short, is just that.
+        """
+        levels = list(range(y.index.nlevels - 1))
+        histories: dict[Hashable, History] = {}
+        errors: dict[Hashable, Exception] = {}
+        groups = y.groupby(level=levels if levels[1:] else 0, sort=False)
+        for key, part in groups:
+            try:
+                series, known = part.droplevel(levels), _rows(X, key, levels)
+                if len(series) >= TIMES_THAT_TELL:
+                    histories[key], _ = self._history_of(series, known, columns)
+                else:
+                    histories[key] = read(series, known, columns)
+            except ValueError as error:
+                errors[key] = error
+        raise_together(errors, len(groups))
+        return histories
 
     def _panel_sizes(self, histories: list[History]) -> Sizes:
         typical = int(np.median([len(history) for history in histories]))
         longest = max(histories, key=len)
-        return self._choose_sizes(typical, longest.index)
+        sizes = self._choose_sizes(typical, longest.index)
+        told = any(bool(np.isnan(history.values).any()) for history in histories)
+        return replace(sizes, told=told)
 
     def _check_against(self, pretrained: Pretrained, n_channels: int) -> None:
         """Raise a ValueError where data or parameters do not fit the pretrained weights."""
@@ -186,33 +223,6 @@ class _Pretraining(_WindowTraining):
                 f"interval={self.interval!r} takes {self._n_quantiles()} outputs a step, but the "
                 f"forecaster was pretrained with {pretrained.n_quantiles}."
             )
-
-
-def _series(
-    y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None
-) -> dict[Hashable, History]:
-    """Take the series of a panel or hierarchy apart.
-
-    Raises
-    ------
-    ValueError
-        With the names of all series that something is wrong with. One of which no frequency
-        can be told, as it is too short, is just that.
-    """
-    levels = list(range(y.index.nlevels - 1))
-    histories: dict[Hashable, History] = {}
-    errors: dict[Hashable, Exception] = {}
-    groups = y.groupby(level=levels if levels[1:] else 0, sort=False)
-    for key, part in groups:
-        try:
-            history = read(part.droplevel(levels), _rows(X, key, levels), columns)
-            if len(history) >= TIMES_THAT_TELL:
-                step_of(history.index)
-            histories[key] = history
-        except ValueError as error:
-            errors[key] = error
-    raise_together(errors, len(groups))
-    return histories
 
 
 def _rows(X: pd.DataFrame | None, key: Any, levels: list[int]) -> pd.DataFrame | None:

@@ -1,14 +1,14 @@
 """How long windows are, and which of them are held out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..preparation.times import mean_gap
 from ..storage.state import State
-from ._times import mean_gap
 
 _LEAST_WINDOW, _LEAST_HORIZON = 12, 6
 _SEGMENTS = 4  # of a window without two seasons, each a step of the network
@@ -27,11 +27,12 @@ _CYCLES = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """Steps of a context, of its horizon, and of a segment."""
+    """Steps of a context, of its horizon, and of a segment; and if the network is told of gaps."""
 
     window_length: int
     horizon: int
     segment_length: int
+    told: bool = False
 
     @property
     def length(self) -> int:
@@ -52,7 +53,11 @@ class Sizes:
     @classmethod
     def from_state(cls, state: State) -> "Sizes":
         """Make sizes of their state."""
-        return cls(*(state.integer(field.name) for field in fields(cls)))
+        names = ("window_length", "horizon", "segment_length")
+        window_length, horizon, segment_length = (state.integer(name) for name in names)
+        # Which is younger than the first files.
+        told = state.take("told", bool) if "told" in state else False
+        return cls(window_length, horizon, segment_length, told)
 
 
 def season(index: pd.Index) -> int:

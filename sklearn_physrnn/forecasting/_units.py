@@ -1,5 +1,6 @@
 """Units of a series' channels, which follow a channel that comes to life."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ class Units(Standard):
         Parameters
         ----------
         values : ndarray of shape (n_times, n_channels)
+            Of NaN nothing is learned.
         robust : bool
             Give wild values little weight: beyond 30 robust deviations from the median they
             count as if they lay there. Mean and standard deviation do the rest, so that the
@@ -57,7 +59,13 @@ class Units(Standard):
         same, that of its noise. It lives where in some `n_steps` successive values most
         changes are far beyond it; a few wild values, or a new level, are no life.
         """
+        if np.isnan(values).any():
+            return by_column(
+                lambda column, one: one.outgrown(column, n_steps), values, self.of_each()
+            )
         constant = (self.scale == 0) & (values != self.center).any(axis=0)
+        if not len(values):
+            return constant
         n_steps = min(max(n_steps, _SHORTEST), len(values))
         if n_steps < 2:
             return constant
@@ -83,6 +91,10 @@ class Units(Standard):
             )
         return units
 
+    def of_each(self) -> list["Units"]:
+        """Give the units of each channel by itself."""
+        return [Units(self.center[[k]], self.scale[[k]]) for k in range(len(self.center))]
+
     def to_state(self) -> dict[str, Any]:
         """Give what they are kept as."""
         return {"center": self.center, "scale": self.scale}
@@ -93,7 +105,18 @@ class Units(Standard):
         return cls(*(state.array(name, (n_channels,)) for name in ("center", "scale")))
 
 
+def by_column(call: Callable[..., Any], values: np.ndarray, *others: Sequence[Any]) -> np.ndarray:
+    """Call for what is there of each column, (n, 1), and put the answers in one row."""
+    columns = [column[~np.isnan(column)][:, None] for column in values.T]
+    return np.concatenate([call(*each) for each in zip(columns, *others, strict=True)])
+
+
 def _learned(values: np.ndarray, robust: bool) -> Standard:
+    if np.isnan(values).any():
+        present = [column[~np.isnan(column)][:, None] for column in values.T]
+        return Standard.joined([_learned(column, robust) for column in present])
+    if not len(values):  # nothing is known of it
+        return Standard(np.zeros(values.shape[1]), np.zeros(values.shape[1]))
     if robust:
         usual = Standard.fit(values, constant="fixed", robust=True)
         reach = _WILD * usual.scale

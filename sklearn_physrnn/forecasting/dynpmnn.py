@@ -66,6 +66,7 @@ class DynPMNNForecaster(_BaseForecaster):
         linear: bool = True,
         dropout: float = 0.3,
         loss: str = "absolute_error",
+        missing: str = "auto",
         refit: bool | str = "auto",
         update_max_iter: int = 5,
         optimizer: str = "adamw",

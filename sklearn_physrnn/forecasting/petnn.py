@@ -67,6 +67,7 @@ class PETNNForecaster(_BaseForecaster):
         linear: bool = True,
         dropout: float = 0.3,
         loss: str = "absolute_error",
+        missing: str = "auto",
         refit: bool | str = "auto",
         update_max_iter: int = 5,
         optimizer: str = "adamw",

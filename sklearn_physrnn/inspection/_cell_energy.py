@@ -11,6 +11,7 @@ from ..estimators._petnn import PETNNClassifier, PETNNRegressor
 from ..families.petnn import release_rate
 from ..nn._recurrent import RecurrentModel
 from ..nn.petnn import PETNN
+from ._gaps import broken, shade_silent
 from ._models import check_family, check_indices, checked, exact_copy, exact_inputs, one_sequence
 from ._plotting import (
     COLORS,
@@ -119,6 +120,8 @@ class CellEnergyDisplay:
         Released shares, in the same order.
     order_ : ndarray of shape (hidden_size,)
         Neurons from the one that releases least to the one that releases most.
+    gaps_ : list of list of matplotlib Rectangle
+        For input, energy and remaining time the shades where no input was observed.
 
     Examples
     --------
@@ -140,6 +143,7 @@ class CellEnergyDisplay:
     raster_: Any = field(init=False)
     rates_: Any = field(init=False)
     order_: np.ndarray = field(init=False)
+    gaps_: list[list[Any]] = field(init=False)
 
     time: np.ndarray
     inputs: np.ndarray
@@ -264,15 +268,16 @@ class CellEnergyDisplay:
         remaining.set_ylabel("remaining\ntime $T$")
         remaining.set_ylim(bottom=0)
         self._raster(raster, bars)
+        self.gaps_ = shade_silent(self.axes_[:3], self.time, self.inputs)
         span_time(raster, self.time, self.time_label)
         self.figure_.align_ylabels(list(self.axes_[:4]))
         return self
 
     def _neuron(self, energy, remaining, neuron: int, color: str) -> None:
         options = {"color": color, "linewidth": 1.1, "label": f"neuron {neuron}"}
-        self.energy_ += energy.plot(self.time, self.energy[:, neuron], **options)
+        self.energy_ += energy.plot(*broken(self.time, self.energy[:, neuron]), **options)
         self.remaining_time_ += remaining.plot(
-            self.time, self.remaining_time[:, neuron], **options
+            *broken(self.time, self.remaining_time[:, neuron]), **options
         )
         steps = self._releases(neuron)
         self.releases_.append(

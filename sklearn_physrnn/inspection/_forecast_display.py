@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ._gaps import alone, at_every_step, shade_missing
 from ._plotting import BLUE, import_pyplot, legend_across, panels
 
 
@@ -16,7 +17,9 @@ class ForecastDisplay:
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one. It takes plain
     Series and DataFrames, so that it works with any forecaster in sktime's manner. Each
-    variable gets a panel.
+    variable gets a panel. Where values are missing, or times of a regular index, it is shaded
+    and no line goes through; a horizon that begins in a gap at the end shows what the
+    forecaster makes of it.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ class ForecastDisplay:
         For each variable the intervals by their coverage.
     predictions_ : list of matplotlib Line2D
         One a variable.
+    gaps_ : list of list of matplotlib Rectangle
+        For each variable the shades of its gaps.
 
     Examples
     --------
@@ -55,6 +60,7 @@ class ForecastDisplay:
     axes_: Any = field(init=False)
     bands_: list[dict[float, Any]] = field(init=False)
     predictions_: list[Any] = field(init=False)
+    gaps_: list[list[Any]] = field(init=False)
 
     y_train: pd.DataFrame
     y_pred: pd.DataFrame
@@ -153,8 +159,8 @@ class ForecastDisplay:
         ImportError
             If matplotlib is missing.
         """
-        train, pred = _frame("y_train", y_train), _frame("y_pred", y_pred)
-        test = None if y_test is None else _frame("y_test", y_test)
+        train, pred = at_every_step(_frame("y_train", y_train)), _frame("y_pred", y_pred)
+        test = None if y_test is None else at_every_step(_frame("y_test", y_test))
         for name, other in (("y_pred", pred), ("y_test", test)):
             if other is None:
                 continue
@@ -201,7 +207,7 @@ class ForecastDisplay:
             plt, ax, len(names), size=size, legend_lines=1, sharex=True
         )
         self.axes_ = axes[:, 0]
-        self.bands_, self.predictions_ = [], []
+        self.bands_, self.predictions_, self.gaps_ = [], [], []
         for axis, name in zip(self.axes_, names, strict=True):
             self._draw(axis, name)
         named = [self.y_train.index.name, *(self.y_pred.index.names)]
@@ -214,9 +220,15 @@ class ForecastDisplay:
     def _draw(self, axis, name) -> None:
         last = self.y_train.iloc[[-1]]
         line = {"color": "0.2", "linewidth": 1.2, "zorder": 3}
-        axis.plot(_dates(self.y_train), self.y_train[name], label="observed", **line)
+        observed, dates = self.y_train[name], _dates(self.y_train)
+        axis.plot(dates, observed, label="observed", **line)
+        self.gaps_.append(shade_missing(axis, dates, observed.isna().to_numpy()))
+        single = alone(observed.to_numpy(dtype=float))
+        if single.any():
+            axis.plot(dates[single], observed[single], ".", color="0.2", markersize=3, zorder=3)
         if self.y_test is not None:
             later = pd.concat([last, self.y_test])
+            self.gaps_[-1] += shade_missing(axis, _dates(later), later[name].isna().to_numpy())
             line["linestyle"] = (0, (3, 1))
             axis.plot(_dates(later), later[name], label="observed later", **line)
         bands = {}

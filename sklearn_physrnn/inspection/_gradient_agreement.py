@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
 from ..nn._dropout import Dropout
+from ..nn._hru import HRU
 from ..nn.hssm import HSSM
 from ..training._data import BatchIterator, run_module
 from ..training._threads import sensible_threads, work_per_batch
@@ -109,7 +110,7 @@ def gradient_agreement(estimator, X, y) -> pd.DataFrame:
     known = prepared(estimator)
     data = known.read(X, y, estimator)
     known = known.balanced(data)
-    samples = known.samples(data.with_weight(known.weigh(data)), dtype)
+    samples = known.samples(data.with_weight(known.weigh(data)), dtype, known=False)
     criterion = known.targets.criterion()
     batch_size = min(samples_a_step(estimator.batch_size, len(samples)), len(samples))
     runs = {
@@ -145,10 +146,11 @@ class _Run:
         for part in self.module.modules():
             if isinstance(part, Dropout):
                 part.eval()
+            elif isinstance(part, HRU):
+                part.gradient = gradient
         self.units: list[Any] = [block.hru for block in self.module.blocks]
         self.input_gradients: dict[int, list[torch.Tensor]] = defaultdict(list)
         for block, unit in enumerate(self.units):
-            unit.gradient = gradient
             unit.register_forward_pre_hook(self._watcher(block))
 
     def _watcher(self, block: int):

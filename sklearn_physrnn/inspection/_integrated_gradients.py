@@ -16,6 +16,7 @@ from ..nn._hru import HRU
 from ..nn.petnn import PETNN
 from ..preparation.containers import as_array, held_sequences
 from ..preparation.number_targets import NumberTargets
+from ..preparation.sequences import SequenceInputs
 from ..preparation.series import Series
 from ..preparation.step_classes import StepClasses
 from ..preparation.step_numbers import StepNumbers
@@ -204,7 +205,9 @@ def attribute(estimator, X, baseline, target, response: str, n_steps: int) -> At
         values = values * torch.as_tensor(series.mask)[:, :, None]
         if embedding is not None:
             values = values.sum(2, keepdim=True)
-        elif (channel := time_channel(estimator)) is not None:
+        if isinstance(known, SequenceInputs):
+            values = known.by_channel(values)
+        if (channel := time_channel(estimator)) is not None:
             axis = channel % series.values.shape[1]
             zeros = torch.zeros_like(values[:, :, :1])
             values = torch.cat((values[:, :, :axis], zeros, values[:, :, axis:]), 2)

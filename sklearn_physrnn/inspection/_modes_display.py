@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from ._gaps import broken, shade_silent
 from ._models import check_indices, one_sequence
 from ._oscillators import frequency_unit, mode_frequencies, network, oscillators
 from ._plotting import (
@@ -57,6 +58,9 @@ class ModesDisplay:
         For the input, then one a mode.
     lines_ : list of list of matplotlib Line2D
         For each mode its position, or its real and imaginary part.
+    gaps_ : list of list of matplotlib Rectangle
+        For each of the axes the shades where no input was observed; there the oscillators
+        swing on.
 
     Examples
     --------
@@ -73,6 +77,7 @@ class ModesDisplay:
     figure_: Any = field(init=False)
     axes_: Any = field(init=False)
     lines_: list[list[Any]] = field(init=False)
+    gaps_: list[list[Any]] = field(init=False)
 
     time: np.ndarray
     inputs: np.ndarray
@@ -197,7 +202,9 @@ class ModesDisplay:
             axis.axhline(0, color="0.85", linewidth=0.8, zorder=0)
             self.lines_.append(
                 [
-                    axis.plot(self.time, part(self.positions[:, k]), color=color, linewidth=1.2)[0]
+                    axis.plot(
+                        *broken(self.time, part(self.positions[:, k])), color=color, linewidth=1.2
+                    )[0]
                     for part, color in zip(parts, (BLUE, ORANGE), strict=False)
                 ]
             )
@@ -207,6 +214,7 @@ class ModesDisplay:
             for line, name in zip(self.lines_[0], ("real part", "imaginary part"), strict=True):
                 line.set_label(name)
             legend_above(self.axes_[1])
+        self.gaps_ = shade_silent(self.axes_, self.time, self.inputs)
         span_time(self.axes_[-1], self.time, self.time_label)
         self.figure_.align_ylabels(list(self.axes_))
         return self

@@ -12,7 +12,7 @@ from ..kernels.oscillators.borders import borders_of
 from ..kernels.oscillators.engine import Reference
 from ..kernels.oscillators.reference import leapfrog
 from ..kernels.oscillators.scan import as_arrays
-from ..kernels.oscillators.steps import as_steps
+from ..kernels.oscillators.steps import as_steps, elapsed
 from ..nn._hru import HRU
 from ..nn.hssm import HSSM
 from ..preparation.sequences import SequenceInputs
@@ -53,6 +53,9 @@ class Oscillators:
         Time that passes at each step, in units of the step size.
     quiet : Tensor of shape (n_oscillators,)
         The drive without input.
+    patches : int64 Tensor or None
+        Of each time step, the number of the patch it is in, where a step of the oscillators
+        is of several: `drive` and `dt` are of patches then.
     """
 
     kind: Reference
@@ -60,6 +63,13 @@ class Oscillators:
     drive: Array
     dt: Array
     quiet: Array
+    patches: Array | None = None
+
+    def _of_steps(self, states: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+        momenta, positions = (torch.stack(part) for part in zip(*states, strict=True))
+        if self.patches is None:
+            return momenta, positions
+        return momenta[self.patches], positions[self.patches]
 
     def energy(self, momenta: Array, positions: Array) -> Array:
         """The Hamiltonian without input, which is what is stored, above that at rest."""
@@ -79,17 +89,18 @@ class Oscillators:
         """Before which steps an echo begins anew, as in training on a CPU."""
         if self.kind.left is None:
             return torch.zeros(len(self.drive), dtype=torch.bool)
-        steps, counts = as_arrays(self.drive[None], as_steps(self.dt[None], True), None)
+        steps, counts = as_arrays(
+            self.drive[None], as_steps(self.dt[None], self.kind.LONGEST), None
+        )
         return borders_of(self.drive[None], self.parameters[-2], steps, counts, 0).slots >= 0
 
     def _step(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
-        sizes = self.dt if self.kind.gap is None else self.dt.clamp(max=1)
-        drive, size = self.drive[None, t, None], sizes[None, None, t, None]
+        drive, size = self.drive[None, t, None], self.dt[None, None, t, None].clamp(max=1)
         _, z, y = leapfrog(self.kind, drive, self.parameters, size, None, (z[None], y[None]))
         return z[0], y[0]
 
     def _gap(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
-        if self.kind.gap is None or self.dt[t] <= 1:
+        if self.dt[t] <= 1:
             return z, y
         return self.kind.gap(z, y, self.dt[t] - 1, *self.parameters)
 
@@ -100,8 +111,7 @@ class Oscillators:
         for t in range(len(self.drive)):
             z, y = self._step(*self._gap(z, y, t), t)
             states.append((z, y))
-        momenta, positions = zip(*states, strict=True)
-        return torch.stack(momenta), torch.stack(positions)
+        return self._of_steps(states)
 
     def echo(self, momenta: Array, positions: Array) -> tuple[Array, Array]:
         """The same states from the last, with the momentum turned round.
@@ -115,18 +125,20 @@ class Oscillators:
             states.append((-z, y))
             z, y = undoing._gap(*undoing._step(z, y, t), t)
             if borders[t] and t > 0:
-                z, y = -momenta[t - 1], positions[t - 1]
-        back = zip(*states[::-1], strict=True)
-        momenta, positions = (torch.stack(part) for part in back)
-        return momenta, positions
+                last = t - 1 if self.patches is None else int((self.patches < t).sum()) - 1
+                z, y = -momenta[last], positions[last]
+        return self._of_steps(states[::-1])
 
 
 @torch.no_grad()
 def oscillators(
     module: HSSM, inputs: dict[str, Array], block: int, dtype: torch.dtype = torch.float64
 ) -> Oscillators:
-    """Take a block's oscillators, driven as in the network by one sequence, in `dtype`."""
-    x, dt = module.encoder(inputs["x"]), inputs.get("dt")
+    """Take a block's oscillators, driven as in the network by one sequence, in `dtype`.
+
+    Of a block that is used several times, as in its first use.
+    """
+    x, dt = module.encoded(inputs["x"], inputs.get("dt"))
     blocks = cast(Any, module.blocks)
     for below in blocks[:block]:
         x, _ = below(x, dt=dt)
@@ -138,9 +150,17 @@ def oscillators(
         unit.kind,
         tuple(value.to(dtype) for value in parameters),
         drive.to(dtype),
-        torch.ones(len(u), dtype=dtype) if dt is None else dt[0].to(dtype),
+        torch.ones(len(u), dtype=dtype) if dt is None else elapsed(dt)[0].to(dtype),
         quiet.to(dtype),
+        _patches(module, inputs["x"].shape[1], len(u)),
     )
+
+
+def _patches(module: HSSM, n_steps: int, n_patches: int) -> Array | None:
+    if module.patch_size == 1:
+        return None
+    # What is left over and not looked at counts with what was.
+    return (torch.arange(n_steps) // module.patch_size).clamp(max=n_patches - 1)
 
 
 def _cycles(curvature: Array, step: Array) -> np.ndarray:
@@ -157,7 +177,8 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
     about rest with :math:`a = \alpha + c w / \cosh^2 b`, far out with
     :math:`a = \alpha`. A damped one swings with the frequency that it would have undamped,
     and fades: what answers to a frequency half a resonance's width away,
-    1 / (2 pi decay time), answers with 1 / sqrt(2) of the full swing.
+    1 / (2 pi decay time), answers with 1 / sqrt(2) of the full swing. With `patch_size` a
+    leapfrog step is of so many time steps.
 
     Parameters
     ----------
@@ -204,6 +225,7 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
         unit_time = 1 / sampling_rate
     elif time_channel(estimator) is not None:
         unit_time = cast(SequenceInputs, prepared(estimator).inputs).time_unit
+    unit_time *= module.patch_size
     tables = []
     for index, block in enumerate(cast(Any, module.blocks)):
         unit: HRU = block.hru

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ._gaps import broken
+
 # Okabe and Ito's colours, told apart with any colour vision, those that read best as
 # thin lines on white first. Their yellow does not read and is left out.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
@@ -161,8 +163,12 @@ def span_time(ax, time: np.ndarray, label: str) -> None:
 
 
 def draw_inputs(ax, time: np.ndarray, values: np.ndarray, names: Sequence[str] | None) -> None:
-    """Draw the channels of a sequence (time, channels), named while they can be told apart."""
+    """Draw the channels of a sequence (time, channels), named while they can be told apart.
+
+    No line goes through a gap.
+    """
     ax.set_ylabel("input")
+    time, values = broken(time, values)
     n_channels = values.shape[1]
     if n_channels > len(COLORS):
         ax.plot(time, values, color=GREY, linewidth=0.6, alpha=0.6)

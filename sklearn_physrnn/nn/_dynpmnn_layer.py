@@ -150,17 +150,29 @@ class DynPMNNLayer(nn.Module):
         # Without unpacking, where the field leaves all three parts to us.
         run = fused(self.field, SOLVERS[self.solver]) if maps_plainly(self.field) else None
         if run is not None:
-            features = run(torch.tanh(self._raw(x)), self.n_steps, self._dt).flatten(1)
+            features = run(torch.tanh(self._raw(x)), self.n_steps, self.dt).flatten(1)
         else:
             state, drive = self.start(x)
-            state = integrate(self.field, state, drive, self.solver, self.n_steps, self._dt)
+            state = integrate(self.field, state, drive, self.solver, self.n_steps, self.dt)
             features = self._observe(state)
+        return self._of_members(features)
+
+    def _of_members(self, features: torch.Tensor) -> torch.Tensor:
         if self.n_members > 1:
             return features.unflatten(0, (-1, self.n_members))
         return features
 
+    def advance(self, state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
+        """Go on by one step, by the scheme itself, from `start` or an earlier step."""
+        return SOLVERS[self.solver].step(self.field, state, drive, self.dt)
+
+    def finish(self, state: torch.Tensor) -> torch.Tensor:
+        """Map the state after the last step (rows, hidden_size, n_states) to features."""
+        return self._of_members(self._observe(state))
+
     @property
-    def _dt(self) -> float:
+    def dt(self) -> float:
+        """Size of a step, in the unit of the dynamics."""
         return self.t_end / self.n_steps
 
     @torch.no_grad()
@@ -178,7 +190,7 @@ class DynPMNNLayer(nn.Module):
         drive : Tensor of shape (rows, hidden_size)
         """
         state, drive = self.start(x)
-        states = path(self.field, state, drive, self.solver, self.n_steps, self._dt)
+        states = path(self.field, state, drive, self.solver, self.n_steps, self.dt)
         return torch.stack(list(states), 1), drive
 
     def stability(self, x: torch.Tensor) -> StepStability:

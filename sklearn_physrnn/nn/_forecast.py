@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ._dropout import Dropout
+from ._gaps import bridged, held, told
 from ._segments import ForecastCore
 
 NORMALIZATIONS = ("last", "standard", "last_standard", None)
@@ -21,6 +22,10 @@ class WindowForecaster(nn.Module):
     no scale: the nearer its deviation is to zero, the more the typical one of training
     takes its place, so that features and what was learned keep their effect.
 
+    Of a window with missing values, what it shows is its values that are there: shift and
+    scale are theirs. Network and linear map see straight lines over the gaps, or the last value
+    in them; a core that is `told` knows where they are.
+
     Parameters
     ----------
     core : ForecastCore
@@ -32,6 +37,8 @@ class WindowForecaster(nn.Module):
         standard deviation. None leaves windows as they are.
     linear : LinearMap or None
         Maps normalised windows to what is added to the core's output.
+    looks_ahead : bool
+        In the gaps of a window straight lines stand, from value to value; else the last value.
 
     Attributes
     ----------
@@ -47,6 +54,7 @@ class WindowForecaster(nn.Module):
         *,
         normalization: str | None = "last",
         linear: "LinearMap | None" = None,
+        looks_ahead: bool = True,
     ) -> None:
         super().__init__()
         if normalization not in NORMALIZATIONS:
@@ -56,18 +64,30 @@ class WindowForecaster(nn.Module):
         self.core = core
         self.normalization = normalization
         self.linear = linear
+        self.looks_ahead = looks_ahead
         self.register_buffer("typical", torch.ones(core.n_channels))
 
     @torch.no_grad()
-    def learn_typical(self, x: torch.Tensor) -> None:
+    def learn_typical(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> None:
         """Take the typical deviation from training windows (batch, window_length, n_channels).
 
         It stays 1, the unit of standardised values, where none of them varies.
         """
-        deviation = x.std(1, correction=0).mean(0)
+        if observed is None:
+            deviation = x.std(1, correction=0).mean(0)
+        else:
+            tells = observed.sum(1) > 1
+            deviations = torch.where(tells, _statistics(x, observed)[1].squeeze(1), 0)
+            deviation = deviations.sum(0) / tells.sum(0).clamp_min(1)
         self.typical.copy_(torch.where(deviation > 0, deviation, 1))
 
-    def forward(self, x: torch.Tensor, *, features: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        *,
+        features: torch.Tensor | None = None,
+        observed: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Map windows to forecasts.
 
         Parameters
@@ -76,6 +96,8 @@ class WindowForecaster(nn.Module):
             Contexts.
         features : Tensor of shape (batch, window_length + horizon, n_features), optional
             What is known of the context's and the horizon's steps alike.
+        observed : Tensor of bool, of the shape of x, optional
+            Which values are there; the others have no effect.
 
         Returns
         -------
@@ -87,25 +109,46 @@ class WindowForecaster(nn.Module):
             If `x` or `features` is not of these sizes.
         """
         self.core.check(x, features)
-        z, shift, scale = self._normalize(x)
-        forecast = self.core(z, features)
+        if observed is not None:
+            x = bridged(x, observed) if self.looks_ahead else held(x, observed)
+        z, shift, scale = self._normalize(x, observed)
+        gaps = None
+        if self.core.told:
+            there = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+            gaps = told(there, x.dtype)
+        forecast = self.core(z, features, gaps)
         if self.linear is not None:
             forecast = forecast + self.linear(z)
         return forecast * scale.unsqueeze(-1) + shift.unsqueeze(-1)
 
-    def _normalize(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def _normalize(
+        self, x: torch.Tensor, observed: torch.Tensor | None
+    ) -> tuple[torch.Tensor, ...]:
         """Give the normalised windows, their shift and their scale."""
         if self.normalization is None:
             one = torch.ones_like(x[:, :1])
             return x, torch.zeros_like(one), one
-        shift = x.mean(1, keepdim=True) if self.normalization == "standard" else x[:, -1:]
+        shift = x[:, -1:]  # what comes after the last value of a window is that value
         if self.normalization == "last":
             return x - shift, shift, torch.ones_like(shift)
+        if observed is None:
+            mean, deviation = x.mean(1, keepdim=True), x.std(1, keepdim=True, correction=0)
+        else:
+            mean, deviation = _statistics(x, observed)
+        if self.normalization == "standard":
+            shift = mean
         # At least what rounding leaves of a deviation, so that nothing overflows.
         floor = torch.finfo(x.dtype).eps * x.abs().amax(1, keepdim=True)
-        deviation = x.std(1, keepdim=True, correction=0).maximum(floor)
-        scale = scale_of(deviation, self.typical)
+        scale = scale_of(deviation.maximum(floor), self.typical)
         return (x - shift) / scale, shift, scale
+
+
+def _statistics(x: torch.Tensor, observed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give mean and standard deviation of what was observed, (batch, 1, channels)."""
+    n = observed.sum(1, keepdim=True).clamp_min(1)
+    mean = torch.where(observed, x, 0).sum(1, keepdim=True) / n
+    squares = torch.where(observed, x - mean, 0).square().sum(1, keepdim=True)
+    return mean, (squares / n).sqrt()
 
 
 def scale_of(deviation: torch.Tensor, typical: torch.Tensor) -> torch.Tensor:

@@ -2,14 +2,21 @@
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn.functional import linear
 
 from ..kernels._check import check_values
 from ..kernels.oscillators import check_epsilon, check_sequence
-from ..kernels.oscillators.engine import Reference
+from ..kernels.oscillators.engine import OneStep, Reference
+from ..kernels.oscillators.steps import elapsed
 from ._check import check_names, check_sizes
+from ._one_step import NotCompiledError, kept, numbers
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 # d^2 a < 4 is the edge of stability. At 3.96 leapfrog magnifies an oscillation ten
 # times at most, and rounding cannot carry a float32 parameter across.
@@ -84,6 +91,7 @@ class HRU(nn.Module):
     _unit: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     _undo: Callable[..., torch.Tensor]
     kind: Reference  # its oscillators in plain torch
+    one_step: OneStep  # and one step of theirs, with the digits of the compiled loops
     # Second derivatives of the potential of each mode: about rest, and far out if it differs.
     stiffnesses: Callable[[], tuple[torch.Tensor, ...]]
     dynamics: Callable[[], tuple[torch.Tensor, ...]]
@@ -152,6 +160,9 @@ class HRU(nn.Module):
             positions. At rest in the origin by default.
         dt : Tensor of shape (batch, time), optional
             Time that passes at every step, in units of the step size; it gets no gradient.
+            What is above one unit is a gap. A GPU is not waited for to see whether there are
+            any: of shape (batch, time, 1) it has none, and of (batch, time, 2) it holds what
+            is not a gap, of at most one unit, and then the gap before it.
             Steps past a sample's length are ignored.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, which may be none; later input is ignored.
@@ -253,6 +264,11 @@ class HRU(nn.Module):
         first = torch.zeros_like(last) if state is None else state
         return return_error(self.undo(u, last, dt=dt, lengths=lengths), first, last)
 
+    def as_step(self) -> nn.Module:
+        """Give one step of it."""
+        into, out, parameters = self._arguments(*self.dynamics())
+        return _HRUStep(type(self), {**into, **out}, parameters)
+
     def _check(self, u, dt, lengths, dynamics) -> None:
         check_sequence("u", u, dt, lengths)
         if u.shape[2] != self.input_size:
@@ -262,16 +278,71 @@ class HRU(nn.Module):
             )
         if dt is None:
             return
-        dt = dt.detach()
+        dt = elapsed(dt.detach())
         if lengths is not None:
-            dt = zero_past(dt[:, :, None], lengths)
+            dt = zero_past(dt[:, :, None], lengths)[:, :, 0]
         smallest, largest = dt.aminmax()
         check_values(
             (smallest >= 0) & (largest < math.inf),
             lambda: ValueError("dt must be finite and not negative."),
             may_wait=True,
         )
-        self._check_largest(largest, dynamics)
+        if math.inf > self.kind.LONGEST:
+            check_values(
+                largest <= 1 + self.kind.LONGEST,
+                lambda: ValueError(_too_long(dt, self.kind.LONGEST)),
+                may_wait=True,
+            )
 
-    def _check_largest(self, dt: torch.Tensor, dynamics: tuple[torch.Tensor, ...]) -> None:
-        """Raise ValueError if the largest step, `dt` units, is one that the unit cannot take."""
+
+def _too_long(dt: torch.Tensor, longest: float) -> str:
+    sample, step = divmod(int(dt.argmax()), dt.shape[1])
+    return (
+        f"These oscillators take gaps of up to {longest:,.0f} units, in as many steps: sample "
+        f"{sample} has one of {dt.max() - 1:,.6g} before step {step}. Cut the sequence there, "
+        "give dt in a longer unit, or take linear oscillators, whose gaps may be of any length."
+    )
+
+
+class _HRUStep(nn.Module):
+    """One step of a unit: u (n_samples, input_size) and its state (2, n_samples, n_oscillators).
+
+    Parameters
+    ----------
+    unit : type
+        Of the unit, which knows its oscillators' step.
+    maps : dict of str to Tensor
+        b_matrix, c_matrix, skip and, if there is one, bias.
+    parameters : dict of str to Tensor
+        In float64.
+    """
+
+    b_matrix: torch.Tensor
+    c_matrix: torch.Tensor
+    skip: torch.Tensor
+
+    def __init__(self, unit: type[HRU], maps: Tensors, parameters: Tensors) -> None:
+        super().__init__()
+        constants = unit.one_step.constants(maps["b_matrix"].dtype, *parameters.values())
+        kept(self, **maps, **constants)
+        self._unit, self._names = unit, tuple(constants)
+        self._parameters_of_modes = {name: x.detach().clone() for name, x in parameters.items()}
+
+    def forward(
+        self, u: torch.Tensor, state: torch.Tensor, dt: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        drive = linear(u, self.b_matrix, getattr(self, "bias", None))
+        constants = {name: self.get_buffer(name) for name in self._names}
+        z, y = self._unit.one_step.advanced(state[0], state[1], drive, dt, **constants)
+        return linear(y, self.c_matrix) + self.skip * u, torch.stack([z, y])
+
+    def emit(self, program: "Program", u: "Register", at: int) -> "Register":
+        """Write it to a program; the state begins at `at`."""
+        drive = program.affine(u, numbers(self.b_matrix), numbers(getattr(self, "bias", None)))
+        parameters = list(self._parameters_of_modes.values())
+        kind = self._unit.one_step
+        if kind.CODE is None:
+            raise NotCompiledError(self._unit.__name__)
+        coefficients = kind.coefficients(parameters, self.b_matrix.dtype)
+        y = program.oscillated(kind.CODE, drive, at, *coefficients)
+        return program.added(u, program.affine(y, numbers(self.c_matrix)), numbers(self.skip))

@@ -1,11 +1,16 @@
 """Normalisation of the steps of sequences, none of them padding."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
 from torch.nn.functional import layer_norm
+
+from ._one_step import fixed, kept, numbers
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 
 class SequenceNorm(nn.Module):
@@ -70,6 +75,10 @@ class SequenceNorm(nn.Module):
             rows = self._normalise_weighted(rows, weights.reshape(-1, 1))
         return rows.view_as(x)
 
+    def as_step(self) -> nn.Module:
+        """Give what it does in evaluation, step by step."""
+        return _Standardised(self.running_mean, self.running_var + self.eps)
+
     def _batch_norm(self, rows, mean, variance):
         # In training this writes the batch's mean and unbiased variance.
         return torch.batch_norm(
@@ -101,6 +110,23 @@ class SequenceNorm(nn.Module):
             average.lerp_(new.to(average.dtype), share)
 
 
+class _Standardised(nn.Module):
+    """About a mean, in units of a standard deviation, both of them known."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        super().__init__()
+        kept(self, mean=mean, scale=variance.rsqrt())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - self.mean) * self.scale
+
+    def emit(self, program: "Program", x: "Register") -> "Register":
+        return program.standardised(x, numbers(self.mean), numbers(self.scale))
+
+
 class StepNorm(nn.Module):
     """Layer normalisation without scale or shift: every step by itself."""
 
@@ -108,12 +134,28 @@ class StepNorm(nn.Module):
         """Normalise the channels of `x` (..., channels)."""
         return layer_norm(x, x.shape[-1:])
 
+    def as_step(self) -> nn.Module:
+        """Give itself: a step by itself is what it sees."""
+        return fixed(self)
+
+    def emit(self, program: "Program", x: "Register") -> "Register":
+        """Write it to a program."""
+        return program.normalised(x, 1e-5)
+
 
 class NoNorm(nn.Module):
     """Nothing, with the same arguments."""
 
     def forward(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         """Return `x`."""
+        return x
+
+    def as_step(self) -> nn.Module:
+        """Give itself."""
+        return fixed(self)
+
+    def emit(self, program: "Program", x: "Register") -> "Register":
+        """Write nothing to a program."""
         return x
 
 

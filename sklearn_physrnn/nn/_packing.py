@@ -318,7 +318,7 @@ def pack(
         )
     if dt is not None:
         check_tensors(dt=dt)
-        if dt.shape != shape:
+        if dt.shape[: len(shape)] != shape:
             raise ValueError(f"dt must have shape {shape}, as {name} has, got {tuple(dt.shape)}.")
     if not padded:
         return x, dt, packing

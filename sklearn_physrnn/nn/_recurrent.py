@@ -1,15 +1,19 @@
 """A recurrent network for whole sequences: embedding, recurrent layers, readout, head."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import nn
 
 from ._dropout import Dropout, Masks, drawn_key, sample_places
+from ._one_step import NetworkStep, PartStep, fixed
 from ._packing import Packing, Sequences, groups, pack
 from ._readout import READOUTS, gathered, nothing_read, read, read_so_far
 from ._walk import Piece, State, Tensors, along_time
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 __all__ = ["READOUTS", "Recurrent", "RecurrentModel"]
 
@@ -126,6 +130,23 @@ class RecurrentModel(nn.Module):
             nothing_read(self.readout, n_samples, self.width, weight),
             key=drawn_key(*self._dropouts(), device=weight.device),
         )
+
+    def as_step(self) -> NetworkStep:
+        """Give one step of the model, as it is now and in evaluation, in plain torch.
+
+        Raises
+        ------
+        TypeError
+            If the recurrent layers have no step of their own.
+        """
+        own = getattr(self.recurrent, "as_step", None)
+        if own is None:
+            raise TypeError(
+                f"One step of {type(self.recurrent).__name__} is not known: of recurrent layers "
+                "it must have a method as_step."
+            )
+        head = [layer for layer in self.head if not isinstance(layer, Dropout)]
+        return NetworkStep(self, _Embedded(self.embedding, own()), nn.Sequential(*head))
 
     def _dropouts(self) -> list[Dropout]:
         return [part for part in self.modules() if isinstance(part, Dropout)]
@@ -247,3 +268,21 @@ class RecurrentModel(nn.Module):
         """
         x, dt, packing = pack("x", x, dt, lengths, self._n_dims)
         return packing, groups(self._embedded(x, None), dt, packing)
+
+
+class _Embedded(nn.Module):
+    """One step of recurrent layers, after an embedding if there is one."""
+
+    def __init__(self, embedding: nn.Module | None, layers: PartStep) -> None:
+        super().__init__()
+        self.embedding = None if embedding is None else fixed(embedding)
+        self.layers, self.names = layers, layers.names
+
+    def forward(
+        self, x: torch.Tensor, state: Tensors, dt: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Tensors]:
+        return self.layers(x if self.embedding is None else self.embedding(x), state, dt)
+
+    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
+        """Write it to a program; x are the inputs, or what is looked up for tokens."""
+        return self.layers.emit(program, x, at)

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ._block import Block
+from ._block import Block, check_loops
 from ._check import check_at_least_one
 from ._dropout import Dropout
+from ._gaps import N_TOLD
 from ._members import MemberHead
 from .dynpmnn import DynPMNN
 
@@ -24,6 +25,8 @@ class ForecastCore(nn.Module):
     Parameters
     ----------
     n_channels, window_length, horizon, n_features, n_quantiles : int
+    told : bool
+        Whether it is told of every value of a window how long before one was last there.
 
     Raises
     ------
@@ -32,7 +35,13 @@ class ForecastCore(nn.Module):
     """
 
     def __init__(
-        self, n_channels: int, window_length: int, horizon: int, n_features: int, n_quantiles: int
+        self,
+        n_channels: int,
+        window_length: int,
+        horizon: int,
+        n_features: int,
+        n_quantiles: int,
+        told: bool = False,
     ) -> None:
         super().__init__()
         check_at_least_one(
@@ -44,6 +53,7 @@ class ForecastCore(nn.Module):
         self.n_channels, self.n_features = n_channels, n_features
         self.window_length, self.horizon = window_length, horizon
         self.n_quantiles = n_quantiles
+        self.told = told
 
     def check(self, x: torch.Tensor, features: torch.Tensor | None) -> None:
         """Raise ValueError where a batch is not of these sizes."""
@@ -75,6 +85,8 @@ class Segments(nn.Module):
         one has too much is cut off.
     hidden_size : int
         Width of the embeddings.
+    told : bool
+        Embed, too, what of a segment is missing; at first it changes nothing.
     """
 
     def __init__(
@@ -85,6 +97,7 @@ class Segments(nn.Module):
         segment_length: int,
         hidden_size: int,
         n_features: int,
+        told: bool = False,
     ) -> None:
         super().__init__()
         check_at_least_one(segment_length=segment_length)
@@ -102,9 +115,21 @@ class Segments(nn.Module):
         if n_features:
             self.past = nn.Linear(self.length_in * n_features, hidden_size, bias=False)
             self.future = nn.Linear(self.length_out * n_features, hidden_size, bias=False)
+        self.gaps = None
+        if told:
+            self.gaps = nn.Linear(self.length_in * N_TOLD, hidden_size, bias=False)
+            nn.init.zeros_(self.gaps.weight)
 
-    def context(self, z: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
-        """Embed z (batch, time, channels) as (batch, channels, n_in, hidden_size)."""
+    def context(
+        self,
+        z: torch.Tensor,
+        features: torch.Tensor | None,
+        told: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Embed z (batch, time, channels) as (batch, channels, n_in, hidden_size).
+
+        What is `told` of its gaps is of shape (batch, time, channels, N_TOLD).
+        """
         missing = self.n_in * self.length_in - self.window_length
         cut = F.pad(z.transpose(1, 2), (missing, 0)).unflatten(2, (self.n_in, -1))
         embedded = self.values(cut)
@@ -113,6 +138,10 @@ class Segments(nn.Module):
             past = F.pad(features[:, : self.window_length], (0, 0, missing, 0))
             rows = past.unflatten(1, (self.n_in, -1)).flatten(2)
             embedded = embedded + self.past(rows).unsqueeze(1)
+        if self.gaps is not None:
+            assert told is not None
+            cells = F.pad(told.transpose(1, 2), (0, 0, missing, 0))
+            embedded = embedded + self.gaps(cells.unflatten(2, (self.n_in, -1)).flatten(3))
         return embedded.relu()
 
     def targets(self, n_batch: int, features: torch.Tensor | None) -> torch.Tensor:
@@ -159,6 +188,8 @@ class SegmentCore(ForecastCore):
         tensor or tuple of tensors (num_layers, batch, hidden_size), as torch's LSTM does.
     hidden_size : int
     n_channels, window_length, horizon, segment_length, n_features, n_quantiles : int
+    told : bool
+        See :class:`ForecastCore`.
     dropout : float
         Before the output.
     """
@@ -174,11 +205,12 @@ class SegmentCore(ForecastCore):
         segment_length: int,
         n_features: int = 0,
         n_quantiles: int = 1,
+        told: bool = False,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(n_channels, window_length, horizon, n_features, n_quantiles)
+        super().__init__(n_channels, window_length, horizon, n_features, n_quantiles, told)
         self.segments = Segments(
-            n_channels, window_length, horizon, segment_length, hidden_size, n_features
+            n_channels, window_length, horizon, segment_length, hidden_size, n_features, told
         )
         self.recurrent = recurrent
         self.head = SegmentHead(self.segments, hidden_size, n_quantiles, dropout)
@@ -187,9 +219,14 @@ class SegmentCore(ForecastCore):
     # time to window and horizon, and only then recur, over every step: by then each step
     # mixes the whole window, and little is left for a memory to do. Here the recurrence is
     # what reads the window, in order, and a few segments take the place of hundreds of steps.
-    def forward(self, z: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        z: torch.Tensor,
+        features: torch.Tensor | None = None,
+        told: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Map normalised windows to (batch, horizon, channels, quantiles)."""
-        context = self.segments.context(z, features)
+        context = self.segments.context(z, features, told)
         targets = self.segments.targets(len(z), features)
         _, state = self.recurrent(context.flatten(0, 1))
         n_out = self.segments.n_out
@@ -210,12 +247,16 @@ class OscillatorCore(ForecastCore):
     Parameters
     ----------
     n_channels, window_length, horizon, segment_length, n_features, n_quantiles : int
-    hidden_size, state_size, num_blocks : int
+    told : bool
+        See :class:`ForecastCore`.
+    hidden_size, state_size, num_blocks, num_loops : int
     dropout : float
         In the blocks and before the output.
     dynamics, norm, gradient, epsilon, initial_step
         See :class:`HSSM`.
     """
+
+    num_loops = 1  # of cores that were pickled before there was a choice
 
     def __init__(
         self,
@@ -227,17 +268,21 @@ class OscillatorCore(ForecastCore):
         hidden_size: int,
         state_size: int = 64,
         num_blocks: int = 1,
+        num_loops: int = 1,
         n_features: int = 0,
         n_quantiles: int = 1,
+        told: bool = False,
         dropout: float = 0.0,
         dynamics: str = "linear",
         norm: str | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(n_channels, window_length, horizon, n_features, n_quantiles)
-        check_at_least_one(hidden_size=hidden_size, num_blocks=num_blocks)
+        super().__init__(n_channels, window_length, horizon, n_features, n_quantiles, told)
+        check_at_least_one(hidden_size=hidden_size, num_blocks=num_blocks, num_loops=num_loops)
+        check_loops(num_loops, norm)
+        self.num_loops = num_loops
         self.segments = Segments(
-            n_channels, window_length, horizon, segment_length, hidden_size, n_features
+            n_channels, window_length, horizon, segment_length, hidden_size, n_features, told
         )
         self.blocks = nn.ModuleList(
             Block(hidden_size, state_size, dynamics, norm, dropout, **options)
@@ -245,12 +290,17 @@ class OscillatorCore(ForecastCore):
         )
         self.head = SegmentHead(self.segments, hidden_size, n_quantiles, dropout)
 
-    def forward(self, z: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        z: torch.Tensor,
+        features: torch.Tensor | None = None,
+        told: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Map normalised windows to (batch, horizon, channels, quantiles)."""
-        context = self.segments.context(z, features)
+        context = self.segments.context(z, features, told)
         targets = self.segments.targets(len(z), features)
         x = torch.cat((context, targets), 2).flatten(0, 1)
-        for block in self.blocks:
+        for block in [*self.blocks] * self.num_loops:
             x, _ = block(x)
         return self.head(x[:, self.segments.n_in :].view_as(targets))
 
@@ -261,6 +311,8 @@ class DynPMNNCore(ForecastCore):
     Parameters
     ----------
     n_channels, window_length, horizon, n_features, n_quantiles : int
+    told : bool
+        See :class:`ForecastCore`.
     hidden_size, num_layers : int
     dropout : float
     embedding_dim : int
@@ -279,11 +331,12 @@ class DynPMNNCore(ForecastCore):
         num_layers: int = 2,
         n_features: int = 0,
         n_quantiles: int = 1,
+        told: bool = False,
         dropout: float = 0.0,
         embedding_dim: int = 8,
         **options: Any,
     ) -> None:
-        super().__init__(n_channels, window_length, horizon, n_features, n_quantiles)
+        super().__init__(n_channels, window_length, horizon, n_features, n_quantiles, told)
         input_size = window_length
         self.channels = self.features = None
         if n_channels > 1:
@@ -292,6 +345,8 @@ class DynPMNNCore(ForecastCore):
         if n_features:
             self.features = nn.Linear((window_length + horizon) * n_features, embedding_dim)
             input_size += embedding_dim
+        if told:
+            input_size += window_length * N_TOLD
         self.layers = DynPMNN(
             input_size,
             horizon * n_quantiles,
@@ -304,7 +359,12 @@ class DynPMNNCore(ForecastCore):
         assert isinstance(head, nn.Linear | MemberHead)
         nn.init.zeros_(head.weight)  # as in SegmentHead
 
-    def forward(self, z: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        z: torch.Tensor,
+        features: torch.Tensor | None = None,
+        told: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Map normalised windows to (batch, horizon, channels, quantiles)."""
         rows = z.transpose(1, 2)
         parts = [rows]
@@ -314,5 +374,8 @@ class DynPMNNCore(ForecastCore):
             assert features is not None
             embedded = self.features(features.flatten(1))
             parts.append(embedded.unsqueeze(1).expand(-1, rows.shape[1], -1))
+        if self.told:
+            assert told is not None
+            parts.append(told.transpose(1, 2).flatten(2))
         output = self.layers(torch.cat(parts, 2).flatten(0, 1))
         return output.view(*rows.shape[:2], self.horizon, -1).transpose(1, 2)

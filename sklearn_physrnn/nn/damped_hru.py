@@ -7,7 +7,7 @@ from torch import nn
 
 from ..kernels.oscillators import damped_oscillator_unit, undo_damped_oscillator_unit
 from ..kernels.oscillators.borders import FASTEST
-from ..kernels.oscillators.damped import reference
+from ..kernels.oscillators.damped import one_step, reference
 from ._hru import bounded, unbounded, uniform
 from .linear_hru import LinearHRU
 
@@ -67,6 +67,7 @@ class DampedHRU(LinearHRU):
 
     _unit = staticmethod(damped_oscillator_unit)
     kind = reference
+    one_step = one_step
     _undo = staticmethod(undo_damped_oscillator_unit)
     _names = "stiffness", "decay", "step"
 

@@ -161,8 +161,7 @@ class DynPMNN(nn.Module):
             x = self.embedding(x)
         for index in range(len(self.layers)):
             x = self._advance(index, x)
-        x = self.head(x)
-        return x if self.training or self.n_members == 1 else x.mean(1)
+        return self.conclude(x)
 
     @torch.no_grad()
     def layer_inputs(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -186,9 +185,16 @@ class DynPMNN(nn.Module):
             raise ValueError(f"x must have the parameters' {own}, got {x.dtype}.")
 
     def _advance(self, index: int, x: torch.Tensor) -> torch.Tensor:
-        features = self.layers[index](x)
-        residual = index > 0 and features.shape == x.shape
-        return self.dropout(x + features if residual else features)
+        return self.dropout(self.passed_on(index, x, self.layers[index](x)))
+
+    def passed_on(self, index: int, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Give what follows a layer, of its input and its features."""
+        return x + features if index > 0 and features.shape == x.shape else features
+
+    def conclude(self, x: torch.Tensor) -> torch.Tensor:
+        """Map what the last layer passed on to outputs (batch, output_size)."""
+        x = self.head(x)
+        return x if self.training or self.n_members == 1 else x.mean(1)
 
     def check_stability(self, x: torch.Tensor) -> list[StepStability]:
         """Check each layer's step at the states that x leads to, and warn if one fails.

@@ -1,27 +1,32 @@
 """Deep state space model of Hamiltonian recurrent units."""
 
-from typing import cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
 from ..kernels._check import check_tensors
 from ..kernels.oscillators import check_sequence
-from ._block import UNITS, Block
-from ._check import check_dropout, check_names, check_sizes
-from ._dropout import drawn_key
-from ._norm import NORMS, SequenceNorm
-from ._packing import Packing, pack
-from ._readout import gathered, nothing_read, read, read_so_far, summed
-from ._walk import Piece, State
+from ._block import UNITS, Block, check_loops
+from ._check import check_dropout, check_flags, check_names, check_sizes
+from ._encoder import ENCODERS, GatedEncoder
+from ._norm import NORMS
+from ._one_step import NetworkStep, emitted, fixed
+from ._packing import Packing
+from ._stack import Stack
+from ._walk import Piece, State, Tensors
+
+if TYPE_CHECKING:
+    from ..kernels.one_step.program import Program, Register
 
 _READOUTS = ("mean", "last", "sequence")
 
 
-class HSSM(nn.Module):
+class HSSM(Stack):
     r"""Hamiltonian state space model: a stack of oscillator layers for sequences.
 
-    A linear encoder to `hidden_size`; then blocks of normalisation, a Hamiltonian
+    An encoder to `hidden_size`; then blocks of normalisation, a Hamiltonian
     recurrent unit, GELU, dropout, a gated linear unit
     :math:`W_1 x \cdot \sigma(W_2 x)` and dropout, each around a skip connection; then
     a linear head (arXiv 2506.05259, after LinOSS, arXiv 2410.03943).
@@ -58,6 +63,22 @@ class HSSM(nn.Module):
     initial_step : float, optional
         Largest step size of :class:`NonlinearHRU` at the start. Its default is for
         series of ten thousand steps; 0.1 suits a thousand better.
+    encoder : {"linear", "gated"}, default="linear"
+        What maps a step to `hidden_size`: a linear map, or
+        :math:`W_3 (W_1 u \cdot \sigma(W_2 u))`, which multiplies channels before anything
+        is spread over time.
+    num_loops : int, default=1
+        How often the stack of blocks is gone through, with the same weights
+        (arXiv 2605.16048), and a state for each use. Not with batch normalisation.
+    patch_size : int, default=1
+        Steps that the encoder reads as one; the oscillators' step is then of so many. What
+        is left over at the end of a sequence is filled up with zeros, as one patch more;
+        with readout "sequence", whose `every` must be a multiple of it, it comes after the
+        last step that is read, and is not looked at. Of steps that take different times
+        (`dt`), a patch has the mean.
+    bidirectional : bool, default=False
+        Let a second unit in each block read from the end, and add what both have. Then
+        there is no walk in pieces: a sequence must be there as a whole.
 
     Examples
     --------
@@ -91,10 +112,17 @@ class HSSM(nn.Module):
         readout: str = "mean",
         every: int = 1,
         initial_step: float | None = None,
+        encoder: str = "linear",
+        num_loops: int = 1,
+        patch_size: int = 1,
+        bidirectional: bool = False,
     ):
         super().__init__()
-        check_names(dynamics=dynamics, norm=norm, readout=readout, gradient=gradient)
+        check_names(
+            dynamics=dynamics, norm=norm, readout=readout, gradient=gradient, encoder=encoder
+        )
         check_dropout(dropout)
+        check_flags(bidirectional=bidirectional)
         sizes = {
             "input_size": input_size,
             "output_size": output_size,
@@ -102,6 +130,8 @@ class HSSM(nn.Module):
             "state_size": state_size,
             "num_blocks": num_blocks,
             "every": every,
+            "num_loops": num_loops,
+            "patch_size": patch_size,
         }
         check_sizes(**sizes)
         for name, size in sizes.items():
@@ -111,6 +141,7 @@ class HSSM(nn.Module):
             ("dynamics", dynamics, tuple(UNITS)),
             ("norm", norm, tuple(NORMS)),
             ("readout", readout, _READOUTS),
+            ("encoder", encoder, tuple(ENCODERS)),
         ):
             if value not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {value!r}.")
@@ -119,20 +150,35 @@ class HSSM(nn.Module):
             if dynamics != "nonlinear":
                 raise ValueError("initial_step is for dynamics='nonlinear' only.")
             options["initial_step"] = initial_step
+        check_loops(num_loops, norm)
+        if readout == "sequence" and every % patch_size:
+            raise ValueError(
+                f"every={every} must be a multiple of patch_size={patch_size}: between two "
+                "patches there is nothing to read."
+            )
         self.input_size = input_size
         self.readout = readout
         self.every = every
-        self.encoder = nn.Linear(input_size, hidden_size)
+        self.num_loops = num_loops
+        self.patch_size = patch_size
+        self.bidirectional = bool(bidirectional)
+        check_sizes(**{"patch_size * input_size": patch_size * input_size})
+        self.encoder = ENCODERS[encoder](patch_size * input_size, hidden_size)
         self.blocks = nn.ModuleList(
-            Block(hidden_size, state_size, dynamics, norm, dropout, **options)
+            Block(
+                hidden_size, state_size, dynamics, norm, dropout, bidirectional=bidirectional,
+                **options,
+            )
             for _ in range(num_blocks)
-        )
+        )  # fmt: skip
         self.head = nn.Linear(hidden_size, output_size)
 
     @property
-    def takes_weights(self) -> bool:
-        """Whether training depends on sample weights other than through the loss."""
-        return any(isinstance(block.norm, SequenceNorm) for block in self.blocks)
+    def input_weight(self) -> torch.Tensor:
+        """The weights that the inputs meet first, (width, patch_size * input_size)."""
+        first = self.encoder.gate if isinstance(self.encoder, GatedEncoder) else self.encoder
+        assert isinstance(first, nn.Linear)
+        return first.weight
 
     def forward(
         self,
@@ -149,9 +195,10 @@ class HSSM(nn.Module):
         u : Tensor of shape (batch, time, input_size), or (sum(lengths), input_size)
             Input sequences; with `lengths` also packed, one after another.
         dt : Tensor of shape (batch, time), or (sum(lengths),), optional
-            Time that passes at every step, in units of the oscillators' steps: of any
-            length for linear and damped ones, at most about one for nonlinear ones; see
-            :class:`LinearHRU`. It gets no gradient.
+            Time that passes at every step, in units of the oscillators' steps; what is above
+            one is a gap, of any length for linear and damped oscillators, of up to 1,000 units
+            for nonlinear ones (see :class:`LinearHRU`, :class:`NonlinearHRU`). It gets no
+            gradient. With a last axis as :meth:`LinearHRU.forward` takes it.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, at least one. Later steps of `u` and `dt`
             are ignored, NaN or not. Best kept on the CPU: of a tensor on a GPU every call
@@ -171,23 +218,14 @@ class HSSM(nn.Module):
         TypeError
             If `u` or `dt` is not real or `lengths` not integer.
         ValueError
-            If a shape does not fit, a length or a step is out of range, or the largest
-            step of nonlinear oscillators is unstable.
+            If a shape does not fit, a length or a step is out of range, or a gap of nonlinear
+            oscillators is too long.
         """
         self._check(u, dt, lengths, weights)
         n_samples = len(u) if lengths is None or u.ndim == 3 else len(lengths)
         state = self.begin(n_samples)
-        outputs, state = self._walk(u, state, dt, lengths, weights=weights, least=1)
-        return self.conclude(state) if outputs is None else outputs
-
-    def begin(self, n_samples: int) -> State:
-        """Give the state before the first step; in training, with new dropout masks."""
-        weight = self.head.weight
-        return State(
-            tuple(block.rest(n_samples) for block in self._blocks),
-            nothing_read(self.readout, n_samples, self.width, weight),
-            key=drawn_key(self._blocks[0].dropout, device=weight.device),
-        )
+        outputs, state = self.through(u, state, dt, lengths, weights=weights, whole=True)
+        return self.read_whole(state) if outputs is None else outputs
 
     def walk(
         self,
@@ -219,11 +257,11 @@ class HSSM(nn.Module):
         ------
         TypeError, ValueError
             As of :meth:`forward`; in training also with batch normalisation, which needs all
-            steps at once.
+            steps at once, and if the model is bidirectional.
         """
         self._check(u, dt, lengths, None)
         self._check_walks()
-        return self._walk(u, state, dt, lengths)
+        return self.through(u, state, dt, lengths)
 
     def walk_back(
         self,
@@ -254,67 +292,45 @@ class HSSM(nn.Module):
             respect to it are to be had.
         after : State
             Again after it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of :meth:`walk`, and if the piece does not begin with a whole patch.
         """
         self._check(u, dt, lengths, None)
         self._check_walks()
         if isinstance(lengths, torch.Tensor):
             lengths = Packing.of(lengths, least=0)
         before = state._replace(position=state.position - Piece(u, lengths, 3, state).n_steps)
+        if self.patch_size > 1:
+            before = self.before_patches(before, lengths)
         undone: list[torch.Tensor] = []
-        outputs, after = self._walk(u, before, dt, lengths, undone=undone)
-        return outputs, before._replace(recurrent=tuple(undone) or before.recurrent), after
+        outputs, after = self.through(u, before, dt, lengths, undone=undone)
+        undone += before.recurrent[len(undone) :]  # where there was no step, and what waited
+        return outputs, before._replace(recurrent=tuple(undone)), after
 
-    def conclude(self, state: State) -> torch.Tensor:
-        """Map what the steps so far left to outputs (batch, output_size)."""
-        return self.head(read_so_far(self.readout, state))
+    def as_step(self) -> NetworkStep:
+        """Give one step of the model, as it is now and in evaluation, in plain torch.
 
-    def _walk(
-        self, u, state, dt, lengths, *, weights=None, least=0, undone=None
-    ) -> tuple[torch.Tensor | None, State]:
-        x, dt, packing = pack("u", u, dt, lengths, 3, least)
-        piece = Piece(u, packing, 3, state)
-        if weights is not None:
-            weights = (
-                weights[:, None].expand(u.shape[:2])
-                if packing is None
-                else packing.repeat(weights)
+        Raises
+        ------
+        ValueError
+            If it reads patches of several steps, or sequences from their end, too.
+        """
+        if self.patch_size > 1 or self.bidirectional:
+            raise ValueError(
+                "One step at a time is for models that read each step by itself, and from the "
+                f"first on: set patch_size=1 (now {self.patch_size}) and bidirectional=False."
             )
-        x, recurrent = self.encoder(x), []
-        masks = piece.masks()
-        for block, own in zip(self._blocks, state.recurrent, strict=True):
-            if not piece.empty:
-                if undone is not None:
-                    own = block.undo(x, own, dt=dt, packing=packing).requires_grad_()
-                    undone.append(own)
-                x, own = block(x, own, dt=dt, packing=packing, weights=weights, masks=masks)
-            recurrent.append(own)
-        if self.readout == "sequence":
-            outputs = piece.laid_out(self.head(piece.chosen(x, self.every)), self.every)
-            return outputs, state.after(piece, tuple(recurrent), None)
-        readout = state.readout
-        assert readout is not None
-        if not piece.empty:
-            readout = gathered(self.readout, readout, self._read(x, packing, readout), packing)
-        return None, state.after(piece, tuple(recurrent), readout)
-
-    @property
-    def width(self) -> int:
-        """Width of the blocks."""
-        return self.head.in_features
-
-    @property
-    def _blocks(self) -> list[Block]:
-        return cast(list[Block], self.blocks)
-
-    def _read(self, x: torch.Tensor, packing: Packing | None, before: torch.Tensor):
-        if packing is None:
-            return read(x, self.readout)
-        if self.readout == "last":
-            return packing.last(x)
-        sums = [summed(sequences) for sequences in packing.spread(x)]
-        return packing.in_order(sums, torch.zeros_like(before))
+        return NetworkStep(self, _Blocks(self), self.head)
 
     def _check_walks(self) -> None:
+        if self.bidirectional:
+            raise ValueError(
+                "A bidirectional model reads sequences from their end, too, and needs them as a "
+                "whole: set bidirectional=False for pieces of time."
+            )
         if self.training and self.takes_weights:
             raise ValueError(
                 "In training, batch normalisation needs all steps of a batch at once, and not a "
@@ -339,3 +355,30 @@ class HSSM(nn.Module):
                 raise ValueError(
                     f"weights must have shape {(n_samples,)}, got {tuple(weights.shape)}."
                 )
+
+
+class _Blocks(nn.Module):
+    """One step of encoder and blocks."""
+
+    def __init__(self, model: HSSM) -> None:
+        super().__init__()
+        self.encoder = fixed(model.encoder)
+        uses = [block.as_step() for block in model._blocks] * model.num_loops
+        self.blocks = nn.ModuleList(uses)
+        self.names = tuple(f"block_{k}" for k in range(len(self.blocks)))
+
+    def forward(
+        self, x: torch.Tensor, state: Tensors, dt: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Tensors]:
+        x, after = self.encoder(x), []
+        for block, own in zip(self.blocks, state, strict=True):
+            x, own = block(x, own, dt)
+            after.append(own)
+        return x, tuple(after)
+
+    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
+        """Write it to a program."""
+        x = emitted(self.encoder, program, x)
+        for block, own in zip(cast(list[Any], self.blocks), at, strict=True):
+            x = block.emit(program, x, own)
+        return x

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from ..kernels.oscillators import oscillator_unit, undo_oscillator_unit
-from ..kernels.oscillators.engine import Reference
-from ..kernels.oscillators.linear import reference
+from ..kernels.oscillators.engine import OneStep, Reference
+from ..kernels.oscillators.linear import one_step, reference
 from ._check import check_flags
 from ._hru import HRU, STABLE, bounded, unbounded, uniform
 
@@ -99,6 +99,7 @@ class LinearHRU(HRU):
 
     _unit: Callable[..., tuple[torch.Tensor, torch.Tensor]] = staticmethod(oscillator_unit)
     kind: Reference = reference
+    one_step: OneStep = one_step
     _undo: Callable[..., torch.Tensor] = staticmethod(undo_oscillator_unit)
     _names: ClassVar[tuple[str, ...]] = "stiffness", "step"
 

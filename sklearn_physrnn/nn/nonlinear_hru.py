@@ -4,9 +4,8 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from ..kernels._check import check_values
 from ..kernels.oscillators import nonlinear_oscillator_unit, undo_nonlinear_oscillator_unit
-from ..kernels.oscillators.nonlinear import reference
+from ..kernels.oscillators.nonlinear import one_step, reference
 from ._check import check_numbers
 from ._hru import HRU, STABLE, bounded, unbounded, uniform
 
@@ -35,10 +34,15 @@ class NonlinearHRU(HRU):
     .. math::
         d = s / \sqrt{1 + s^2 (\alpha + c w) / 3.96}, \quad s = 2\,\sigma(\text{step\_raw}),
 
-    which is s as long as that is small, keeps :math:`d^2 (\alpha + c w) < 4`. With
-    `dt`, steps of varying size, this has to hold at the largest step, or the call is
-    refused; and steps that vary in rhythm with an oscillator can drive it even so (see
-    :class:`LinearHRU`).
+    which is s as long as that is small, keeps :math:`d^2 (\alpha + c w) < 4`, also where
+    `dt` makes steps smaller. Steps that vary in rhythm with an oscillator can drive it even so
+    (see :class:`LinearHRU`).
+
+    A `dt` above 1 is a gap. How long a swing takes hangs on how wide it is, so that a gap has to
+    be walked through: what is above one unit passes in as few equal steps as keep to one
+    unit, in which nothing arrives and :math:`B u = 0`; a driven step of one unit follows. So a
+    gap of n whole units is n steps without an input. It costs their time and no memory, may be
+    of up to 1,000 units, and can be undone. Its gradient is that of echoes, by either way.
 
     Driven hard for long, these oscillators are chaotic: with a step of 0.5 and 18,000
     steps, a gradient in float32 has nothing to do with one in float64, by whatever
@@ -96,6 +100,7 @@ class NonlinearHRU(HRU):
 
     _unit = staticmethod(nonlinear_oscillator_unit)
     kind = reference
+    one_step = one_step
     _undo = staticmethod(undo_nonlinear_oscillator_unit)
 
     def __init__(
@@ -140,18 +145,10 @@ class NonlinearHRU(HRU):
         w, c, alpha, _ = self.dynamics()
         return alpha + c * w / torch.cosh(self.b) ** 2, alpha
 
-    def _check_largest(self, dt, dynamics):
-        w, c, alpha, step = (x.detach() for x in dynamics)
-        rate = (step * (alpha + c * w).sqrt()).max() * dt
-        check_values(
-            rate < 2,
-            lambda: ValueError(
-                f"Steps of dt up to {dt:.3g} are too large for these oscillators: "
-                f"step * max(dt) * sqrt(stiffness) must stay below 2, and comes to {rate:.3g}. "
-                "Divide dt by its maximum: with dt up to 1 every parameter is within the bound."
-            ),
-            may_wait=True,
-        )
+    def driven(self, u: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Give the drive (..., n_oscillators) of an input u, and the oscillators' parameters."""
+        drive, (*shape, step) = super().driven(u)
+        return drive, (*shape, self.b, step)
 
     def _arguments(self, w, c, alpha, step):
         into, out = {"b_matrix": self.B, "bias": self.b}, {"c_matrix": self.C, "skip": self.D}

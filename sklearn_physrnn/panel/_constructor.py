@@ -41,6 +41,8 @@ def constructor(
         given.apply_defaults()
         set_parameters(self, given.arguments)
         super(SeriesEstimator, self).__init__()
+        if self.missing == "error":
+            self.set_tags(**{"capability:missing_values": False})
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     return __init__

@@ -9,8 +9,9 @@ from ._estimator import SeriesEstimator
 _PANEL = """
 X may be any panel that sktime knows, of one channel or several and of equal or unequal
 length: a 3-D array of shape (n_instances, n_channels, n_timesteps), a DataFrame with an index
-of instances and time, a nested DataFrame, a list of DataFrames. Trailing steps that are NaN in
-every channel are padding; a panel with any other missing values is refused.
+of instances and time, a nested DataFrame, a list of DataFrames. Trailing steps of the array that
+are NaN in every channel are padding; any other NaN is a value that is missing, of which
+`missing` says more.
 Time points in an index are not looked at; series sampled unevenly have them in a channel,
 `time_channel`. Channels that have names go by them: ``predict`` puts another order right, and
 refuses other channels.

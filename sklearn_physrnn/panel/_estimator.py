@@ -57,7 +57,7 @@ class SeriesEstimator(BaseEstimator):
         "X_inner_mtype": ["df-list", "numpy3D"],
         "capability:multivariate": True,
         "capability:unequal_length": True,
-        "capability:missing_values": False,
+        "capability:missing_values": True,
         "capability:categorical_in_X": False,
         "capability:random_state": True,
         "property:randomness": "derandomized",
@@ -81,13 +81,13 @@ class SeriesEstimator(BaseEstimator):
         return self._wrapped(**params)
 
     def _check_capabilities(self, X_metadata):
-        # sktime has no word for padding, and would refuse every NaN. The wrapped estimator
-        # tells padding from missing values, which it refuses.
+        # sktime has no word for padding, and would refuse every NaN where missing="error". The
+        # wrapped estimator tells padding from missing values, and says where they are.
         super()._check_capabilities({**X_metadata, "has_nans": False})
 
     def __sklearn_tags__(self):
         # sktime's bases have none, and scikit-learn's searches do not run without.
-        return get_tags(self._wrapped())
+        return get_tags(self._wrapped(**self.get_params(deep=False)))
 
     def reset(self):
         """Give up what was learned, as ``fit`` does first.

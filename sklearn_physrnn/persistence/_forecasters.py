@@ -22,7 +22,7 @@ from ..forecasting._intervals import Scores
 from ..forecasting._model import WindowModel
 from ..forecasting._pretraining import Pretrained
 from ..forecasting._sizes import Sizes
-from ..forecasting._times import check_steps, following
+from ..preparation.times import check_steps, following
 from ..storage import modules
 from ..storage.format import Spec, spec_of
 from ..storage.index import index_state, read_index
@@ -304,7 +304,7 @@ def _check_times(history: History, model: WindowModel) -> None:
     if len(history) < model.sizes.window_length:
         raise ValueError("its history is shorter than a window.")
     dated = isinstance(history.index, pd.DatetimeIndex | pd.PeriodIndex)
-    if dated != (model.step != 1):
+    if dated == isinstance(model.step, int):
         raise ValueError("its times are no series, a step of them is of another kind.")
     try:
         check_steps(history.index, model.step)

@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.validation import _check_y
 
-from .frames import Column, columns_of, is_frame, kind_of
+from .frames import Column, columns_of, is_frame, kind_of, missing
 
 
 @contextmanager
@@ -132,6 +132,30 @@ def unmasked(values: Any, name: str) -> None:
             f"{name} is a masked array with {np.ma.count_masked(values)} masked values; fill "
             "them or leave their samples out."
         )
+
+
+def floats(values: Any) -> Any:
+    """Turn objects into numbers, NaN where one says that there is none, as None and pandas' NA do.
+
+    Parameters
+    ----------
+    values : array-like or DataFrame
+        As `real_numbers` gives it.
+
+    Returns
+    -------
+    ndarray, or `values` where they are numbers.
+    """
+    if is_frame(values):
+        columns = list(columns_of(values))
+        if all(column.kind == "number" for column in columns) and hasattr(values, "iloc"):
+            return values
+        return np.column_stack([column.floats() for column in columns])
+    if kind_of(getattr(values, "dtype", None)) != "object" or not hasattr(values, "dtype"):
+        return values
+    objects = np.array(values, dtype=object)
+    objects[np.vectorize(missing, otypes=[bool])(objects)] = np.nan
+    return objects
 
 
 def native(values: np.ndarray) -> np.ndarray:

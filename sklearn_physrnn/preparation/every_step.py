@@ -8,9 +8,9 @@ from .step_targets import StepTargets
 from .targets import Targets
 
 
-def at_every_step(step: Targets, every: int) -> StepTargets:
-    """Give targets of which every `every`-th step has one like `step`."""
+def at_every_step(step: Targets, every: int, *, holes: bool = False) -> StepTargets:
+    """Give targets of which every `every`-th step has one like `step`, or with `holes` none."""
     if isinstance(step, NumberTargets):
-        return StepNumbers(step, every)
+        return StepNumbers(step, every, holes)
     assert isinstance(step, ClassTargets)
-    return StepClasses(step, every)
+    return StepClasses(step, every, holes)

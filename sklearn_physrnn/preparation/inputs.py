@@ -63,6 +63,18 @@ class Inputs(ABC):
     def fit(self, X: Any, weights: np.ndarray | None) -> Self:
         """Learn the scale of checked training rows X, with positive weights if any."""
 
+    def folds(self, rows: Any, targets: Any) -> np.ndarray | None:
+        """Say in which fold each row is, where rows tell of each other."""
+        return None
+
+    def with_targets(self, rows: Any, targets: Any, weights: np.ndarray | None) -> Self:
+        """Learn what training rows tell of others by their targets."""
+        return self
+
+    def tensors_of(self, rows: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+        """Turn training rows into the module's keyword arguments."""
+        return self.tensors(rows.X, dtype)
+
     @abstractmethod
     def arrays(self, X: Any) -> dict[str, np.ndarray]:
         """Turn checked X into the module's keyword arguments, in X's own precision."""

@@ -31,18 +31,21 @@ class Rows:
     y : ndarray
         Encoded.
     weights : ndarray of shape (n_samples,) or None
+    folds : ndarray of shape (n_samples,) or None
+        Of rows that tell of each other: those of one number do not.
     """
 
     X: Any
     y: np.ndarray
     weights: np.ndarray | None = None
+    folds: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def __getitem__(self, rows: Any) -> "Rows":
-        weights = None if self.weights is None else self.weights[rows]
-        return Rows(self.X[rows], self.y[rows], weights)
+        weights, folds = (None if x is None else x[rows] for x in (self.weights, self.folds))
+        return Rows(self.X[rows], self.y[rows], weights, folds)
 
     def with_weight(self, total: np.ndarray | None) -> "Rows":
         """Leave out rows of no `total` weight: from scaling, class balance, normalisation."""
@@ -134,28 +137,29 @@ class Prepared:
 
     def fit(self, rows: Rows) -> Self:
         """Learn the scale of inputs and targets."""
-        return replace(
-            self,
-            inputs=self.inputs.fit(rows.X, self.weigh(rows)),
-            targets=self.targets.fit(rows.y, rows.weights),
-        )
+        weights = self.weigh(rows)
+        inputs, targets = self.inputs.fit(rows.X, weights), self.targets.fit(rows.y, rows.weights)
+        return replace(self, inputs=inputs.with_targets(rows, targets, weights), targets=targets)
 
     def revised(self, rows: Rows) -> Self:
         """Take in further data, where training goes on."""
-        return replace(self, targets=self.targets.revised(rows.y, rows.weights))
+        targets = self.targets.revised(rows.y, rows.weights)
+        inputs = self.inputs.with_targets(rows, targets, self.weigh(rows))
+        return replace(self, inputs=inputs, targets=targets)
 
     def settled(self) -> Self:
         """Forget what only the training needed."""
         return replace(self, targets=self.targets.settled())
 
-    def samples(self, rows: Rows, dtype: torch.dtype) -> Samples | RecordedSamples:
-        """Turn checked rows into what is trained on."""
+    def samples(self, rows: Rows, dtype: torch.dtype, *, known: bool) -> Samples | RecordedSamples:
+        """Turn checked rows into what is trained on (`known`), or validated on."""
         targets, total = self.targets.tensor(rows.y, dtype), self.weigh(rows)
         weights = None if total is None else torch.as_tensor(total / total.mean()).to(dtype)
         if isinstance(rows.X, Recordings):
             read = partial(self.inputs.stretch, rows.X)
             return RecordedSamples(read, rows.X.lengths, targets, dtype, weights)
-        return Samples(self.inputs.tensors(rows.X, dtype), targets, weights)
+        tensors = self.inputs.tensors_of(rows, dtype) if known else None
+        return Samples(tensors or self.inputs.tensors(rows.X, dtype), targets, weights)
 
     # -- in files ----------------------------------------------------------------
 

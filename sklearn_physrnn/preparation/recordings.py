@@ -15,7 +15,7 @@ from .arrays import naming, real_numbers
 from .containers import as_array
 from .files import File
 from .moments import Moments
-from .series import DTYPES, OfLengths, Series
+from .series import DTYPES, OfLengths, Series, no_time_stamp, not_finite, nothing_known
 from .sources import Later, Source, source_of
 
 # Values below which a mapped file is read whole: as an array, it gives what arrays give to
@@ -43,6 +43,8 @@ class Recordings(OfLengths):
         Of every channel of each sequence.
     room : int
         Steps that the array had which they came in, padding among them; 0 for a list.
+    holes : bool
+        Whether values may be missing, as NaN.
     """
 
     sources: tuple[Source, ...]
@@ -51,6 +53,7 @@ class Recordings(OfLengths):
     dtype: np.dtype
     moments: Moments
     room: int = 0
+    holes: bool = False
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -78,8 +81,7 @@ class Recordings(OfLengths):
             If they are no longer there, or no longer finite.
         """
         values = _numbers(self.sources[row].read(start, stop), self.dtype)
-        if not np.isfinite(values).all():
-            raise _not_finite(values, row, start)
+        _check_values(values, row, start, holes=self.holes, padded=self.room > 0)
         return values
 
     def stretches(self) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -109,6 +111,9 @@ class Recordings(OfLengths):
         every = max(1, -(-int(self.lengths.sum()) // n_intervals))
         found, last = [], np.nan
         for row, start, steps in self.stretches():
+            lost = np.isnan(steps[:, channel])
+            if lost.any():
+                raise no_time_stamp(row, start + int(lost.argmax()), channel)
             with np.errstate(over="ignore"):
                 elapsed = np.diff(steps[:, channel], prepend=last if start else np.nan)
             last = steps[-1, channel]
@@ -192,7 +197,7 @@ def _outside(X: Any, kinds: str = _NUMBERS) -> bool:
         return False
 
 
-def recordings(X: Any) -> Recordings:
+def recordings(X: Any, *, holes: bool = False) -> Recordings:
     """Look at X, in one pass, and leave it where it is.
 
     Parameters
@@ -201,11 +206,13 @@ def recordings(X: Any) -> Recordings:
         One of shape (n_samples, n_timesteps, n_channels), or of (n_samples, n_timesteps) for
         one channel, in which steps at the end that are NaN in every channel are padding; or a
         list of (n_timesteps, n_channels), in which nothing is.
+    holes : bool, default=False
+        Whether other NaN may be, for values that are missing.
 
     Raises
     ------
     ValueError
-        If a shape does not fit, or a value is not finite.
+        If a shape does not fit, a value is not finite, or a sample has none.
     """
     padded = not isinstance(X, list | tuple)
     if padded:
@@ -224,10 +231,10 @@ def recordings(X: Any) -> Recordings:
         X = [x if _outside(x) else _numbers_in_memory(x, f"X[{i}]") for i, x in enumerate(X)]
         n_channels = _channels_of_all(X)
         sources = [source_of(x) for x in X]
-        lengths, dtypes = [len(x) for x in X], [x.dtype for x in X]
+        lengths, dtypes = [int(x.shape[0]) for x in X], [x.dtype for x in X]
     dtype = np.result_type(*(t if t in DTYPES else np.float64 for t in map(_native, dtypes)))
     found = [
-        _look(source, row, length, n_channels, dtype, padded)
+        _look(source, row, (length, n_channels), dtype, padded=padded, holes=holes)
         for row, (source, length) in enumerate(zip(sources, lengths, strict=True))
     ]
     own, moments = zip(*found, strict=True)
@@ -238,6 +245,7 @@ def recordings(X: Any) -> Recordings:
         np.dtype(dtype),
         Moments.stacked(moments),
         int(X.shape[1]) if padded else 0,
+        holes,
     )
 
 
@@ -272,43 +280,40 @@ def _numbers(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def _look(
-    source: Source, row: int, length: int, n_channels: int, dtype: np.dtype, padded: bool
+    source: Source, row: int, shape: tuple[int, int], dtype: np.dtype, *, padded: bool, holes: bool
 ) -> tuple[int, Moments]:
     """Read a sequence; return its steps without padding, and their moments."""
+    length, n_channels = shape
     step = max(1, _VALUES_AT_A_TIME // n_channels)
-    moments, own, padding = [], length, False
+    moments, own = [], 0
     for start in range(0, length, step):
         values = _numbers(source.read(start, min(start + step, length)), dtype)
-        missing = np.isnan(values).all(axis=1) if padded else np.zeros(len(values), bool)
-        if padding:
-            if not missing.all():  # what looked like padding was none
-                raise _hole(row, own)
+        present = ~np.isnan(values).all(axis=1) if padded else np.ones(len(values), dtype=bool)
+        if not present.any():
             continue
-        if missing[-1]:
-            n_left = len(missing) - int(np.argmin(missing[::-1])) if not missing.all() else 0
-            own, padding, values = start + n_left, True, values[:n_left]
-        if not np.isfinite(values).all():
-            raise _not_finite(values, row, start)
-        if len(values):
-            moments.append(Moments.of(values))
+        if not holes and own < start:  # what looked like padding was none
+            raise not_finite(np.nan, "X", f"sample {row}, time step {own}", padded=padded)
+        values = values[: len(present) - int(present[::-1].argmax())]
+        own = start + len(values)
+        _check_values(values, row, start, holes=holes, padded=padded)
+        moments.append(Moments.of(values))
     if own == 0:
-        raise ValueError(f"X contains NaN only in sample {row}; every sample needs a step.")
-    return own, Moments.stacked(moments).joined()
+        raise nothing_known(row, padded=padded)
+    found = Moments.stacked(moments).joined()
+    if not found.count.any():
+        raise nothing_known(row, padded=padded)
+    return own, found
 
 
-def _hole(row: int, step: int) -> ValueError:
-    return ValueError(
-        f"Input X contains NaN: sample {row}, time step {step}. Only trailing steps "
-        "that are NaN in every channel are taken for padding."
-    )
-
-
-def _not_finite(values: np.ndarray, row: int, start: int) -> ValueError:
-    step, channel = np.argwhere(~np.isfinite(values))[0]
-    what = "NaN" if np.isnan(values[step, channel]) else "infinity"
-    return ValueError(
-        f"Input X contains {what}: sample {row}, time step {start + step}, channel {channel}."
-    )
+def _check_values(values: np.ndarray, row: int, start: int, *, holes: bool, padded: bool) -> None:
+    """Refuse infinity, and NaN unless `holes` may be, in the steps of a sample from `start` on."""
+    if np.isfinite(values).all():
+        return
+    wrong = np.isinf(values) if holes else ~np.isfinite(values)
+    if wrong.any():
+        at, channel = np.argwhere(wrong)[0]
+        where = f"sample {row}, time step {start + at}, channel {channel}"
+        raise not_finite(values[at, channel], "X", where, padded=padded)
 
 
 def whole(X: Recordings, rows: Any = slice(None)) -> Series:

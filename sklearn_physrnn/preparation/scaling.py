@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import ndtri
@@ -65,6 +65,8 @@ class Scaler(ABC):
 
 class Identity(Scaler):
     """No scaling; refuses values that training in float32 could not bear."""
+
+    largest: ClassVar[float] = _LARGEST
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Give X as it is."""
@@ -139,7 +141,7 @@ class Standard(Scaler):
             moments.mean, moments.deviation, moments.lowest, moments.highest,
         )  # fmt: skip
         magnitude = np.maximum(np.abs(low), np.abs(high))
-        magnitude[magnitude == 0] = 1.0
+        magnitude[(magnitude == 0) | np.isinf(magnitude)] = 1.0  # infinite where there is no value
         rounding = deviation <= _ROUNDING * np.abs(center)
         if constant == "fixed":
             same = low == high
@@ -172,7 +174,7 @@ class Standard(Scaler):
 
         A constant is given back exactly, whatever Z is.
         """
-        dtype = Z.dtype if self._resolved_by(Z.dtype) else np.dtype(np.float64)
+        dtype = Z.dtype if self.resolved_by(Z.dtype) else np.dtype(np.float64)
         limit = np.finfo(dtype).max
         with np.errstate(over="ignore"):
             X = Z * self.scale + self.center
@@ -193,7 +195,7 @@ class Standard(Scaler):
             np.where(awakened, new.center, self.center), np.where(awakened, new.scale, self.scale)
         )
 
-    def _resolved_by(self, dtype: np.dtype) -> bool:
+    def resolved_by(self, dtype: np.dtype) -> bool:
         """Tell whether `dtype` holds the scaled data, and their variation."""
         info = np.finfo(dtype)
         center, constant = np.abs(self.center), self.scale == 0
@@ -256,6 +258,8 @@ class NormalQuantile(Scaler):
     knots: list[tuple[np.ndarray, np.ndarray]]
     median: np.ndarray
 
+    tail: ClassVar[float] = _TAIL
+
     @classmethod
     def fit(cls, X: np.ndarray, weights: np.ndarray | None = None) -> Self:
         """Learn the distributions of X (n, n_columns), with positive weights (n,) if any."""
@@ -277,6 +281,11 @@ class NormalQuantile(Scaler):
     def n_columns(self) -> int:
         """Columns it was fitted to."""
         return len(self.knots)
+
+    @property
+    def parts(self) -> list[float]:
+        """Factors, one a column, with which no difference between its knots overflows."""
+        return [_part(values) for values, _ in self.knots]
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Map X of shape (..., n_columns) to normal quantiles, in its own type."""
@@ -307,16 +316,27 @@ class LinearTails(NormalQuantile):
         Z = np.empty_like(X)
         for j, (values, normal) in enumerate(self.knots):
             part = _part(values)
-            x, knots = X[..., j] * part, values * part
-            low, inner_low, inner_high, high = np.interp(_LEVELS, normal, knots)
-            at = np.interp([low, inner_low, inner_high, high], knots, normal)
-            overall = _slope(low, high, at[0], at[3])
+            x, (low, high, slope_below, slope_above) = X[..., j] * part, self.lines(j)
             with np.errstate(over="ignore"):  # cut to the limit below
-                below = np.minimum(x - low, 0) * _slope(low, inner_low, at[0], at[1], overall)
-                above = np.maximum(x - high, 0) * _slope(inner_high, high, at[2], at[3], overall)
-                inside = np.interp(np.clip(x, low, high), knots, normal)
+                below = np.minimum(x - low, 0) * slope_below
+                above = np.maximum(x - high, 0) * slope_above
+                inside = np.interp(np.clip(x, low, high), values * part, normal)
                 Z[..., j] = np.clip(inside + below + above, -LIMIT, LIMIT)
         return Z
+
+    def lines(self, column: int) -> tuple[float, float, float, float]:
+        """Give where a column's lower line ends and its upper one begins, and their slopes.
+
+        In units of the column times its part.
+        """
+        values, normal = self.knots[column]
+        knots = values * _part(values)
+        low, inner_low, inner_high, high = np.interp(_LEVELS, normal, knots)
+        at = np.interp([low, inner_low, inner_high, high], knots, normal)
+        overall = _slope(low, high, at[0], at[3])
+        below = _slope(low, inner_low, at[0], at[1], overall)
+        above = _slope(inner_high, high, at[2], at[3], overall)
+        return low, high, below, above
 
 
 def _slope(x0: float, x1: float, z0: float, z1: float, largest: float = np.inf) -> float:

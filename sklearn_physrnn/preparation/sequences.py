@@ -1,32 +1,39 @@
 """Sequences as inputs: regular or of unequal length, evenly or unevenly spaced."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
+import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from .._warnings import warn
+from ..storage.format import Spec
 from ..storage.plain import Fields
-from .arrays import naming, native, real_numbers
+from .arrays import floats, naming, real_numbers
 from .containers import as_array, held_sequences
+from .holes import Holes
 from .inputs import Inputs
+from .neighbours import times_of
 from .recordings import Recordings, in_memory, left_where_they_are, recordings
-from .scaling import LIMIT, Identity, Scaler, Standard, make_scaler
+from .relaxation import Steps
+from .scaling import LIMIT
+from .scaling_of_steps import scaler_of
 from .series import (
     DTYPES,
     Series,
+    check_some_values,
     check_time,
     check_time_channel,
     count_dimensions,
     series_of_channels,
+    series_of_table,
 )
-from .stored_scalers import Arrays
+from .stored_scalers import Arrays, scaler_specs
 
-_ROUNDED = 1e-9  # of the unit of time, which is a difference of rounded stamps itself
+ROUNDED = 1e-9  # of the unit of time, which is a difference of rounded stamps itself
 
 _ONE_DIMENSION = (
     "Expected X of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for "
@@ -34,7 +41,7 @@ _ONE_DIMENSION = (
     "X[None, :, None]."
 )
 
-# Steps, evenly spread, that quantiles of recordings are learned from.
+# Steps, evenly spread, that the unit of time is learned from in recordings.
 _SAMPLED = 1 << 20
 
 
@@ -52,22 +59,28 @@ class SequenceInputs(Inputs):
         Share of the intervals in training that the unit of time, which is one of them, is
         the longest of; None for their median.
     bounded : bool
-        Count intervals above the unit as one unit, for modules that are stable up to a
-        step of 1.
+        Count intervals above the unit as one unit, for networks of files from before there
+        were gaps.
+    longest_gap : float
+        Units by which an interval may exceed the unit.
     n_dims : {2, 3}
         Of the X that was learned from; 2 means one channel.
     n_features : int
         Steps of a 2-D X, else channels.
     time_unit : float
         The interval that counts as 1.
+    holes : Holes
+        What is known of missing values.
     """
 
     scaling: str | bool
     time_channel: int | None = None
     unit_share: float | None = None
     bounded: bool = False
+    longest_gap: float = np.inf
     n_dims: int = 3
     time_unit: float = 1.0
+    holes: Holes = field(default_factory=Holes, kw_only=True)
 
     @property
     def named(self) -> bool:
@@ -76,6 +89,19 @@ class SequenceInputs(Inputs):
 
     @property
     def n_columns(self) -> int:
+        """Channels but for that of time, and one for each that is told of missing values."""
+        return self.n_values + len(self.holes.told)
+
+    def start_untold(self, weight: torch.Tensor) -> None:
+        """Let weights (n_outputs, n_steps * n_columns) hear nothing yet of missing values.
+
+        Where holes come by chance, what they start with is noise to be unlearned.
+        """
+        with torch.no_grad():
+            weight.unflatten(1, (-1, self.n_columns))[..., self.n_values :] = 0
+
+    @property
+    def n_values(self) -> int:
         """Channels but for that of time."""
         channels = 1 if self.n_dims == 2 else self.n_features
         return channels - (self.time_channel is not None)
@@ -119,17 +145,19 @@ class SequenceInputs(Inputs):
         # scikit-learn's own rules of names, without those of values.
         named = X if held is None else held.named
         validate_data(caller, named, reset=reset, skip_check_array=True, ensure_2d=False)
-        series = series_of_channels(X if held is None else held.sequences)
+        given = X if held is None else held.sequences
+        series = series_of_channels(given, holes=self.holes.allowed)
         n_channels = series.values.shape[1]
         if not reset:
             exchanged = held is None and series.longest == self.n_features
             self._check_channels(n_channels, name, exchanged=exchanged)
         if self.time_channel is not None:
             check_time(series, self.time_channel)
+            check_some_values(series, self.time_channel, padded=held is None)
         return 3, n_channels, series
 
     def _recordings(self, X: Any, name: str, *, reset: bool) -> tuple[int, int, Recordings]:
-        found = recordings(X)
+        found = recordings(X, holes=self.holes.allowed)
         table = hasattr(X, "shape") and len(X.shape) == 2
         if not reset and table and self.n_dims == 3:
             self._check_table(X.shape, name)
@@ -147,15 +175,13 @@ class SequenceInputs(Inputs):
                 "time_channel needs X with channels, of shape (n_samples, n_timesteps, "
                 "n_channels) or a list of arrays, got a 2-D X."
             )
-        with _telling_padding():
-            if reset or self.n_dims == 2:  # scikit-learn's own rules hold
-                X = validate_data(caller, X, dtype=DTYPES, reset=reset)
-            else:
-                self._check_table(np.shape(X), type(caller).__name__)
-                X = check_array(X, dtype=DTYPES, input_name="X")
-        n_steps = X.shape[1]
-        lengths = np.full(len(X), n_steps)
-        return 2, n_steps, Series(native(X).reshape(-1, 1), lengths, n_steps)
+        X = floats(X)
+        if reset or self.n_dims == 2:  # scikit-learn's own rules hold
+            X = validate_data(caller, X, dtype=DTYPES, reset=reset, ensure_all_finite=False)
+        else:
+            self._check_table(np.shape(X), type(caller).__name__)
+            X = check_array(X, dtype=DTYPES, input_name="X", ensure_all_finite=False)
+        return 2, X.shape[1], series_of_table(X, holes=self.holes.allowed)
 
     def _check_table(self, shape: tuple[int, ...], name: str) -> None:
         if self.n_features == 1:
@@ -189,8 +215,13 @@ class SequenceInputs(Inputs):
         )
 
     def fit(self, X: Series | Recordings, weights: np.ndarray | None) -> Self:
-        """Learn the scale of each channel, and the unit of time."""
-        fitted = replace(self, scaler=self._scaler_of(X, weights), longest=X.longest)
+        """Learn the scale of each channel, which values are missing, and the unit of time."""
+        scaler, some, every = scaler_of(X, weights, self.scaling, self.time_channel)
+        holes = self.holes.learned(some, every)
+        if every.all():
+            raise ValueError("X has no channel with a value in the samples that are trained on.")
+        fitted = replace(self, scaler=scaler, longest=X.longest, holes=holes)
+        fitted = replace(fitted, holes=holes.with_relaxation(fitted._parts(X)))
         if self.time_channel is None:
             return fitted
         if isinstance(X, Recordings):
@@ -211,49 +242,80 @@ class SequenceInputs(Inputs):
             return replace(fitted, mean_dt=float(first + (1 - first) * later))
         return replace(fitted, mean_dt=float(np.minimum(fitted._steps_of_time(X), 1).mean()))
 
-    def _scaler_of(self, X: Series | Recordings, weights: np.ndarray | None) -> Scaler:
-        if not isinstance(X, Recordings):
-            weights = None if weights is None else np.repeat(weights, X.lengths)
-            return make_scaler(self.scaling, self._without_time(X.values), weights)
-        if self.scaling not in ("standard", False):
-            steps, rows = X.sampled(_SAMPLED)
-            weights = None if weights is None else weights[rows]
-            return make_scaler(self.scaling, self._without_time(steps), weights)
-        moments = X.moments.joined(weights)
-        if self.time_channel is not None:
-            moments = moments.without(self.time_channel)
-        if self.scaling == "standard":
-            return Standard.of_moments(moments)
-        identity = Identity()
-        identity.transform(np.stack([moments.lowest, moments.highest]))
-        return identity
-
     def arrays(self, X: Series) -> dict[str, np.ndarray]:
         """Scale X; sequences of unequal length come one after another, with "lengths"."""
-        assert self.scaler is not None
-        inputs = {"x": self.scaler.transform(self._without_time(X.values))}
+        inputs = {"x": self._columns(self._without_time(X.values), X)}
         if self.time_channel is not None:
-            inputs["dt"] = self._steps_of_time(X)
+            steps = self._steps_of_time(X)
+            self._refuse_long_gaps(steps, X.starts)
+            inputs["dt"] = self._gaps_apart(steps)
         return X.laid_out(inputs)
 
     def stretch(
         self, X: Series | Recordings, row: int, start: int, stop: int
     ) -> dict[str, np.ndarray]:
         """Scale steps `start` to `stop` of one sequence."""
-        assert self.scaler is not None
         if self.time_channel is None:
-            return {"x": self.scaler.transform(X.stretch(row, start, stop))}
+            steps = X.stretch(row, start, stop)
+            return {"x": self._columns_of_part(X, row, start, steps)}
         before = max(start - 1, 0)  # whose time stamp the first interval begins with
         steps = X.stretch(row, before, stop)
         elapsed = self._steps_of_time(Series(steps, np.array([len(steps)])))
+        self._refuse_long_gaps(elapsed, np.array([-before]), row)
         own = slice(start - before, None)
-        return {"x": self.scaler.transform(self._without_time(steps)[own]), "dt": elapsed[own]}
+        dt = self._gaps_apart(elapsed[own], always=True)  # pieces are alike, whatever is in them
+        return {"x": self._columns_of_part(X, row, start, steps[own]), "dt": dt}
+
+    def _columns(self, values: np.ndarray, X: Series) -> np.ndarray:
+        """Give what the network sees of values (n_steps, n_values), all steps of X."""
+        assert self.scaler is not None
+        if not self.holes.allowed or not self.holes.concern(missing := np.isnan(values)):
+            return self.scaler.transform(values)
+        at = (
+            np.arange(len(values)) if self.time_channel is None else X.values[:, self.time_channel]
+        )
+        return self.holes.columns(self._scaled(values, missing), missing, at[:, None], X.lengths)
+
+    def _columns_of_part(
+        self, X: Series | Recordings, row: int, start: int, steps: np.ndarray
+    ) -> np.ndarray:
+        """Do the same for `steps` of one sequence of X, with what is beside them."""
+        assert self.scaler is not None
+        if not self.holes.allowed or not self.holes.concern(np.isnan(steps)):
+            return self.scaler.transform(self._without_time(steps))
+        values, at = map(
+            self._without_time,
+            X.neighbours.around(
+                row, start, steps, time_channel=self.time_channel, ahead=self.holes.looks_ahead
+            ),
+        )
+        missing = np.isnan(values)
+        lengths = np.array([len(values)])
+        return self.holes.columns(self._scaled(values, missing), missing, at, lengths)[1:-1]
+
+    def _parts(self, X: Series | Recordings) -> Iterator[Steps]:
+        """Give scaled steps of X: all, or parts that are spread over all."""
+        if isinstance(X, Series):
+            whole: Iterable[tuple[np.ndarray, np.ndarray]] = [(X.values, X.lengths)]
+        else:
+            every = max(1, -(-int(X.lengths.sum()) // _SAMPLED))
+            stretches = enumerate(steps for _, _, steps in X.stretches())
+            whole = ((x, np.array([len(x)])) for i, x in stretches if i % every == 0)
+        for steps, lengths in whole:
+            values = self._without_time(steps)
+            missing = np.isnan(values)
+            at = times_of(steps, self.time_channel)
+            yield Steps(self._scaled(values, missing), ~missing, at, lengths)
+
+    def _scaled(self, values: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        assert self.scaler is not None
+        return self.scaler.transform(np.where(missing, values.dtype.type(0), values))
 
     def _without_time(self, values: np.ndarray) -> np.ndarray:
         channel = self.time_channel
         return values if channel is None else np.delete(values, channel, axis=1)
 
-    def _steps_of_time(self, X: Series) -> np.ndarray:
+    def _steps_of_time(self, X: Series, *, warns: bool = True) -> np.ndarray:
         """Time that passes before each step (n_steps,), cut to the limit."""
         assert self.time_channel is not None
         elapsed = X.elapsed(self.time_channel)
@@ -262,13 +324,45 @@ class SequenceInputs(Inputs):
         # The first step has nothing before it: one typical interval.
         steps[X.starts] = 1
         steps = np.minimum(steps, LIMIT).astype(elapsed.dtype, copy=False)
-        if not self.bounded:
-            return steps if self.unit_share is None else self._without_rounding(steps, X)
-        self._warn_of_standstill(np.delete(steps, X.starts))
-        # NOTE[paper]: the nonlinear oscillators' step is stable for dt up to 1 whatever is
-        # learned, and time stands still in what is left of a longer interval. The paper has
-        # even steps.
-        return np.minimum(steps, 1)
+        if self.unit_share is None:
+            return steps
+        if warns:
+            self._warn_of_gaps(np.delete(steps, X.starts))
+        return np.minimum(steps, 1) if self.bounded else self._without_rounding(steps, X)
+
+    def _gaps_apart(self, steps: np.ndarray, *, always: bool = False) -> np.ndarray:
+        """Lay sizes and gaps beside each other, where there are any, as oscillators take them.
+
+        Nothing has to look at a GPU's memory then to know that there are none.
+        """
+        if self.unit_share is None:
+            return steps
+        gaps = np.maximum(steps - 1, 0)
+        parts = (np.minimum(steps, 1), gaps) if always or gaps.any() else (steps,)
+        return np.stack(parts, axis=1)
+
+    def _refuse_long_gaps(self, steps: np.ndarray, starts: np.ndarray, row: int = 0) -> None:
+        if not (steps > 1 + self.longest_gap).any():
+            return
+        at = int(np.argmax(steps > 1 + self.longest_gap))
+        sample = int(np.searchsorted(starts, at, side="right")) - 1
+        raise ValueError(
+            f"In X, {steps[at] * self.time_unit:.6g} pass before step {at - starts[sample]} of "
+            f"sample {row + sample}, {steps[at]:,.6g} times the unit of time, "
+            f"{self.time_unit:.4g}, which {self.unit_share:.0%} of the intervals in training do "
+            f"not exceed. Nonlinear oscillators take gaps of up to {self.longest_gap:,.0f} units, "
+            "step by step. dynamics='linear' takes any at once; or cut the sequence there."
+        )
+
+    def steps_between(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Count the time from each time stamp to a later one, as "dt" of a stretch does."""
+        n, channel = len(before), self.time_channel
+        pairs = np.zeros((n, 2, self.n_features))
+        pairs[:, 0, channel], pairs[:, 1, channel] = before, after
+        X = Series(pairs.reshape(-1, self.n_features), np.full(n, 2))
+        steps = self._steps_of_time(X, warns=False)[1::2]
+        self._refuse_long_gaps(steps, np.arange(n))
+        return self._gaps_apart(steps, always=True)
 
     def _without_rounding(self, steps: np.ndarray, X: Series) -> np.ndarray:
         """Make those one unit long that exceed it by what stamps are rounded, and no gap."""
@@ -276,18 +370,18 @@ class SequenceInputs(Inputs):
         times = np.abs(X.values[:, self.time_channel])
         largest = np.maximum(times, np.concatenate((times[:1], times[:-1])))
         with np.errstate(over="ignore"):
-            rounded = _ROUNDED + 4 * np.spacing(largest) / self.time_unit
+            rounded = ROUNDED + 4 * np.spacing(largest) / self.time_unit
         return np.where((steps > 1) & (steps <= 1 + rounded), steps.dtype.type(1), steps)
 
-    def _warn_of_standstill(self, steps: np.ndarray) -> None:
+    def _warn_of_gaps(self, steps: np.ndarray) -> None:
         # In a few short intervals chance alone might exceed the unit.
         if np.count_nonzero(steps > 2) > len(steps) / 2:
             unit = f"{self.time_unit:.4g}"
             warn(
                 f"Most intervals in channel {self.time_channel} of X are longer than twice "
                 f"{unit}, which {self.unit_share:.0%} of those in training did not exceed, and "
-                f"count as {unit}. "
-                "Give time stamps in the unit of training, or fit to series as slow as these."
+                + (f"count as {unit}. " if self.bounded else "are gaps but for that. ")
+                + "Give time stamps in the unit of training, or fit to series as slow as these."
             )
 
     def to_state(self) -> tuple[dict[str, Any], Arrays]:
@@ -295,28 +389,38 @@ class SequenceInputs(Inputs):
         fields, arrays = super().to_state()
         own = {"n_dims": self.n_dims, "longest": self.longest}
         times = {"time_unit": self.time_unit, "mean_dt": self.mean_dt, "bounded": self.bounded}
-        return {**own, **times, **fields}, arrays
+        holes = {"holes": self.holes.to_state()} if self.holes.allowed else {}
+        return {**own, **times, **holes, **fields}, arrays
 
     def described(self, fields: Fields, n_features: int) -> Self:
         """Take what `to_state` gave as JSON, all but the scaler."""
         # Files of version 0.1 lack it: the networks in them never saw a gap.
         oscillators = self.unit_share is not None
         bounded = fields.take("bounded", bool) if fields.has("bounded") else oscillators
-        return replace(self, n_features=n_features, bounded=bounded, **sequence_fields(fields))
+        known = replace(self, n_features=n_features, bounded=bounded, **sequence_fields(fields))
+        if not fields.has("holes"):  # which is younger than the first files
+            return known
+        holes = Fields(fields.take("holes", dict), "holes")
+        return replace(known, holes=self.holes.described(holes, known.n_values))
 
+    def middle(self, dtype: np.dtype) -> np.ndarray | float:
+        """Give the middle of each channel, and no hole."""
+        middle = super().middle(dtype)
+        if not self.holes.told or not isinstance(middle, np.ndarray):
+            return middle
+        return np.append(middle, np.zeros(len(self.holes.told), middle.dtype))
 
-@contextmanager
-def _telling_padding() -> Iterator[None]:
-    """Say what NaN may be, in place of scikit-learn's advice to take other estimators."""
-    try:
-        yield
-    except ValueError as error:
-        if "contains NaN" not in str(error):
-            raise
-        raise ValueError(
-            "Input X contains NaN. At the end of shorter series it is padding where X has an "
-            "axis of channels: give np.asarray(X)[:, :, None]. Missing values must be filled in."
-        ) from error
+    def by_channel(self, values: torch.Tensor) -> torch.Tensor:
+        """Add what is of a channel that tells of missing values to the channel it tells of."""
+        own, told = values[..., : self.n_values], values[..., self.n_values :]
+        return own.index_add(-1, torch.as_tensor(self.holes.told, dtype=torch.long), told)
+
+    def specs(self, scaler: Any) -> dict[str, Spec]:
+        """Say which arrays belong to a `scaler` that a file describes."""
+        if scaler is None:
+            return super().specs(None)
+        specs = scaler_specs(scaler, self.n_values)
+        return {f"input_scaler.{name}": spec for name, spec in specs.items()}
 
 
 def sequence_fields(fields: Fields) -> dict[str, Any]:

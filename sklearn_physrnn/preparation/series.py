@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _num_samples
 
-from .arrays import native, real_numbers
+from .arrays import floats, native, real_numbers
 from .containers import as_array
+from .neighbours import Neighbours
 
 DTYPES = [np.float64, np.float32]  # anything else becomes the first
+
+
+_OF_VALUES = "Values that are missing are taken with missing='auto'; 'error' refuses them."
+_OF_TOKENS = "Give tokens that are missing an id of their own."
 
 
 class OfLengths:
@@ -34,6 +40,11 @@ class OfLengths:
     def ragged(self) -> bool:
         """Whether lengths differ."""
         return bool((self.lengths != self.lengths[0]).any())
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """What finds the values beside a part of one."""
+        return Neighbours(self)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,11 @@ class Series(OfLengths):
         """First step of each sample."""
         return self.lengths.cumsum() - self.lengths
 
+    def place(self, at: int) -> tuple[int, int]:
+        """Say of which sample a step of all is, and which of its steps."""
+        sample = int(np.searchsorted(self.starts, at, side="right")) - 1
+        return sample, at - int(self.starts[sample])
+
     @property
     def mask(self) -> np.ndarray:
         """True (n_samples, longest) where a step belongs to its sample."""
@@ -121,10 +137,12 @@ class Series(OfLengths):
         return padded
 
 
-def _joined(X: Sequence[Any], n_dims: int, what: str) -> Series:
+def _joined(
+    X: Sequence[Any], n_dims: int, what: str, *, holes: bool, advice: str = _OF_VALUES
+) -> Series:
     """Check a list of arrays and put them one after another.
 
-    Trailing steps that are NaN in every channel are padding, as in one array.
+    Nothing in a list is padding: NaN is a hole, at the end too.
     """
     arrays: list[np.ndarray] = []
     for i, x in enumerate(X):
@@ -141,21 +159,23 @@ def _joined(X: Sequence[Any], n_dims: int, what: str) -> Series:
             raise ValueError(
                 f"X[{i}] has {x.shape[1]} channels, but X[0] has {arrays[0].shape[1]}."
             )
-        arrays.append(_without_padding(native(x), i))
+        arrays.append(native(x))
     # In C's order whatever theirs: sums of columns depend on it in their last bits.
     values = np.ascontiguousarray(np.concatenate(arrays))
-    return Series(values, np.array([len(x) for x in arrays]))
+    series = Series(values, np.array([len(x) for x in arrays]))
+    _check_values(series, holes=holes, padded=False, advice=advice)
+    return series
 
 
 def _item(x: Any, name: str) -> np.ndarray:
     """Check what a list has in one place, which messages name."""
     try:
         return check_array(
-            real_numbers(as_array(x), name),
+            floats(real_numbers(as_array(x), name)),
             dtype=DTYPES,
             ensure_2d=False,
             allow_nd=True,
-            ensure_all_finite="allow-nan",
+            ensure_all_finite=False,
             ensure_min_samples=0,
             ensure_min_features=0,
             input_name=name,
@@ -167,21 +187,59 @@ def _item(x: Any, name: str) -> np.ndarray:
         raise kind(f"{name}: {error}") from error
 
 
-def _without_padding(x: np.ndarray, i: int) -> np.ndarray:
-    """Leave out trailing steps that are all NaN; refuse any other NaN."""
-    missing = np.isnan(x).any(axis=1)
-    if not missing.any():
-        return x
-    present = np.flatnonzero(~np.isnan(x).all(axis=1))
-    if not len(present):
-        raise ValueError(f"X[{i}] contains NaN only; every sample needs a step.")
-    x = x[: present[-1] + 1]
-    if missing[: len(x)].any():
-        raise ValueError(
-            f"Input X[{i}] contains NaN: time step {missing.argmax()}. Only trailing steps "
-            "that are NaN in every channel are taken for padding."
+def _check_values(series: Series, *, holes: bool, padded: bool, advice: str = _OF_VALUES) -> None:
+    """Refuse infinity, samples without a value, and other NaN unless `holes` may be."""
+    values = series.values
+    if np.isfinite(values).all():
+        return
+    check_some_values(series, None, padded=padded)
+    wrong = np.isinf(values) if holes else ~np.isfinite(values)
+    if wrong.any():
+        at, channel = np.argwhere(wrong)[0]
+        sample, step = series.place(int(at))
+        where = f"sample {sample}, time step {step}" if padded else f"time step {step}"
+        raise not_finite(
+            values[at, channel],
+            "X" if padded else f"X[{sample}]",
+            where if advice is _OF_TOKENS else f"{where}, channel {channel}",
+            padded=padded,
+            advice=advice,
         )
-    return x
+
+
+def not_finite(
+    value: float, name: str, where: str, *, padded: bool, advice: str = _OF_VALUES
+) -> ValueError:
+    """Make the error of a value that is infinite, or of a hole where there may be none."""
+    if np.isinf(value):
+        return ValueError(f"Input {name} contains infinity: {where}.")
+    padding = (
+        "Only trailing steps that are NaN in every channel are taken for padding"
+        if padded
+        else "Nothing in a list is padding"
+    )
+    return ValueError(f"Input {name} contains NaN: {where}. {padding}. {advice}")
+
+
+def check_some_values(series: Series, time_channel: int | None, *, padded: bool = True) -> None:
+    """Refuse a sample of which all is missing, but perhaps its time stamps, and say which."""
+    known = ~np.isnan(series.values)
+    if known.all():
+        return
+    if time_channel is not None:
+        known = np.delete(known, time_channel, axis=1)
+    counts = np.add.reduceat(known.any(axis=1), series.starts, dtype=np.intp)
+    if not counts.all():
+        raise nothing_known(int((counts == 0).argmax()), padded=padded)
+
+
+def nothing_known(sample: int, *, padded: bool) -> ValueError:
+    """Make the error of a sample without a value."""
+    where = "X contains NaN only in sample {}" if padded else "X[{}] contains NaN only"
+    return ValueError(
+        f"{where.format(sample)}; every sample needs a step with a value that is not missing. "
+        "Leave it out."
+    )
 
 
 def _packed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,7 +253,7 @@ def _packed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _lengths_from_padding(values: np.ndarray) -> np.ndarray:
-    """Steps before the trailing all-NaN ones; any other NaN is refused."""
+    """Steps before the trailing all-NaN ones."""
     missing = np.isnan(values)
     if not missing.any():
         return np.full(len(values), values.shape[1])
@@ -203,20 +261,18 @@ def _lengths_from_padding(values: np.ndarray) -> np.ndarray:
     lengths = np.where(present.any(axis=1), values.shape[1] - present[:, ::-1].argmax(axis=1), 0)
     empty = np.flatnonzero(lengths == 0)
     if len(empty):
-        raise ValueError(f"X contains NaN only in sample {empty[0]}; every sample needs a step.")
-    inside = np.arange(values.shape[1]) < lengths[:, None]
-    holes = np.argwhere(missing.any(axis=2) & inside)
-    if len(holes):
-        sample, step = holes[0]
-        raise ValueError(
-            f"Input X contains NaN: sample {sample}, time step {step}. Only trailing steps "
-            "that are NaN in every channel are taken for padding."
-        )
+        raise nothing_known(int(empty[0]), padded=True)
     return lengths
 
 
-def series_of_channels(X: Any) -> Series:
+def series_of_channels(X: Any, *, holes: bool = False) -> Series:
     """Check a list of arrays, or an array with channels in which NaN at the end is padding.
+
+    Parameters
+    ----------
+    X : list or array-like
+    holes : bool, default=False
+        Whether other NaN may be, for values that are missing.
 
     Raises
     ------
@@ -224,9 +280,9 @@ def series_of_channels(X: Any) -> Series:
         If it is neither, or holds what is no number.
     """
     if isinstance(X, list):
-        return _joined(X, 2, "(n_timesteps, n_channels)")
+        return _joined(X, 2, "(n_timesteps, n_channels)", holes=holes)
     values = check_array(
-        X, dtype=DTYPES, allow_nd=True, ensure_all_finite="allow-nan", input_name="X"
+        floats(X), dtype=DTYPES, allow_nd=True, ensure_all_finite=False, input_name="X"
     )
     if values.ndim != 3:
         raise ValueError(
@@ -238,7 +294,18 @@ def series_of_channels(X: Any) -> Series:
         raise ValueError(
             f"X needs at least one time step and one channel, got shape {values.shape}."
         )
-    return Series(*_packed(values), values.shape[1])
+    return _of_array(values, holes=holes)
+
+
+def series_of_table(values: np.ndarray, *, holes: bool = False) -> Series:
+    """Take an array (n_samples, n_timesteps) of one channel; NaN at the end is padding."""
+    return _of_array(native(values)[:, :, None], holes=holes)
+
+
+def _of_array(values: np.ndarray, *, holes: bool, advice: str = _OF_VALUES) -> Series:
+    series = Series(*_packed(values), values.shape[1])
+    _check_values(series, holes=holes, padded=True, advice=advice)
+    return series
 
 
 def series_of_tokens(X: Any) -> Series:
@@ -247,10 +314,10 @@ def series_of_tokens(X: Any) -> Series:
     Their values are floating-point numbers still.
     """
     if isinstance(X, list):
-        return _joined(X, 1, "(n_timesteps,)")
-    values = check_array(X, dtype=DTYPES, ensure_all_finite="allow-nan", input_name="X")
+        return _joined(X, 1, "(n_timesteps,)", holes=False, advice=_OF_TOKENS)
+    values = check_array(floats(X), dtype=DTYPES, ensure_all_finite=False, input_name="X")
     values = np.where(values == -1, np.nan, values)
-    return Series(*_packed(values[:, :, None]), values.shape[1])
+    return _of_array(values[:, :, None], holes=False, advice=_OF_TOKENS)
 
 
 def check_time_channel(channel: int, n_channels: int) -> None:
@@ -265,7 +332,11 @@ def check_time_channel(channel: int, n_channels: int) -> None:
 def check_time(series: Series, channel: int) -> None:
     """Refuse time stamps that decrease, or lie too far apart for their type."""
     check_time_channel(channel, series.values.shape[1])
-    times, elapsed = series.values[:, channel], series.elapsed(channel)
+    times = series.values[:, channel]
+    if np.isnan(times).any():
+        sample, step = series.place(int(np.isnan(times).argmax()))
+        raise no_time_stamp(sample, step, channel)
+    elapsed = series.elapsed(channel)
     if np.isinf(elapsed).any():
         raise ValueError(
             f"Time stamps must not lie further apart than {np.finfo(times.dtype).max:.1e}, "
@@ -274,11 +345,19 @@ def check_time(series: Series, channel: int) -> None:
     backward = np.flatnonzero(elapsed < 0)
     if len(backward):
         at = backward[0]
-        sample = int(np.searchsorted(series.starts, at, side="right")) - 1
+        sample, step = series.place(int(at))
         raise ValueError(
             f"Time stamps must not decrease: in sample {sample}, channel {channel} falls from "
-            f"{times[at - 1]:g} to {times[at]:g} at time step {at - series.starts[sample]}."
+            f"{times[at - 1]:g} to {times[at]:g} at time step {step}."
         )
+
+
+def no_time_stamp(sample: int, step: int, channel: int) -> ValueError:
+    """Make the error of a time stamp that is missing."""
+    return ValueError(
+        f"Input X contains NaN: sample {sample}, time step {step}, channel {channel}, which "
+        "time_channel names. Every step needs its time stamp; leave steps of unknown time out."
+    )
 
 
 def count_dimensions(X: Any) -> int:

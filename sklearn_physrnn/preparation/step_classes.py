@@ -11,6 +11,7 @@ from ..training._losses import PerStep
 from ..training._recorded import RecordedTargets
 from .arrays import naming, plain_labels
 from .class_targets import ClassTargets, one_label_each
+from .frames import missing
 from .recordings import Recordings
 from .series import Series
 from .step_records import LabelRecords, records_of_steps
@@ -33,6 +34,11 @@ class StepClasses(StepTargets[ClassTargets]):
     def _empty(self, shape: tuple[int, ...]) -> np.ndarray:
         return np.full(shape, -1, dtype=np.int64)
 
+    def _given(self, y: np.ndarray) -> np.ndarray:
+        if y.dtype == object:
+            return np.array([not missing(label) for label in y], dtype=bool)
+        return ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), dtype=bool)
+
     def _present(self, y: np.ndarray) -> np.ndarray:
         return y[:, :, 0] >= 0
 
@@ -40,7 +46,7 @@ class StepClasses(StepTargets[ClassTargets]):
         return values[:, 0]
 
     def _records(self, y: Any, X: Series | Recordings, caller: Any) -> LabelRecords | None:
-        found = records_of_steps(y, X, self.every, real=False, depth=(2,))
+        found = records_of_steps(y, X, self.every, real=False, depth=(2,), holes=self.holes)
         return cast(LabelRecords | None, found)
 
     def _examples(self, records: LabelRecords) -> np.ndarray:
@@ -51,10 +57,28 @@ class StepClasses(StepTargets[ClassTargets]):
         return records.of_classes(self.classes)
 
     def checked(self, y: Any, X: Series | Recordings, caller: Any) -> np.ndarray:
-        """Check y, and that the series have a label at every step."""
+        """Check y, and that the series have a label at every step, or perhaps at some."""
         labels = values_at_steps(y, X, self.every, caller, real=False, depth=(2,))
+        given = self._given(labels)
         with naming("y"):
-            return one_label_each(labels)
+            if not self.holes or given.all():
+                return one_label_each(labels)
+            labels = labels.astype(object)
+            labels[given] = one_label_each(labels[given])
+        return labels
+
+    def learned(self, y: np.ndarray, caller: Any) -> Self:
+        """Learn the classes, unless they are known."""
+        return super().learned(plain_labels(y), caller)
+
+    def encode(self, y: np.ndarray) -> np.ndarray:
+        """Turn labels into indices of the classes, -1 where one is missing."""
+        given = self._given(y)
+        if given.all():
+            return super().encode(y)
+        indices = np.full(len(y), -1, dtype=np.int64)
+        indices[given] = super().encode(plain_labels(y[given]))
+        return indices
 
     def balanced(self, y: Any) -> Self:
         """Learn from encoded training targets what each class weighs."""
@@ -88,7 +112,7 @@ class StepClasses(StepTargets[ClassTargets]):
     def score(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
         """Score the labels of steps, one after another."""
         # Objects, where nothing of the labels' own type could stand past an end.
-        return self.step.score(y, plain_labels(predictions), weights)
+        return self.step.score(plain_labels(y), plain_labels(predictions), weights)
 
     def tensor(self, y: Any, dtype: torch.dtype) -> Any:
         """Give indices, -1 where there are none, whatever the dtype of inputs."""

@@ -20,7 +20,10 @@ _SAMPLED = 1 << 20  # targets, evenly spread, that a robust scale is learned fro
 
 
 class StepNumbers(StepTargets[NumberTargets]):
-    """Real numbers at every step; NaN where there are none."""
+    """Real numbers at every step; NaN where there are none.
+
+    Of several, a step has all or none: where one is missing, it weighs nothing.
+    """
 
     @property
     def several(self) -> bool:
@@ -30,11 +33,14 @@ class StepNumbers(StepTargets[NumberTargets]):
     def _empty(self, shape: tuple[int, ...]) -> np.ndarray:
         return np.full(shape, np.nan)
 
+    def _given(self, y: np.ndarray) -> np.ndarray:
+        return ~np.isnan(y.reshape(len(y), -1)).any(axis=1)
+
     def _present(self, y: np.ndarray) -> np.ndarray:
         return ~np.isnan(y).any(axis=2)
 
     def _records(self, y: Any, X: Series | Recordings, caller: Any) -> NumberRecords | None:
-        found = records_of_steps(y, X, self.every, real=True, depth=(2, 3))
+        found = records_of_steps(y, X, self.every, real=True, depth=(2, 3), holes=self.holes)
         return cast(NumberRecords | None, found)
 
     def _examples(self, records: NumberRecords) -> np.ndarray:
@@ -60,13 +66,16 @@ class StepNumbers(StepTargets[NumberTargets]):
         if not self.step.robust:
             return Standard.of_moments(y.joined(weights), constant="fixed")
         values, rows = y.sampled(_SAMPLED)
+        given = self._given(values)
+        values, rows = values[given], rows[given]
         weights = None if weights is None else weights[rows]
         return Standard.fit(values, weights, constant="fixed", robust=True)
 
     def checked(self, y: Any, X: Series | Recordings, caller: Any) -> np.ndarray:
-        """Check y, and that it is finite where the series have steps."""
+        """Check y, and that it is finite where the series have steps, or perhaps missing."""
         y = values_at_steps(y, X, self.every, caller, real=True, depth=(2, 3))
-        bad = ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
+        flat = y.reshape(len(y), -1)
+        bad = (np.isinf(flat) if self.holes else ~np.isfinite(flat)).any(axis=1)
         if bad.any():
             counts = X.lengths // self.every
             at = int(bad.argmax())
@@ -84,7 +93,7 @@ class StepNumbers(StepTargets[NumberTargets]):
             def read(row: int, start: int, stop: int) -> torch.Tensor:
                 return self.step.tensor(y.stretch(row, start, stop), dtype)
 
-            return RecordedTargets(read, np.arange(len(y)), y.counts, like)
+            return RecordedTargets(read, np.arange(len(y)), y.counts, like, given=y.given)
         # Scaled where there are any: of one long series among short ones most are padding.
         present = self._present(y)
         targets = torch.full(y.shape, torch.nan, dtype=dtype)

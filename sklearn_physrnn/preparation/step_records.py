@@ -28,11 +28,14 @@ class StepRecords(ABC):
         Steps of each that have targets; what is behind them is not looked at.
     shape : tuple of int
         Of one step's target.
+    holes : bool
+        Whether some may be missing, as NaN.
     """
 
     sources: tuple[Source, ...]
     counts: np.ndarray
     shape: tuple[int, ...]
+    holes: bool = False
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -53,6 +56,11 @@ class StepRecords(ABC):
     @abstractmethod
     def looked_at(self) -> Self:
         """Look at all, in one pass."""
+
+    @property
+    @abstractmethod
+    def any_given(self) -> bool:
+        """Whether there is a target at all."""
 
     def row(self, row: int) -> Iterator[np.ndarray]:
         """Read a sample, in order."""
@@ -107,7 +115,7 @@ class NumberRecords(StepRecords):
         return replace(super().__getitem__(rows), moments=self.moments[np.arange(len(self))[rows]])
 
     def stretch(self, row: int, start: int, stop: int) -> np.ndarray:
-        """Read (stop - start, n_targets), in float64.
+        """Read (stop - start, n_targets), in float64; all NaN where one of a step is missing.
 
         Raises
         ------
@@ -116,12 +124,26 @@ class NumberRecords(StepRecords):
         """
         values = self.sources[row].read(start, stop).astype(np.float64).reshape(stop - start, -1)
         bad = ~np.isfinite(values).all(axis=1)
+        if self.holes and bad.any():
+            bad = np.isinf(values).any(axis=1)
+            values[np.isnan(values).any(axis=1)] = np.nan
         if bad.any():
             what = "NaN" if np.isnan(values[bad.argmax()]).any() else "infinity"
             raise ValueError(
                 f"Input y contains {what}: sample {row}, step {start + int(bad.argmax())}."
             )
         return values
+
+    @property
+    def any_given(self) -> bool:
+        """Whether there is a target at all."""
+        return bool(self.given.any())
+
+    @property
+    def given(self) -> np.ndarray:
+        """How many steps of each sample have a target."""
+        assert self.moments is not None
+        return self.moments.count[:, 0]
 
     def encoded(self, row: int, start: int, stop: int) -> np.ndarray:
         """Read them as they are."""
@@ -172,7 +194,8 @@ class LabelRecords(StepRecords):
             If they are no longer there, or are no labels.
         """
         values = plain_labels(native(self.sources[row].read(start, stop)))
-        if values.dtype.kind == "f" and not (whole := np.mod(values, 1) == 0).all():
+        lost = self._lost(values)
+        if values.dtype.kind == "f" and not (whole := (np.mod(values, 1) == 0) | lost).all():
             at = int(whole.argmin())
             raise ValueError(
                 f"y must hold labels, of which numbers are whole, got {values[at]:g} in sample "
@@ -180,12 +203,23 @@ class LabelRecords(StepRecords):
             )
         return values
 
+    @property
+    def any_given(self) -> bool:
+        """Whether there is a label at all."""
+        return bool(np.any(self.tallies))
+
+    def _lost(self, values: np.ndarray) -> np.ndarray:
+        """Tell which labels are missing, if they may be."""
+        if self.holes and values.dtype.kind == "f":
+            return np.isnan(values)
+        return np.zeros(len(values), dtype=bool)
+
     def looked_at(self) -> Self:
         """Count the labels of every sample."""
         found = []
         for row in range(len(self)):
-            parts = [np.unique(values, return_counts=True) for values in self.row(row)]
-            found.append(parts)
+            given = (values[~self._lost(values)] for values in self.row(row))
+            found.append([np.unique(values, return_counts=True) for values in given])
         labels = np.unique(np.concatenate([own for parts in found for own, _ in parts]))
         tallies = np.zeros((len(self), len(labels)), dtype=np.int64)
         for tally, parts in zip(tallies, found, strict=True):
@@ -202,7 +236,7 @@ class LabelRecords(StepRecords):
         return replace(self, labels=classes, tallies=tallies)
 
     def encoded(self, row: int, start: int, stop: int) -> np.ndarray:
-        """Read (stop - start, 1) labels, as indices of the classes.
+        """Read (stop - start, 1) labels, as indices of the classes; -1 where one is missing.
 
         Raises
         ------
@@ -211,7 +245,9 @@ class LabelRecords(StepRecords):
         """
         values, classes = self.stretch(row, start, stop), np.asarray(self.labels)
         found = np.searchsorted(classes, values).clip(max=len(classes) - 1)
-        if (other := classes[found] != values).any():
+        lost = self._lost(values)
+        found[lost] = -1
+        if (other := (classes[found] != values) & ~lost).any():
             raise ValueError(
                 f"y has become another since it was first looked at: sample {row}, step "
                 f"{start + int(other.argmax())} has the label {values[other.argmax()]!r}."
@@ -220,7 +256,7 @@ class LabelRecords(StepRecords):
 
 
 def records_of_steps(
-    y: Any, X: Any, every: int, *, real: bool, depth: tuple[int, ...]
+    y: Any, X: Any, every: int, *, real: bool, depth: tuple[int, ...], holes: bool = False
 ) -> StepRecords | None:
     """Look at y in one pass, and leave it where it is; None where that is not worth while.
 
@@ -231,6 +267,8 @@ def records_of_steps(
     X : Series or Recordings
     every, real, depth
         As in :func:`values_at_steps`.
+    holes : bool
+        Whether those of some steps may be missing.
 
     Raises
     ------
@@ -266,4 +304,7 @@ def records_of_steps(
         sources = [source_of(y, row) for row in range(len(X))]
     kind = NumberRecords if real else LabelRecords
     with naming("y"):
-        return kind(tuple(sources), counts, shape).looked_at()
+        found = kind(tuple(sources), counts, shape, holes).looked_at()
+    if not found.any_given:
+        raise ValueError("y holds no target: that of every step is missing.")
+    return found

@@ -58,10 +58,13 @@ class StepTargets(Targets, Generic[_One]):
         What the targets of one step are.
     every : int
         Which steps have targets: counting from one, steps `every`, 2 `every` and so on.
+    holes : bool
+        Whether those of some steps may be missing, which then weigh nothing.
     """
 
     step: _One
     every: int = 1
+    holes: bool = False
 
     fewest = 1
 
@@ -78,6 +81,10 @@ class StepTargets(Targets, Generic[_One]):
         """Make encoded targets of no step."""
 
     @abstractmethod
+    def _given(self, y: np.ndarray) -> np.ndarray:
+        """Tell which checked targets (n_values,) are not missing."""
+
+    @abstractmethod
     def _present(self, y: np.ndarray) -> np.ndarray:
         """Tell where (n_samples, n_steps) encoded targets are."""
 
@@ -88,7 +95,10 @@ class StepTargets(Targets, Generic[_One]):
             known = self.learned(self._examples(records), caller)
             return known, known._known(records)
         y = self.checked(y, X, caller)
-        known = self.learned(y, caller)
+        given = y[self._given(y)]
+        if not len(given):
+            raise ValueError("y holds no target: that of every step is missing.")
+        known = self.learned(given, caller)
         return known, known._laid_out(known.encode(y), X)
 
     def read(self, y: Any, X: Series | Recordings, caller: Any) -> np.ndarray:
@@ -194,9 +204,13 @@ class StepTargets(Targets, Generic[_One]):
     ) -> float:
         """Score predictions over all steps that have targets."""
         y = self.checked(y, X, caller)
+        given = self._given(y)
+        if not given.any():
+            raise ValueError("y holds no target to score against: that of every step is missing.")
         if weights is not None:
-            weights = np.repeat(weights, X.lengths // self.every)
-        return self.score(y, predictions[self._inside(X, predictions.shape[1])], weights)
+            weights = np.repeat(weights, X.lengths // self.every)[given]
+        predicted = predictions[self._inside(X, predictions.shape[1])]
+        return self.score(y[given], predicted[given], weights)
 
     def score(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
         """Score the predictions of steps, one after another."""
@@ -209,6 +223,8 @@ class StepTargets(Targets, Generic[_One]):
         # Validation batches are trimmed to their longest sequence.
         y = y[:, : outputs.shape[1]]
         present = self._present(y)
+        if not present.any():
+            return float("nan")
         if weights is not None:
             weights = np.repeat(weights, present.sum(axis=1))
         return self.step.score_outputs(outputs[present], self._of_steps(y[present]), weights)

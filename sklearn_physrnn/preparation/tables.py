@@ -50,7 +50,7 @@ class TableInputs(Inputs):
     Attributes
     ----------
     scaling : {"standard", "quantile", "quantile_linear", False}
-    handle_missing : {"indicator", "middle", "error"}
+    missing : {"indicator", "middle", "error"}
         Whether holes may be, and have indicators.
     categorical_features : "from_dtype", None, or tuple
         Which columns hold categories: those of such a dtype; or positions, names or a mask.
@@ -63,7 +63,7 @@ class TableInputs(Inputs):
     """
 
     scaling: str | bool
-    handle_missing: str = "error"
+    missing: str = "error"
     categorical_features: Any = None
     categories: tuple[Categories, ...] = ()
     holed: tuple[int, ...] = ()
@@ -132,7 +132,7 @@ class TableInputs(Inputs):
         """Check X, and put positions in the place of categories."""
         options = {
             "dtype": DTYPES,
-            "ensure_all_finite": True if self.handle_missing == "error" else "allow-nan",
+            "ensure_all_finite": True if self.missing == "error" else "allow-nan",
             "ensure_min_samples": ensure_min_samples,
         }
         coded = {own.column for own in self.categories}
@@ -167,9 +167,9 @@ class TableInputs(Inputs):
 
     def _codes(self, categories: Categories, column: Any) -> np.ndarray:
         codes = categories.codes(column)
-        if self.handle_missing == "error" and column.has_missing():
+        if self.missing == "error" and column.has_missing():
             raise ValueError(
-                f"X has missing values in {column.place}, which handle_missing='error' refuses; "
+                f"X has missing values in {column.place}, which missing='error' refuses; "
                 "'indicator' takes them for a category."
             )
         return codes
@@ -207,7 +207,7 @@ class TableInputs(Inputs):
 
     def _with_holes(self, some: np.ndarray, empty: np.ndarray) -> Self:
         """Learn which columns have holes, and which nothing else."""
-        holed = np.flatnonzero(some & ~empty) if self.handle_missing == "indicator" else ()
+        holed = np.flatnonzero(some & ~empty) if self.missing == "indicator" else ()
         return replace(
             self,
             holed=tuple(int(i) for i in holed),
@@ -311,7 +311,7 @@ class TableInputs(Inputs):
         """Give what was learned as JSON and arrays."""
         fields, arrays = super().to_state()
         table = {
-            "handle_missing": self.handle_missing,
+            "missing": self.missing,
             "holed": list(self.holed),
             "empty": list(self.empty),
             "categories": [own.to_state() for own in self.categories],
@@ -324,12 +324,12 @@ class TableInputs(Inputs):
         if not fields.has("table"):  # which is younger than the first files
             return known
         table = Fields(fields.take("table", dict), "table")
-        handle_missing = table.take("handle_missing", str)
+        missing = table.take("missing", str)
         holed, empty = (table.integers(name, 0) for name in ("holed", "empty"))
         categories = [Categories.from_state(x) for x in table.take("categories", list)]
         table.close()
-        if handle_missing not in MISSING:
-            raise ValueError(f"its handle_missing={handle_missing!r:.50} is unknown.")
+        if missing not in MISSING:
+            raise ValueError(f"its missing={missing!r:.50} is unknown.")
         columns = [own.column for own in categories]
         for some in (holed, empty, columns):
             _check_columns(some, n_features)
@@ -337,7 +337,7 @@ class TableInputs(Inputs):
             raise ValueError("a column of its table is of two kinds.")
         known = replace(
             known,
-            handle_missing=handle_missing,
+            missing=missing,
             holed=tuple(holed),
             empty=tuple(empty),
             categories=tuple(categories),

@@ -24,6 +24,7 @@ from ._callbacks import (
     Schedule,
 )
 from ._capture import Repeated
+from ._carried import Carried, check_carries
 from ._data import Batches
 from ._device import has_room, with_index, worth_training_there
 from ._graphs import recorder_for
@@ -75,6 +76,7 @@ class TrainingOptions:
     cpu_if_small: bool = False  # whatever the device, where a GPU has nothing to gain
     deadline: float | None = None  # by time.monotonic, when all shall be trained
     refits: bool = False  # a last training has no validation data, whatever this one has
+    carries: bool = False  # keep what a step leaves, and begin in it; all samples in one batch
 
 
 _CURVES = ("loss_curve", "validation_loss_curve", "validation_scores", "learning_rate_curve")
@@ -94,6 +96,7 @@ class TrainingRecord:
     optimizer_state: dict[str, Any]
     return_error: float | None = None  # the largest, where time was undone
     kernels: dict[str, list[Any]] | None = None  # ways that they were run in
+    carried: Carried | None = None  # what the last step left, where it is kept
 
     def to_state(self) -> dict[str, Any]:
         """Give what it is kept as, but for the optimizer's state."""
@@ -141,6 +144,7 @@ def train(
     scorer: Callable[[torch.Tensor], float] | None = None,
     optimizer_state: dict[str, Any] | None = None,
     kernels: Mapping[str, Sequence[Any]] | None = None,
+    carried: Carried | None = None,
     checkpoint: Checkpoint | Stage | None = None,
     observer: Observer | None = None,
 ) -> TrainingRecord:
@@ -164,13 +168,17 @@ def train(
         continue from; unused where it is of another optimizer.
     kernels : dict or None
         ``TrainingRecord.kernels`` of an earlier training: kernels are run in the same ways.
+    carried : Carried or None
+        With ``options.carries``, what to begin in, if not at rest.
     checkpoint : Checkpoint, Stage or None
         Where to save the training from time to time, and what it goes on from. The
         caller removes it when all is done.
     observer : Observer or None
         Told of epochs, and asked after each whether to stop.
     """
-    batch_size = min(options.batch_size, len(samples))
+    batch_size = len(samples) if options.carries else min(options.batch_size, len(samples))
+    if options.carries:
+        check_carries(module)
     longest = getattr(samples, "longest", 1)
     size = piece_size(options.chunk_size, module, longest=longest, n_rows=batch_size)
     work = work_per_batch(module, samples, batch_size)
@@ -240,7 +248,9 @@ def train(
         validation = rest[0] if rest else None
     dropouts = [m for m in module.modules() if isinstance(m, Dropout)]
     drops = any(dropout.p > 0 for dropout in dropouts)
-    recorder = recorder_for(device, [dropout_generator] if drops else [])
+    recorder = None
+    if not options.carries:  # of which a call has one step
+        recorder = recorder_for(device, [dropout_generator] if drops else [])
     repeated = None if recorder is None else Repeated(recorder, schedule, decay)
     net = Net(
         module,
@@ -261,6 +271,8 @@ def train(
         piece_size=size,
         undo=options.undo,
         repeated=repeated,
+        carries=options.carries,
+        carried=carried,
         limit=limit,
     )
     parts = module.modules() if device.type == "cpu" else ()
@@ -300,4 +312,5 @@ def train(
         optimizer_state={"optimizer": options.optimizer, "state": _on_cpu(net.optimizer_)},
         return_error=max(curve("return_error"), default=0.0) if options.undo else None,
         kernels=ways.to_dict(),
+        carried=net.carried_,
     )

@@ -230,7 +230,6 @@ def _walks(
     for rows in np.array_split(order, -(-len(order) // _ROWS_AT_A_TIME)):
         steps = Recorded(read, rows, lengths[rows], dtype, device)
         size = prediction_size("auto" if chunk_size is None else chunk_size, module, len(rows))
-        assert size is not None
         yield rows, Pieces(module, steps, size)
 
 

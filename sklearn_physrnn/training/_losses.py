@@ -157,13 +157,26 @@ class PerWindow(nn.Module):
 
     Predictions are of shape (n_windows, horizon, n_channels, n_quantiles), targets of
     shape (n_windows, horizon, n_channels).
+
+    Parameters
+    ----------
+    loss : nn.Module
+    missing : bool
+        Targets may be NaN: they count for nothing. The mean is over all steps and channels
+        even so; windows' weights can make up for that.
     """
 
-    def __init__(self, loss: nn.Module) -> None:
+    def __init__(self, loss: nn.Module, missing: bool = False) -> None:
         super().__init__()
         self.loss = loss
+        self.missing = missing
 
     def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        if self.missing:
+            present = ~target.isnan()
+            # Zero on both sides is no error, in any of the losses.
+            target = torch.where(present, target, 0)
+            prediction = torch.where(present.unsqueeze(-1), prediction, 0)
         return self.loss(prediction.flatten(1), target.flatten(1))
 
 

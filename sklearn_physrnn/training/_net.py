@@ -11,6 +11,7 @@ from skorch.utils import TeeGenerator
 
 from ..kernels._check import looking_later
 from ._callbacks import StopTraining
+from ._carried import Carried
 from ._data import Batches, BatchIterator, join_outputs, run_module
 from ._pieces import Loss, Pieces, steps_of, whole
 from ._recorded import RecordedTargets
@@ -41,9 +42,14 @@ class Net(NeuralNet):
         Asked after each step whether there is time for another.
     repeated : Repeated or None
         Replays steps, where they can be.
+    carries : bool
+        Keep the state that a step left, as ``carried_``.
+    carried : Carried or None
+        What to begin in, if not at rest.
     """
 
     return_error_: torch.Tensor
+    carried_: Carried | None = None
 
     def __init__(
         self,
@@ -57,6 +63,8 @@ class Net(NeuralNet):
         piece_size=None,
         undo=False,
         repeated=None,
+        carries=False,
+        carried=None,
         limit=None,
         **kwargs,
     ):
@@ -70,6 +78,8 @@ class Net(NeuralNet):
         self.piece_size = piece_size
         self.undo = undo
         self.repeated = repeated
+        self.carries = carries
+        self.carried = carried
         self.limit = limit
 
     def get_split_datasets(self, X: Batches, y=None, **fit_params):
@@ -101,6 +111,14 @@ class Net(NeuralNet):
         if steps.longest <= self.piece_size:
             return None
         return Pieces(self.module_, steps, self.piece_size, self._autocast, undo=self.undo)
+
+    def _pieces_from_there(self, inputs) -> Pieces:
+        """Give pieces, if only one, that begin in what is carried."""
+        steps, first = steps_of(inputs), None
+        if self.carried is not None:
+            first = self.carried.begin(self.module_)
+        size = self.piece_size or steps.longest
+        return Pieces(self.module_, steps, size, self._autocast, undo=self.undo, first=first)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = y_true
@@ -155,8 +173,11 @@ class Net(NeuralNet):
         inputs, target = batch
         if target[1] is not None and getattr(self.module_, "takes_weights", False):
             inputs = {**inputs, "weights": target[1]}
-        if (pieces := self._pieces(inputs)) is not None:
+        pieces = self._pieces_from_there(inputs) if self.carries else self._pieces(inputs)
+        if pieces is not None:
             loss, y_pred = pieces.backward(self._loss_of_pieces(target))
+            if pieces.last is not None and self.carries:
+                self.carried_ = Carried.of(pieces.last)
             if pieces.return_error is not None:
                 self.return_error_ = pieces.return_error.maximum(self.return_error_)
             return {"loss": loss, "y_pred": y_pred}

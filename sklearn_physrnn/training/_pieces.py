@@ -9,6 +9,7 @@ Where time can be undone, nothing need be kept but the last state: the state bef
 comes of the one after it.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, cast
@@ -55,7 +56,7 @@ def piece_size(
     ValueError
         If the module cannot be trained in such pieces.
     """
-    if chunk_size is None or not hasattr(module, "walk"):
+    if chunk_size is None or not _walks(module):
         return None
     whole = getattr(module, "takes_weights", False)
     every = int(getattr(module, "every", 1))
@@ -64,7 +65,8 @@ def piece_size(
         if whole or longest * a_step <= _WHOLE:
             return None
         size = max(_SHORTEST, _PIECE // a_step, -(-longest // _MOST_PIECES))
-        return -(-size // every) * every
+        whole_ones = math.lcm(every, int(getattr(module, "patch_size", 1)))
+        return -(-size // whole_ones) * whole_ones
     if whole:
         raise ValueError(
             f"chunk_size={chunk_size} does not go with norm='batch': batch normalisation needs "
@@ -80,11 +82,15 @@ def piece_size(
 
 def prediction_size(chunk_size: int | str | None, module: nn.Module, n_rows: int) -> int | None:
     """Say what the parameter `chunk_size` means for predictions; None for whole sequences."""
-    if chunk_size is None or not hasattr(module, "walk"):
+    if chunk_size is None or not _walks(module):
         return None
     if not isinstance(chunk_size, str):
         return int(chunk_size)
     return max(_SHORTEST, BATCH_VALUES // (n_rows * _width(module) * A_STEP))
+
+
+def _walks(module: nn.Module) -> bool:
+    return bool(getattr(module, "walks", hasattr(module, "walk")))
 
 
 def _width(module: nn.Module) -> int:
@@ -172,7 +178,7 @@ class _Boundaries:
 
     def before(self, number: int, position: int) -> State:
         return self._first.with_tensors([x[number] for x in self._arrays])._replace(
-            position=position
+            position=self._first.position + position
         )
 
 
@@ -184,15 +190,19 @@ class Pieces:
     module : nn.Module
         One that walks.
     steps : Steps
-    size : int
-        Steps of a piece.
+    size : int or None
+        Steps of a piece; None to go through the whole at once.
     autocast : callable or None
         Makes the context to compute in.
     undo : bool
         Undo time to find the states before pieces, instead of keeping them.
+    first : State or None
+        Begin in it; by default at rest.
 
     Attributes
     ----------
+    last : State or None
+        After the last step, as :meth:`backward` came to it.
     return_error : Tensor of shape () or None
         Of the last :meth:`backward` that undid time, how far from the first state it came
         out, by the size of the motion; of the sample and layer with the largest.
@@ -202,18 +212,25 @@ class Pieces:
         self,
         module: nn.Module,
         steps: Steps,
-        size: int,
+        size: int | None,
         autocast: Callable[[], AbstractContextManager[Any]] | None = None,
         *,
         undo: bool = False,
+        first: State | None = None,
     ) -> None:
         self._walker = cast(Walker, module)
+        self._first = first
         self._steps = steps
-        self._starts = range(0, steps.longest, size)
+        self._starts = range(0, steps.longest, size or steps.longest)
+        self._whole = None if _walks(module) else module
         self._autocast = autocast or nullcontext
         self._undo = undo
         self._zero = torch.zeros((), device=next(module.parameters()).device)
         self.return_error: torch.Tensor | None = None
+        self.last: State | None = None
+
+    def _begin(self) -> State:
+        return self._walker.begin(len(self._steps)) if self._first is None else self._first
 
     def _stop(self, start: int) -> int:
         return min(start + self._starts.step, self._steps.longest)
@@ -235,7 +252,13 @@ class Pieces:
 
     def outputs_of_pieces(self) -> Iterator[torch.Tensor]:
         """Run forward only; outputs of piece after piece, or at last those of the whole."""
-        state = self._walker.begin(len(self._steps))
+        if self._whole is not None:
+            inputs = self._steps.take(0, self._steps.longest)
+            x = inputs.pop("x")
+            with self._autocast():
+                yield _float(self._whole(x, **inputs))
+            return
+        state = self._begin()
         outputs = None
         for start in self._starts:
             outputs, state = self._walk(start, state)
@@ -259,7 +282,7 @@ class Pieces:
         outputs : Tensor of shape (n_samples, output_size), or None with readout "sequence"
         """
         *earlier, start = self._starts
-        first = state = self._walker.begin(len(self._steps))
+        first = state = self._begin()
         kept = None if self._undo else _Boundaries(len(earlier), first)
         with torch.no_grad():
             for number, begin in enumerate(earlier):
@@ -269,6 +292,7 @@ class Pieces:
         last = state
         state = _leaf(last, differentiable=bool(earlier))
         outputs, after = self._walk(start, state)
+        self.last = after.with_tensors([x.detach() for x in after.tensors])
         per_step = outputs is not None
         found = self._conclude(after) if outputs is None else outputs
         total = self._propagate(found, start, loss)

@@ -86,6 +86,8 @@ class RecordedTargets:
         What there is past a sample's end.
     tallies : ndarray of shape (n_samples, n_classes) or None
         How many steps of each have which class, if they have any.
+    given : ndarray of shape (n_samples,) or None
+        How many of the targets are not missing; None for all.
     device : torch.device
         What is read is brought there.
     """
@@ -95,6 +97,7 @@ class RecordedTargets:
     counts: np.ndarray
     like: torch.Tensor
     tallies: np.ndarray | None = None
+    given: np.ndarray | None = None
     device: torch.device = field(default=torch.device("cpu"))
 
     nbytes = 0
@@ -105,7 +108,10 @@ class RecordedTargets:
     def __getitem__(self, index: Any) -> "RecordedTargets":
         at = np.arange(len(self))[index]
         tallies = None if self.tallies is None else self.tallies[at]
-        return replace(self, rows=self.rows[at], counts=self.counts[at], tallies=tallies)
+        given = None if self.given is None else self.given[at]
+        return replace(
+            self, rows=self.rows[at], counts=self.counts[at], tallies=tallies, given=given
+        )
 
     def to(self, device: torch.device) -> "RecordedTargets":
         """Bring to `device` all that will be read."""
@@ -122,7 +128,9 @@ class RecordedTargets:
 
     def totals(self, class_weights: list[float] | None) -> torch.Tensor:
         """Say what all steps of each sample weigh together."""
-        totals = self.counts
+        totals = self.counts if self.given is None else self.given
+        if self.tallies is not None:
+            totals = self.tallies.sum(axis=1)
         if class_weights is not None:
             assert self.tallies is not None
             totals = self.tallies @ np.array(class_weights)

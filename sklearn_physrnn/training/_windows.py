@@ -27,6 +27,8 @@ class Windows:
         Steps to forecast, those right after the context.
     features : Tensor of shape (n_times, n_features) or None
         What is known of the context's and the horizon's steps alike.
+    observed : Tensor of bool, of the shape of values, or None
+        Which values are there; None where all are.
 
     Raises
     ------
@@ -40,6 +42,7 @@ class Windows:
     window_length: int
     horizon: int
     features: torch.Tensor | None = None
+    observed: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         for name in ("window_length", "horizon"):
@@ -87,7 +90,8 @@ class Windows:
     def nbytes(self) -> int:
         """Memory taken."""
         features = 0 if self.features is None else self.features.nbytes
-        return self.values.nbytes + self.starts.nbytes + features
+        observed = 0 if self.observed is None else self.observed.nbytes
+        return self.values.nbytes + self.starts.nbytes + features + observed
 
     def to(self, device: torch.device) -> "Windows":
         """Copy to `device`."""
@@ -98,6 +102,7 @@ class Windows:
             values=self.values.to(device),
             starts=self.starts.to(device),
             features=None if self.features is None else self.features.to(device),
+            observed=None if self.observed is None else self.observed.to(device),
         )
 
     def take(self, index: Index, there: torch.Tensor | None = None) -> Batch:
@@ -113,16 +118,24 @@ class Windows:
         -------
         inputs : dict of str to Tensor
             "x" of shape (batch, window_length, n_channels) and, where there are
-            features, "features" of shape (batch, window_length + horizon, n_features).
+            features, "features" of shape (batch, window_length + horizon, n_features); where
+            values are missing, "observed", of the shape of "x".
         targets : tuple
-            Values over the horizon, (batch, horizon, n_channels), and no weights.
+            Values over the horizon, (batch, horizon, n_channels), and no weights. NaN is
+            what is missing, and all of a channel that the context has no value of.
         """
         starts = self.starts[index if there is None else there]
         values = self._cut(self.values, starts)
         inputs = {"x": values[:, : self.window_length]}
         if self.features is not None:
             inputs["features"] = self._cut(self.features, starts)
-        return inputs, (values[:, self.window_length :], None)
+        targets = values[:, self.window_length :]
+        if self.observed is not None:
+            observed = self._cut(self.observed, starts)
+            context, ahead = observed[:, : self.window_length], observed[:, self.window_length :]
+            inputs["observed"] = context
+            targets = targets.masked_fill(~(ahead & context.any(1, keepdim=True)), torch.nan)
+        return inputs, (targets, None)
 
     def _cut(self, series: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
         # A view of all windows, (window, column, step), of which the copy is taken.

@@ -184,6 +184,7 @@ class TrainingParameters:
             verbose=int(self.verbose),
             chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
             undo=getattr(self, "way_back", "kept") == "undone",
+            carries=max_epochs is not None and getattr(self, "carry_state", False),
             cpu_if_small=self.device == "auto",
         )
 

@@ -49,7 +49,6 @@ TWO_CHANNELS = {
     "columns of channels": lambda X: pd.DataFrame(
         {"a": [x[:, 0] for x in X], "b": [pd.Series(x[:, 1]) for x in X]}
     ),
-    "padded one by one": lambda X: [np.vstack((x, np.full((3, 2), np.nan))) for x in X],
     "mixed": lambda X: [pd.DataFrame(X[0]), X[1], torch.tensor(X[2]), *X[3:]],
     "polars frames": lambda X: polars_of(X, "frames"),
     "polars column": lambda X: polars_of(X, "column"),
@@ -140,7 +139,7 @@ def test_a_missing_value_is_named_in_every_container(place, X):
     message = rf"X\[3\] contains NaN: time step {place % 6}"
     for form in ("frames", "nested lists", "columns of channels", "tensors"):
         with pytest.raises(ValueError, match=message):
-            PETNNClassifier(**SMALL).fit(TWO_CHANNELS[form](X), LABELS)
+            PETNNClassifier(**SMALL, missing="error").fit(TWO_CHANNELS[form](X), LABELS)
 
 
 @pytest.mark.parametrize(

@@ -312,7 +312,7 @@ def test_a_number_that_is_missing_is_named(value, family, X):
     y[4][3] = value
     for form in (y, padded(y, 0)):
         with pytest.raises(ValueError, match=r"Input y contains (NaN|infinity): sample 4, step 3"):
-            make(family, "numbers").fit(X, form)
+            make(family, "numbers", missing="error").fit(X, form)
 
 
 def test_labels_that_were_not_seen_are_refused(X):

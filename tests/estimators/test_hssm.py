@@ -118,15 +118,12 @@ def even_clock(X):
     return np.concatenate((stamps, X), axis=2)
 
 
-@pytest.mark.parametrize("gap", [3, 1000, 1e30])
-def test_one_gap_among_even_intervals_changes_nothing_for_nonlinear_oscillators(gap, steps):
+@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+def test_one_gap_in_training_leaves_the_unit_of_time_alone(dynamics, steps):
     X, y = even_clock(steps[0]), steps[1]
-    even, uneven = (
-        regressor(time_channel=0, dynamics="nonlinear").fit(with_gap(X, size * 0.25), y)
-        for size in (1, gap)
-    )
-    np.testing.assert_array_equal(uneven.predict(X), even.predict(X))
-    np.testing.assert_array_equal(uneven.predict(with_gap(X, gap)), even.predict(X))
+    for gap in (10, 1000):
+        model = regressor(time_channel=0, dynamics=dynamics).fit(with_gap(X, gap * 0.25), y)
+        assert model._prepared.inputs.time_unit == 0.25
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])
@@ -135,7 +132,7 @@ def test_linear_oscillators_are_told_how_long_a_gap_is(offset, steps):
     X[:, :, 0] = (X[:, :, 0] + offset) * 0.1  # no binary fraction: intervals are rounded
     model, heard = regressor(time_channel=0).fit(X, y), []
     model.module_.blocks[0].hru.register_forward_pre_hook(
-        lambda _module, _args, options: heard.append(options["dt"]), with_kwargs=True
+        lambda _module, _args, options: heard.append(options["dt"].sum(2)), with_kwargs=True
     )
     model.predict(X)
     model.predict(with_gap(X, 0.25 * 0.1 * 7))
@@ -145,17 +142,40 @@ def test_linear_oscillators_are_told_how_long_a_gap_is(offset, steps):
     assert (uneven[1:] == even[1:]).all()
 
 
-@pytest.mark.parametrize("dynamics", ["linear", "damped", "nonlinear"])
-def test_gaps_at_prediction_and_in_validation_are_borne(dynamics, timed):
+@pytest.mark.parametrize(
+    ("dynamics", "longest"), [("linear", 1e30), ("damped", 1e30), ("nonlinear", 500)]
+)
+def test_gaps_at_prediction_and_in_validation_are_borne(dynamics, longest, timed):
     X, y = timed
     far = with_gap(X, 80)
     model = regressor(time_channel=0, dynamics=dynamics).fit(X, y, X_val=far, y_val=y)
     assert np.isfinite(model.validation_loss_curve_).all()
     np.testing.assert_array_equal(model.predict(far)[1:], model.predict(X)[1:])
-    as_long = np.array_equal(model.predict(far)[0], model.predict(with_gap(X, 1.0))[0])
-    assert as_long == (dynamics == "nonlinear")
-    assert np.isfinite(model.predict(with_gap(X, 1e30))).all()
+    assert not np.array_equal(model.predict(far)[0], model.predict(with_gap(X, 1.0))[0])
+    assert np.isfinite(model.predict(with_gap(X, longest))).all()
     assert np.isfinite(model.partial_fit(far, y).predict(far)).all()
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_gap_that_nonlinear_oscillators_cannot_take_is_named(
+    recorded, steps, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("sklearn_physrnn.preparation.recordings._WORTH_LEAVING", 10)
+    X, y = even_clock(steps[0]), steps[1]
+    model = regressor(time_channel=0, dynamics="nonlinear").fit(X, y)
+    X = with_gap(X, 0.25 * 1_001)[::-1]
+    assert np.isfinite(model.predict(X)).all()
+    X = with_gap(X[::-1], 0.25 * 1_002)[::-1]
+    if recorded:
+        np.save(tmp_path / "X.npy", X)
+        X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    last = X.shape[1] - 1
+    message = (
+        rf"In X, 250\.5 pass before step {last} of sample {len(X) - 1}, 1,002 times the unit of "
+        r"time, 0\.25, .* up to 1,000 units, step by step\. dynamics='linear' takes any"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.predict(X)
 
 
 def test_time_stamps_tell_more_than_their_absence():
@@ -187,9 +207,10 @@ def test_nonlinear_oscillators_start_as_fast_in_time_as_without_stamps(timed):
     np.testing.assert_allclose((even / uneven).detach(), mean, rtol=0.02)
 
 
-def test_time_in_another_unit_than_in_training_is_named_where_it_stands_still(timed):
+@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+def test_time_in_another_unit_than_in_training_is_named(dynamics, timed):
     X, y = timed
-    model = regressor(time_channel=0, dynamics="nonlinear").fit(X, y)
+    model = regressor(time_channel=0, dynamics=dynamics).fit(X, y)
     seconds = X * [60, 1, 1]
     with pytest.warns(UserWarning, match="in channel 0 of X are longer than twice"):
         model.predict(seconds)

@@ -259,7 +259,7 @@ def with_value(X, value, where=(3, 2, 1)):
         (lambda X: X[:, :0], "at least one time step"),
         (lambda X: X[:, :, :0], "at least one time step and one channel"),
         (lambda X: X[:, :1], r"at least 2 time steps.* X.transpose\(0, 2, 1\)"),
-        (lambda X: with_value(X[:, :, 0], np.nan, (3, 11)), r"give np.asarray\(X\)\[:, :, None\]"),
+        (lambda X: with_value(X[:, :, 0], np.nan, (3, 2)), "NaN: sample 3, time step 2"),
         (lambda X: X[:, :, :, None], r"got shape \(40, 12, 3, 1\)"),
         (lambda X: X[0, :, 0], r"Reshape your data: .* X\[None, :, None\]"),
         (lambda X: np.full(X.shape, "word"), "X must hold real numbers, got <U4"),
@@ -277,7 +277,7 @@ def with_value(X, value, where=(3, 2, 1)):
 def test_bad_series(family, kind, data, spoil, message):
     X = spoil(data[0])
     y = targets(data, kind)
-    model = make(kind, family)
+    model = make(kind, family, missing="error")
     before = dict(vars(model))
     with pytest.raises((ValueError, TypeError), match=message):
         model.fit(X, y[: len(X)])
@@ -297,7 +297,7 @@ def test_wrong_channels_at_predict(family, kind, data):
 
 
 def test_failed_refit_keeps_the_fitted_model(family, data):
-    model = make("regressor", family).fit(data[0], data[1])
+    model = make("regressor", family, missing="error").fit(data[0], data[1])
     before = model.predict(data[0])
     with pytest.raises(ValueError, match="NaN"):
         model.fit(with_value(data[0][:, :, :2], np.nan, (0, 0, 0)), data[1])

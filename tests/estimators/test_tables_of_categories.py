@@ -166,7 +166,7 @@ def test_without_the_option_a_category_is_refused_by_name(kind):
 def test_missing_categories_are_refused_where_holes_are():
     lost = FRAME.assign(kind=pd.Categorical(np.where(KIND == "b", None, KIND)))
     with pytest.raises(ValueError, match="X has missing values in column 'kind'"):
-        ENTRIES[DynPMNNRegressor].make(handle_missing="error").fit(lost, np.arange(N))
+        ENTRIES[DynPMNNRegressor].make(missing="error").fit(lost, np.arange(N))
 
 
 @pytest.mark.parametrize(("fitted", "asked"), [(int, str), (str, float)])

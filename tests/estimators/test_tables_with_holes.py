@@ -25,9 +25,9 @@ def _outputs(model, X):
 
 @each(TABLES)
 @pytest.mark.parametrize("scale_inputs", ["standard", "quantile", "quantile_linear", False])
-@pytest.mark.parametrize("handle_missing", ["indicator", "middle"])
-def test_nan_is_taken_and_kept_in_a_file(kind, scale_inputs, handle_missing, tmp_path):
-    model = ENTRIES[kind].make(scale_inputs=scale_inputs, handle_missing=handle_missing)
+@pytest.mark.parametrize("missing", ["indicator", "middle"])
+def test_nan_is_taken_and_kept_in_a_file(kind, scale_inputs, missing, tmp_path):
+    model = ENTRIES[kind].make(scale_inputs=scale_inputs, missing=missing)
     model.fit(X, ENTRIES[kind].y)
     outputs = _outputs(model, X)
     assert np.isfinite(outputs).all()
@@ -38,7 +38,7 @@ def test_nan_is_taken_and_kept_in_a_file(kind, scale_inputs, handle_missing, tmp
 @each(TABLES)
 def test_the_first_layer_sees_an_indicator_a_column_with_holes(kind):
     widths = {
-        option: ENTRIES[kind].make(handle_missing=option).fit(X, ENTRIES[kind].y)._prepared
+        option: ENTRIES[kind].make(missing=option).fit(X, ENTRIES[kind].y)._prepared
         for option in ("indicator", "middle")
     }
     assert widths["indicator"].inputs.n_columns == 5
@@ -85,12 +85,12 @@ def test_a_column_of_nan_alone_changes_nothing(kind, tmp_path):
 
 @each(TABLES)
 def test_nan_can_be_refused(kind):
-    model = ENTRIES[kind].make(handle_missing="error")
+    model = ENTRIES[kind].make(missing="error")
     with pytest.raises(ValueError, match="Input X contains NaN"):
         model.fit(X, ENTRIES[kind].y)
     model.fit(WHOLE, ENTRIES[kind].y)
     with pytest.raises(ValueError, match="Input X contains NaN"):
-        model.set_params(handle_missing="middle").predict(X)  # fit decided
+        model.set_params(missing="middle").predict(X)  # fit decided
 
 
 def test_a_missing_number_that_means_something_is_learned():
@@ -101,7 +101,7 @@ def test_a_missing_number_that_means_something_is_learned():
     x[lost, 0] = np.nan
     model = DynPMNNRegressor(max_iter=30, random_state=0)
     assert model.fit(x, y).score(x, y) > 0.9
-    assert model.set_params(handle_missing="middle").fit(x, y).score(x, y) < 0.8
+    assert model.set_params(missing="middle").fit(x, y).score(x, y) < 0.8
 
 
 @each(TABLES)
@@ -131,7 +131,7 @@ def test_every_way_to_say_missing_is_nan(lost, dtype):
 
 def test_what_tags_say_is_what_is_taken():
     for option, takes in (("indicator", True), ("middle", True), ("error", False)):
-        tags = get_tags(DynPMNNRegressor(handle_missing=option)).input_tags
+        tags = get_tags(DynPMNNRegressor(missing=option)).input_tags
         assert tags.allow_nan == takes
         assert tags.sparse
         assert tags.categorical

@@ -163,7 +163,7 @@ def test_the_step_of_a_bad_target_is_named(mapped, model, spoil, message):
     y = [item.astype(float) for item in y]
     y[2][17] = spoil
     with pytest.raises(ValueError, match=message):
-        model(**SMALL).fit(mapped(X), mapped(y))
+        model(**SMALL, missing="error").fit(mapped(X), mapped(y))
 
 
 def test_targets_of_another_shape_are_refused(mapped):

@@ -10,6 +10,8 @@ from tests.families import FORECASTERS
 
 SMALL = {"hidden_size": 4, "window_length": 12, "horizon": 6, "max_iter": 1, "random_state": 0}
 
+STRICT = {**SMALL, "missing": "error"}
+
 
 def make_series(n=60, freq="D"):
     return pd.Series(np.sin(np.arange(n)), pd.date_range("2000-01-03", periods=n, freq=freq))
@@ -33,6 +35,7 @@ def make_exogenous(n=60, start="2000-01-03"):
         ("normalization", "first"),
         ("loss", "quantile"),
         ("refit", "never"),
+        ("missing", "drop"),
         ("update_max_iter", 0),
         ("validation_fraction", 1.0),
         ("learning_rate_init", -1),
@@ -86,8 +89,8 @@ def test_too_short_to_calibrate_says_so():
 def test_missing_values():
     y = make_series()
     y.iloc[5] = np.nan
-    with pytest.raises(ValueError, match="cannot handle missing data"):
-        PETNNForecaster(**SMALL).fit(y)
+    with pytest.raises(ValueError, match=r"cannot handle missing data .* Set missing='auto'"):
+        PETNNForecaster(**STRICT).fit(y)
 
 
 def test_doubled_times():
@@ -129,7 +132,7 @@ def test_a_gap_in_another_frequency_than_days_is_named():
         y = make_series(freq=freq)
         y = y.drop(y.index[20])
         with pytest.raises(ValueError, match=f"frequency '{freq}', but {missing} .*is missing"):
-            PETNNForecaster(**SMALL).fit(y.set_axis(pd.DatetimeIndex(y.index.to_numpy())))
+            PETNNForecaster(**STRICT).fit(y.set_axis(pd.DatetimeIndex(y.index.to_numpy())))
 
 
 def test_gaps():
@@ -138,13 +141,13 @@ def test_gaps():
         ValueError,
         match=r"none can be inferred .* frequency 'D', but 2000-01-23 00:00:00 is missing",
     ):
-        PETNNForecaster(**SMALL).fit(y.drop(y.index[20]))
+        PETNNForecaster(**STRICT).fit(y.drop(y.index[20]))
     for index, expected in (
         (pd.period_range("2000-01", periods=60, freq="M"), "after 2001-08 comes 2001-10"),
         (pd.RangeIndex(60), "after 19 comes 21, expected 20"),
     ):
         with pytest.raises(ValueError, match=expected):
-            PETNNForecaster(**SMALL).fit(y.set_axis(index).drop(index[20]))
+            PETNNForecaster(**STRICT).fit(y.set_axis(index).drop(index[20]))
 
 
 def test_calendar_without_dates():

@@ -101,7 +101,7 @@ def test_a_row_a_series_without_a_frequency_is_the_next_step(fitted):
 
 
 def test_a_row_off_the_grid_of_times_is_refused():
-    model = PETNNForecaster(**SMALL).fit(make_series(10.0)["v"])
+    model = PETNNForecaster(**SMALL, missing="error").fit(make_series(10.0)["v"])
     for time, message in (
         (
             "2024-03-01 07:00",
@@ -138,7 +138,7 @@ def broken_panel():
 def test_all_series_that_fit_refuses_are_named_before_any_training(monkeypatch):
     monkeypatch.setattr(PETNNForecaster, "_train", None)  # would fail
     with pytest.raises(ValueError, match="4 of 5 series failed") as error:
-        PETNNForecaster(**SMALL).fit(broken_panel())
+        PETNNForecaster(**SMALL, missing="error").fit(broken_panel())
     message = str(error.value)
     for part in (
         "'gap': A frequency is needed",
@@ -146,7 +146,7 @@ def test_all_series_that_fit_refuses_are_named_before_any_training(monkeypatch):
         "but 2024-01-31 00:00:00 and 1 more are missing",
         "'also a gap': A frequency is needed",
         "'short': y has 5 time steps",
-        "'wild': y must hold finite numbers only, got [inf] at 2024-01-08",
+        "'wild': y must hold finite numbers only, got inf at 2024-01-08",
     ):
         assert part in message
     assert "'good'" not in message
@@ -160,7 +160,7 @@ def test_one_message_names_all_series_it_is_of():
 
 def test_all_series_that_pretrain_refuses_are_named():
     with pytest.raises(ValueError, match="3 of 5 series failed") as error:
-        PETNNForecaster(**SMALL).pretrain(broken_panel())
+        PETNNForecaster(**SMALL, missing="error").pretrain(broken_panel())
     for key in ("'gap': A freq", "'also a gap': A freq", "'wild': y must hold finite"):
         assert key in str(error.value)
 
@@ -179,13 +179,13 @@ def test_missing_values_are_said_to_be_in_which_series():
             ValueError,
             match=r"missing data .* 'b' at 2024-01-11.*, in the series 'c' at 2024-01-11",
         ):
-            getattr(PETNNForecaster(**SMALL), method)(y)
+            getattr(PETNNForecaster(**SMALL, missing="error"), method)(y)
 
 
 def test_an_update_that_fails_for_one_series_changes_none(fitted):
     model = copy.deepcopy(fitted)
     expected = model.predict([1, 2])
-    new = pd.concat([one_row("ab"), one_row("c", "2024-03-07")])
+    new = pd.concat([one_row("ab"), one_row("c", "2024-03-01 07:00")])
     with pytest.raises(ValueError, match=r"1 of 3 series failed\.\n'c': update needs values"):
         model.update(new)
     pd.testing.assert_frame_equal(model.predict([1, 2]), expected)

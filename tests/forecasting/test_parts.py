@@ -13,7 +13,8 @@ from sklearn_physrnn.forecasting._history import History, continued
 from sklearn_physrnn.forecasting._horizon import Carry, accumulate, roll_out
 from sklearn_physrnn.forecasting._intervals import QUANTILES, Scores, quantiles_around
 from sklearn_physrnn.forecasting._sizes import Sizes, choose_sizes, season, split_in_time
-from sklearn_physrnn.forecasting._times import following, step_of
+from sklearn_physrnn.preparation.clocks import Clock
+from sklearn_physrnn.preparation.times import following, step_of
 
 
 def make_history(index):
@@ -84,7 +85,7 @@ def test_validation_comes_after_training_without_common_targets(fraction):
 def test_continued_takes_up_what_follows():
     known = make_history(pd.RangeIndex(10))
     new = make_history(pd.RangeIndex(8, 13))
-    merged, n_new = continued(known, new, 1, 3)
+    merged, n_new = continued(known, new, Clock(1), 3)
     assert list(merged.index) == list(range(13))
     assert n_new == 3
     np.testing.assert_array_equal(merged.values[:, 0], [*range(8), *range(5)])
@@ -92,7 +93,7 @@ def test_continued_takes_up_what_follows():
 
 def test_continued_goes_back_with_the_cutoff():
     known = make_history(pd.RangeIndex(10))
-    merged, n_new = continued(known, make_history(pd.RangeIndex(4, 6)), 1, 3)
+    merged, n_new = continued(known, make_history(pd.RangeIndex(4, 6)), Clock(1), 3)
     assert list(merged.index) == list(range(6))
     assert n_new == 0
 
@@ -100,9 +101,19 @@ def test_continued_goes_back_with_the_cutoff():
 def test_continued_starts_anew_after_a_gap_if_it_can():
     known = make_history(pd.RangeIndex(10))
     apart = make_history(pd.RangeIndex(20, 24))
-    assert continued(known, apart, 1, 4) == (apart, 0)
+    assert continued(known, apart, Clock(1), 4, gaps=False) == (apart, 0)
     with pytest.raises(ValueError, match=r"values that follow those up to 9, or at least 5"):
-        continued(known, apart, 1, 5)
+        continued(known, apart, Clock(1), 5, gaps=False)
+    far = make_history(pd.RangeIndex(10**9, 10**9 + 4))  # too far for steps between
+    assert continued(known, far, Clock(1), 4) == (far, 0)
+
+
+def test_continued_counts_times_between_as_missing():
+    known = make_history(pd.RangeIndex(10))
+    merged, n_new = continued(known, make_history(pd.RangeIndex(12, 14)), Clock(1), 3)
+    assert list(merged.index) == list(range(14))
+    assert n_new == 4
+    np.testing.assert_array_equal(merged.values[8:, 0], [8, 9, np.nan, np.nan, 0, 1])
 
 
 # -- calendar ------------------------------------------------------------------------

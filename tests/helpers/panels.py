@@ -19,5 +19,9 @@ def make_wrapped(model):
     return model._wrapped(**model.get_params(deep=False))
 
 
+def fitted(model):
+    return getattr(model, "classifier_", None) or model.regressor_
+
+
 def outputs(model, X):
     return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)

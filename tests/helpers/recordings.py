@@ -10,8 +10,8 @@ class Elsewhere:
         self.values, self.most = values, 0
         self.shape, self.dtype = values.shape, values.dtype
 
-    def __len__(self):
-        return len(self.values)
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype)
 
     def __getitem__(self, at):
         part = self.values[at]

@@ -1,5 +1,7 @@
 """Forecasts with their intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from sktime.datasets import load_airline
 from sktime.exceptions import NotFittedError
 from sktime.forecasting.naive import NaiveForecaster
 
+from sklearn_physrnn.forecasting import PETNNForecaster
 from sklearn_physrnn.inspection import ForecastDisplay
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:sktime")
@@ -113,3 +116,61 @@ def test_refuses(airline, naive, plt):
         ForecastDisplay.from_estimator(naive, airline, [1], coverage=[90])
     with pytest.raises(NotFittedError):
         ForecastDisplay.from_estimator(NaiveForecaster(), airline, [1])
+
+
+# -- gaps ------------------------------------------------------------------------------
+
+
+def shades(axis):
+    return [(x.get_x(), x.get_x() + x.get_width()) for x in axis.patches]
+
+
+def test_gaps_are_shaded_and_no_line_goes_through(airline, naive, plt):
+    holes = airline.copy()
+    holes.iloc[[5, 6, 20]] = np.nan
+    without = holes.dropna()  # the same, by times that are not there
+    dates = airline.index.to_timestamp()
+    for y in (holes, without, without.set_axis(pd.DatetimeIndex(without.index.to_timestamp()))):
+        pred = naive.predict(range(1, 13))
+        if isinstance(y.index, pd.DatetimeIndex):
+            pred.index = pred.index.to_timestamp()
+        display = ForecastDisplay.from_predictions(y[:-12], pred)
+        axis = display.axes_[0]
+        line = next(x for x in axis.lines if x.get_label() == "observed")
+        assert np.isnan(line.get_ydata()).nonzero()[0].tolist() == [5, 6, 20]
+        assert display.gaps_[0] == list(axis.patches)
+        expected = plt.matplotlib.dates.date2num(dates.to_numpy()[[[4, 7], [19, 21]]])
+        np.testing.assert_allclose(shades(axis), expected)
+
+
+def test_a_value_alone_between_gaps_is_a_point(airline, naive, plt):
+    holes = airline.copy()
+    holes.iloc[[5, 7]] = np.nan
+    display = ForecastDisplay.from_predictions(holes[:-12], naive.predict(range(1, 13)))
+    points = next(x for x in display.axes_[0].lines if x.get_marker() == ".")
+    assert points.get_ydata().tolist() == [airline.iloc[6]]
+
+
+def test_a_horizon_may_begin_in_the_gap_that_a_series_ends_in(plt):
+    index = pd.date_range("2000-01-03", periods=60, freq="D")
+    y = pd.Series(np.sin(np.arange(60.0)), index)
+    y.iloc[-4:] = np.nan
+    sizes = {"hidden_size": 4, "window_length": 12, "horizon": 6, "max_iter": 1}
+    model = PETNNForecaster(**sizes, random_state=0).fit(y)
+    model._model = replace(model._model, reach=0)
+    display = ForecastDisplay.from_estimator(model, y, range(-3, 4), coverage=[0.8])
+    forecast = display.predictions_[0]
+    assert forecast.get_xdata()[0] == np.datetime64(index[-4])
+    np.testing.assert_array_equal(forecast.get_ydata(), model.predict(range(-3, 4)))
+    low, high = _band(display.bands_[0][0.8])
+    expected = model.predict_interval(range(-3, 4), coverage=0.8)
+    np.testing.assert_allclose((low, high), expected.to_numpy().T)
+    assert (np.diff(high - low)[:3] != 0).any()
+
+
+def test_irregular_times_have_no_gaps(plt):
+    minutes = pd.to_timedelta([0, 50, 70, 170, 201, 260, 330], unit="min")
+    times = pd.Timestamp("2020-01-01") + minutes
+    y = pd.Series(np.arange(7.0), times)
+    display = ForecastDisplay.from_predictions(y[:5], y[5:])
+    assert display.gaps_ == [[]]

@@ -77,7 +77,7 @@ def test_energy_oscillates_and_does_not_drift():
     drive, w, c, alpha, step = NONLINEAR.problem(3, 100, step=0.2)
     drive = drive[:, :1].expand(-1, 100, -1).contiguous()  # constant: a fixed potential
     steps, _ = scan.as_arrays(drive, None, None)
-    coefs = cpu.coefficients([w, c, alpha, step], F64)
+    coefs = cpu.coefficients([w, c, alpha, torch.zeros_like(w), step], F64)
     state = torch.stack([torch.zeros_like(drive[:, 0]), torch.ones_like(drive[:, 0])])
     counts, out = torch.full((3,), 20_000), torch.empty(1, *drive.shape, dtype=F64)
     energies = []

@@ -195,6 +195,8 @@ def test_echo_without_nudge_returns_to_the_start(case, kind, dtype, tolerance):
     drive, *parameters = kind.problem(3, 20_000, 5, dtype, 0.01 if kind is NONLINEAR else None)
     dt = 0.8 * sequences(case, 3, 20_000)["dt"] if case else None
     engine = kind.cpu()
+    if kind is NONLINEAR:
+        parameters.insert(3, torch.zeros_like(parameters[0]))  # the drive of gaps
     sizes = None if dt is None else dt[:, None]
     steps, counts = scan.as_arrays(drive, sizes, torch.tensor([20_000, 10_000, 0]))
     coefs = engine.coefficients(parameters, dtype)

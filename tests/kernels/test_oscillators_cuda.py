@@ -94,6 +94,7 @@ def test_time_in_sequence_begins_and_ends_with_a_state(gradient, crowded):
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_nothing_to_do(kind, shape):
     cuda, n_parameters = kind.cuda(), len(kind.draw_parameters(1, 1.0))
+    n_parameters += kind.has_bias  # which drives in gaps
     drive = torch.zeros(shape)
     steps, counts = scan.as_arrays(drive, None, None)
     state = torch.ones(2, shape[0], shape[2])
@@ -232,10 +233,13 @@ def compile_nonlinear():
     for name, kernel, kind, has_dt, missing in (
         ("forward", forward, "fp32", False, ("half_out",)),
         ("forward, double, dt", forward, "fp64", True, ("power",)),
+        ("forward, gaps", forward, "fp32", True, ("half_out",)),
         ("adjoint, dt", adjoint, "fp32", True, ()),
-        ("echo", echo, "fp32", False, ()),
+        ("echo", echo, "fp32", False, ("sum_rest",)),
+        ("echo, gaps", echo, "fp32", True, ()),
     ):
-        constants = cuda.compilation(kernel, kind == "fp32", has_dt)
+        gaps = name.endswith("gaps")
+        constants = cuda.compilation(kernel, kind == "fp32", has_dt, gaps)
         constants["n_modes"] = 512
         registers, num_warps = constants.pop("maxnreg"), constants.pop("num_warps")
         pointers = {*kernel.arg_names} - {*constants, *counts, *missing}
@@ -250,7 +254,7 @@ def compile_nonlinear():
 @needs_compiler
 def test_every_nonlinear_kernel_compiles_and_spills_nothing():
     found = without_interpreter(compile_nonlinear)
-    assert len(found) == 4
+    assert len(found) == 6
     assert {name: used["local_bytes"] for name, used in found.items() if used["local_bytes"]} == {}
     # A lane's steps stay in its own registers: nothing passes through shared memory.
     assert all(used["shared_bytes"] == 0 for used in found.values())

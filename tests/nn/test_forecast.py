@@ -240,11 +240,31 @@ def test_bad_sizes(family, wrong, message):
 
 @pytest.mark.parametrize(
     ("family", "name"),
-    [("petnn", "num_layers"), ("hssm", "num_blocks"), ("dynpmnn", "num_layers")],
+    [
+        ("petnn", "num_layers"),
+        ("hssm", "num_blocks"),
+        ("hssm", "num_loops"),
+        ("dynpmnn", "num_layers"),
+    ],
 )
 def test_layers_must_be_at_least_one(family, name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         _core(family, CoreSizes(2, 12, 6, 4), **{name: 0})
+
+
+def test_loops_of_a_core_are_so_many_blocks_of_the_same_weights():
+    sizes = CoreSizes(2, 12, 6, 4)
+    looped, deep = _core("hssm", sizes, num_loops=3), _core("hssm", sizes, num_blocks=3)
+    torch.nn.init.normal_(looped.head.output.weight)
+    weights = looped.state_dict()
+    for k in (1, 2):
+        for name, value in looped.blocks[0].state_dict().items():
+            weights[f"blocks.{k}.{name}"] = value
+    deep.load_state_dict(weights)
+    x = torch.randn(3, 12, 2)
+    torch.testing.assert_close(looped(x), deep(x))
+    with pytest.raises(ValueError, match=r"num_loops=2.*norm='batch'"):
+        _core("hssm", sizes, num_loops=2, norm="batch")
 
 
 @pytest.mark.parametrize("family", ["petnn", "hssm"])

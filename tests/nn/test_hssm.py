@@ -161,5 +161,5 @@ def test_bad_input():
         model(u, lengths=torch.tensor([[5, 5]]))
     with pytest.raises(ValueError, match="dt must have shape"):
         model(u, dt=torch.ones(2))
-    with pytest.raises(ValueError, match="Divide dt by its maximum"):
+    with pytest.raises(ValueError, match="gaps of up to 1,000 units"):
         HSSM(2, 3, dynamics="nonlinear", **SIZES)(u, dt=torch.full((2, 5), 1e4))

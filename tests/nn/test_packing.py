@@ -50,6 +50,10 @@ MODELS = {
     "hssm last": (hssm, {"readout": "last", "gradient": "rhel"}),
     "hssm sequence": (hssm, {"readout": "sequence", "every": 4}),
     "hssm nonlinear": (hssm, {"dynamics": "nonlinear", "norm": None}),
+    "hssm patches": (hssm, {"patch_size": 4, "encoder": "gated", "num_loops": 2}),
+    "hssm patches sequence": (hssm, {"patch_size": 2, "readout": "sequence", "every": 4}),
+    "hssm both ways": (hssm, {"bidirectional": True, "gradient": "rhel"}),
+    "hssm patches both ways": (hssm, {"bidirectional": True, "patch_size": 3}),
 }
 
 

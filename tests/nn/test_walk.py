@@ -26,6 +26,10 @@ MODELS = {
     **{f"hssm {r}": (hssm, {"readout": r}) for r in ("last", "mean")},
     "hssm sequence": (hssm, {"readout": "sequence", "every": 4}),
     "hssm batch": (hssm, {"norm": "batch", "dynamics": "nonlinear"}),
+    "hssm loops": (hssm, {"num_loops": 3, "encoder": "gated"}),
+    "hssm patches": (hssm, {"patch_size": 3}),
+    "hssm patches last": (hssm, {"patch_size": 8, "readout": "last", "num_loops": 2}),
+    "hssm patches sequence": (hssm, {"patch_size": 2, "readout": "sequence", "every": 4}),
 }
 
 
@@ -71,7 +75,7 @@ def test_a_piece_without_a_step_changes_nothing_but_the_time(name):
         assert not found.any()
 
 
-@pytest.mark.parametrize("name", ["petnn mean", "hssm mean", "hssm last"])
+@pytest.mark.parametrize("name", ["petnn mean", "hssm mean", "hssm last", "hssm patches"])
 def test_samples_may_begin_later_than_others(name):
     # A stream that is silent at first is what it would be if it had begun then.
     make, options = MODELS[name]

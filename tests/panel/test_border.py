@@ -16,7 +16,7 @@ from tests.helpers.panels import SMALL, make, make_wrapped, outputs
 
 # What sktime's interface has no place for: it knows no tokens, its fit always starts anew,
 # and its regressors do not predict at every step.
-LEFT_OUT = {"vocabulary_size", "embedding_dim", "warm_start", "every"}
+LEFT_OUT = {"carry_state", "vocabulary_size", "embedding_dim", "warm_start", "every"}
 
 
 # -- the same model ------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def spoiled(X, value):
 def test_bad_panels(kind, motions, spoil, message):
     X, y = motions
     with pytest.raises((ValueError, TypeError), match=message):
-        make(kind).fit(spoil(X), y)
+        make(kind, missing="error").fit(spoil(X), y)
 
 
 def test_text_is_refused(kind, vowels):
@@ -206,7 +206,7 @@ def test_text_is_refused(kind, vowels):
 
 def test_wrong_channels_at_predict(kind, motions):
     X, y = motions
-    model = make(kind).fit(X, y)
+    model = make(kind, missing="error").fit(X, y)
     with pytest.raises(ValueError, match=r"X has 2 channels, but .* is expecting 6 channels"):
         model.predict(X[:, :2])
     with pytest.raises(ValueError, match="contains NaN: sample 3, time step 2"):

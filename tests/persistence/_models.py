@@ -89,6 +89,10 @@ CASES = {
     "hssm, nonlinear": echo(dynamics="nonlinear", epsilon=0.01, norm="layer"),
     "hssm, bptt": echo(fitter="bptt", num_blocks=2, norm=None, readout="last"),
     "hssm, every of no account": echo(every=100),
+    "hssm, gated loops of patches": echo(
+        encoder="gated", num_loops=2, patch_size=2, norm="layer", readout="last"
+    ),
+    "hssm, both directions": echo(bidirectional=True),
     "hssm, every step": (
         small(HSSMRegressor, readout="sequence", every=2), SERIES, SERIES.sum(2)[:, 1::2]
     ),

@@ -176,8 +176,8 @@ def test_unknown_and_unfit_values(path, data, change, match):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"handle_missing": "often"}, "handle_missing='often' is unknown"),
-        ({"handle_missing": 1}, "must be str"),
+        ({"missing": "often"}, "missing='often' is unknown"),
+        ({"missing": 1}, "must be str"),
         ({"unheard": 1}, "unknown field 'unheard'"),
         ({"holed": [1]}, "columns that there are not, or twice"),
         ({"holed": [0, 0]}, "columns that there are not, or twice"),
@@ -296,6 +296,7 @@ def test_json_that_overflows(path, data, deep):
         {"hidden_size": 10**30},
         {"num_layers": 10**9},
         {"num_blocks": 10**9},
+        {"patch_size": 10**9},
         {"state_size": 10**9},
         {"n_members": 10**9},
         {"n_frequencies": 10**9, "embedding_dim": 10**9},

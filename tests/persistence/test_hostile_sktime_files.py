@@ -105,6 +105,13 @@ LEARNED = ("fitted", "learned")
         ("petnn", (*LEARNED, "model", "n_channels"), 2, "must be F32 of shape"),
         ("petnn", (*LEARNED, "model", "step"), "ME", "its times are no series"),
         ("petnn", (*LEARNED, "model", "step"), "1" * 200, "no name of one"),
+        ("petnn", (*LEARNED, "model", "step"), -3, "must be positive"),
+        ("petnn", (*LEARNED, "model", "reach"), -3, "reach"),
+        ("exogenous, numbered", (*LEARNED, "model", "features", "columns", "lacking"), [9],
+         "which columns lacked"),
+        ("exogenous, numbered", (*LEARNED, "model", "features", "columns", "lacking"), [0],
+         "must be F32"),
+        ("petnn", (*LEARNED, "model", "sizes", "told"), True, "gaps"),
         ("petnn", (*LEARNED, "history", "index", "range"), [0, 10**12, 1], "entries"),
         ("petnn", (*LEARNED, "history", "index", "range"), [0, 120, 2], "no series"),
         ("petnn", (*LEARNED, "history", "index", "kind"), "builtins", "is unknown"),
@@ -131,13 +138,16 @@ def test_unknown_and_unfit_values(case, place, value, match, path, saved):
     assert_refused(path, changed(saved[case], place, value), match)
 
 
+YOUNGER = ("kernels", "told", "reach", "irregular", "lacking")  # than the first files
+
+
 def test_every_field_is_needed(path, saved):
     for case in ("petnn", "hssm, long", "pretrained"):
         _, model, _ = take_apart(saved[case])
         for place in places({"fitted": model["fitted"]}):
             if "estimator" in place or "y_metadata" in place or "X_metadata" in place:
                 continue  # tried elsewhere; sktime's own
-            if place[-1] == "kernels" or place[1:] == ("pretrained", "names"):
+            if place[-1] in YOUNGER or place[1:] == ("pretrained", "names"):
                 continue  # younger than the first files
             header, model, body = take_apart(saved[case])
             target = model
@@ -163,13 +173,19 @@ def test_swapped_missing_and_added_arrays(path, saved):
         assert_refused(path, put_together(wrong, model, body), "must be")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite(value, path, saved):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("learned.history.values", np.inf),  # NaN is a missing one
+        ("learned.model.scaler.center", np.inf),
+        ("learned.model.scaler.center", np.nan),
+    ],
+)
+def test_values_that_are_not_finite(name, value, path, saved):
     header, model, body = take_apart(saved["petnn"])
-    for name in ("learned.history.values", "learned.model.scaler.center"):
-        start = header[name]["data_offsets"][0]
-        wrong = body[:start] + np.float64(value).tobytes() + body[start + 8 :]
-        assert_refused(path, put_together(header, model, wrong), "not finite")
+    start = header[name]["data_offsets"][0]
+    wrong = body[:start] + np.float64(value).tobytes() + body[start + 8 :]
+    assert_refused(path, put_together(header, model, wrong), "not finite")
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ def test_validation_data(record_property):
 
 
 # A request for more loops than there is time is not refused, so it is not made.
-LOOPS = {"max_iter", "num_layers", "num_blocks", "n_steps", "n_iter_no_change"}
+LOOPS = {"max_iter", "num_layers", "num_blocks", "num_loops", "n_steps", "n_iter_no_change"}
 
 
 @st.composite

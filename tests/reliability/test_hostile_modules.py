@@ -123,7 +123,7 @@ def constructions(draw):
     kind = draw(st.sampled_from(list(SIZES)))
     name = draw(st.sampled_from(sorted(inspect.signature(kind).parameters)))
     value = draw(st.sampled_from(PARAMETERS))
-    if name in ("num_layers", "num_blocks", "n_steps") and isinstance(value, int):
+    if name in ("num_layers", "num_blocks", "num_loops", "n_steps") and isinstance(value, int):
         value = min(value, 2)  # a request for more loops than there is time is not refused
     return kind, name, value
 

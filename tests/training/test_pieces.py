@@ -26,7 +26,7 @@ def petnn(readout="mean", dropout=0.0, num_layers=2, every=3, embedding=None):
 def hssm(**options):
     torch.manual_seed(1)
     sizes = {"hidden_size": 6, "state_size": 5, "num_blocks": 2, "norm": "layer", "every": 3}
-    return HSSM(3, 2, **sizes, **options).double()
+    return HSSM(3, 2, **{**sizes, **options}).double()
 
 
 def sequences(lengths, *, timed=False):
@@ -109,6 +109,29 @@ def test_pieces_of_oscillators_give_the_gradient_of_the_whole(dynamics, fitter, 
         assert_same(found, expected)
 
 
+@pytest.mark.parametrize(("undo", "size"), [(False, 7), (False, 1), (True, 8)])
+@pytest.mark.parametrize("fitter", ["bptt", "rhel"])
+def test_pieces_of_loops_and_patches_give_the_gradient_of_the_whole(fitter, undo, size):
+    shapes = {"num_loops": 2, "patch_size": 4, "encoder": "gated"}
+    for readout, lengths, timed in (
+        ("mean", EQUAL, True),
+        ("mean", UNEQUAL, True),
+        ("last", UNEQUAL, False),
+        ("last", FEW_LONG, False),
+        ("sequence", UNEQUAL, True),
+    ):
+        if size == 1 and (readout == "sequence" or lengths == FEW_LONG):
+            continue
+        options = {"readout": readout, "dropout": 0.3, "every": 8, **shapes}
+        inputs = sequences(lengths, timed=timed)
+        outputs, loss, expected = whole(hssm(gradient="bptt", **options), inputs)
+        model = hssm(gradient=fitter, **options)
+        at_once = 64 if lengths == FEW_LONG else size
+        found_loss, found = in_pieces(model, inputs, at_once, outputs, undo=undo)
+        torch.testing.assert_close(found_loss, loss, rtol=1e-12, atol=1e-12)
+        assert_same(found, expected)
+
+
 def test_the_return_error_tells_how_exactly_time_was_undone():
     # Of one block, and whole: the units' own, of all steps but the last piece's.
     model = HSSM(3, 2, hidden_size=6, state_size=5, num_blocks=1, norm=None)
@@ -182,6 +205,8 @@ def test_auto_leaves_what_is_short_whole():
     assert size % model.every == 0
     assert size < 10**6
     assert piece_size(7, model, longest=2000, n_rows=32) == 7
+    patched = hssm(patch_size=5, every=7)
+    assert piece_size("auto", patched, longest=10**7, n_rows=1) % 35 == 0
 
 
 def test_a_piece_must_hold_a_step_that_is_predicted():

@@ -46,7 +46,7 @@ def check_sequence(
         )
     if dt is not None:
         check_tensors(dt=dt)
-        if dt.shape != x.shape[:2]:
+        if dt.shape[:2] != x.shape[:2] or dt.shape[2:] not in ((), (1,), (2,)):
             raise ValueError(
                 f"dt must have shape (batch, time) = {tuple(x.shape[:2])}, got {tuple(dt.shape)}."
             )

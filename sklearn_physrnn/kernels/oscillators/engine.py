@@ -6,8 +6,10 @@ Shape letters: B batch, T time steps of the tensors at hand (a chunk, perhaps), 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
+from ..one_step.codes import Code
 from .borders import Borders
 
 Tensor = torch.Tensor
@@ -22,10 +24,10 @@ class Engine(Protocol):
     They may be a chunk of a longer series: `first` is the time of their first step, and
     the state (2, B, P) passes from one call to the next, momenta times the step size, by
     which a free step moves the positions, and positions. `dt` (B, 1 or 2, T of the whole
-    series) holds the sizes of steps and, of oscillators that have them, the gaps before these
-    (``steps.py``); it is empty where every step has the same size. `lengths` (B,), of int64,
-    counts the steps of each sample. What lies past them is neither read nor written, but for
-    zeros in outputs.
+    series) holds the sizes of steps and, if there are any, the gaps before these (``steps.py``),
+    of at most the reference's LONGEST; it is empty where every step has the same size.
+    `lengths` (B,), of int64, counts the steps of each sample. What lies past them is neither
+    read nor written, but for zeros in outputs.
     """
 
     N_KEPT: int  # trajectories that `adjoint` needs, the positions first
@@ -82,6 +84,7 @@ class Reference(Protocol):
     step size.
     """
 
+    LONGEST: float  # gap, in units
     RELATIVE_NUDGE: float  # the automatic nudge by the motion
 
     @property
@@ -93,10 +96,11 @@ class Reference(Protocol):
         """Energy, and its derivatives by the drive and by each of the parameters."""
 
     @property
-    def gap(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
-        """Momentum and position after a time without a drive, if that may be of any length.
+    def gap(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """Momentum and position after a time without a drive.
 
-        Takes momentum and position (..., P), the time (..., 1) and all parameters.
+        Takes momentum and position (..., P), the time (..., 1), which is negative where it
+        goes back, and all parameters.
         """
 
     @property
@@ -105,3 +109,26 @@ class Reference(Protocol):
 
         Takes the time in units, and all parameters, the last but one of which is the rate.
         """
+
+
+class OneStep(Protocol):
+    """One step of one kind of oscillator in plain torch; a module is one.
+
+    Where :class:`Reference` follows the paper's variables, this has those of the compiled
+    loops, which keep their digits in float32, and nothing but operations that a graph of
+    torch's can hold.
+    """
+
+    CODE: Code | None  # of a compiled step; None if there is none
+
+    @property
+    def coefficients(self) -> Callable[..., tuple[np.ndarray, ...]]:
+        """What the compiled loop reads: takes the parameters in float64, and a dtype."""
+
+    @property
+    def constants(self) -> Callable[..., dict[str, Tensor]]:
+        """What steps read of the parameters: takes a dtype, and the parameters in float64."""
+
+    @property
+    def advanced(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """State (B, P) each after a step: takes Z, y, the drive, dt (B, 1) and `constants`."""

@@ -83,9 +83,9 @@ def echo(
     (B, P) times the loss gradient: of every position, `grad`, and of the end, `grad_end` if
     there is one, whose part of y nudges the momentum, and that of z the position. Every
     sub-step's Hamiltonian is read at that sub-step's own state: :math:`z^2 / 4` in the half
-    drift before and after the kick, the potential in the middle. Over a gap the contrast is
-    summed up in closed form: linear in the two echoes' mean and in their half difference, it
-    is the derivative of the turn.
+    drift before and after the kick, the potential in the middle. Over a gap it is not read
+    but had at once: the derivative of what the gap does to the mean of the echoes, times
+    their half difference. The two are the same to the order that echoes are exact to.
 
     What decayed grows on the way back, and the two echoes drift apart too far: for the loss,
     to which all that follows decays, their difference counts for as much less as phase space
@@ -129,7 +129,7 @@ def echo(
         if kind.left is not None:
             z, y, weight = z / share, y / share, weight * share**2
             grads[-2] -= scale / 2 * weight * _product(z, y, epsilon)
-        if kind.gap is not None and has_gaps(steps):
+        if has_gaps(steps) and bool((steps[:, 1, t] > 0).any()):
             gap = steps[:, 1, t, None]
             if lengths is not None:
                 gap = torch.where(running, gap, 0.0)

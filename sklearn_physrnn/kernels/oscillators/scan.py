@@ -57,13 +57,18 @@ def power_of(
     return no_power(state)
 
 
-def way_back(gradient: str | None, steps: torch.Tensor | None) -> str | None:
-    """How a gradient is computed: where there are gaps, by echoes.
+def way_back(
+    gradient: str | None, epsilon: float | str, steps: torch.Tensor | None
+) -> tuple[str | None, float | str]:
+    """How a gradient is computed, and with what nudge: where there are gaps, by echoes.
 
-    They are exact for linear oscillators, which alone have gaps, and positions alone do not
-    tell the state before one (``linear/turn.py``).
+    What back-propagation keeps, positions after steps, does not tell what happened in a gap.
+    Echoes of linear oscillators have the same gradient, those of others have it but for the
+    square of a nudge that is as small as it can be (``linear/turn.py``, ``nonlinear/gap.py``).
     """
-    return "rhel" if gradient == "bptt" and has_gaps(steps) else gradient
+    if gradient == "bptt" and has_gaps(steps):
+        return "rhel", "auto"
+    return gradient, epsilon
 
 
 def way_there(
@@ -143,7 +148,8 @@ class Scan(torch.autograd.Function):
     def forward(ctx, engine: Engine, gradient, epsilon, drive, first, dt, lengths, *parameters):
         """Positions (B, T, P) under `drive` (B, T, P), and the last state (2, B, P)."""
         drive = drive.detach().contiguous()
-        gradient = way_back(gradient, dt) if any(ctx.needs_input_grad) else None
+        gradient, epsilon = way_back(gradient, epsilon, dt)
+        gradient = gradient if any(ctx.needs_input_grad) else None
         keep = gradient == "bptt"
         steps, counts = as_arrays(drive, dt, lengths)
         coefs = coefficients(engine, parameters, drive.dtype)

@@ -33,7 +33,8 @@ class Way(TypedDict, total=False):
     ----------
     dt : Tensor of shape (batch, time), optional
         Factor of the step size at every step; data, so it gets no gradient. What is above 1
-        is a gap to linear oscillators.
+        is a gap. Of shape (batch, time, 1) it has none; of (batch, time, 2) it holds factors
+        of at most 1, and the gaps before them.
     lengths : Tensor of shape (batch,), optional
         Number of steps of each sample, which may be none. Later steps are neither read nor
         written: the result is zero there, and so is the gradient of what drives them.
@@ -172,10 +173,9 @@ class Oscillators:
         return state if gap is None else self._before_gap(state, gap, parameters)
 
     def _steps(self, dt: Tensor | None) -> Tensor | None:
-        return as_steps(dt, self.reference.gap is not None)
+        return as_steps(dt, self.reference.LONGEST)
 
     def _before_gap(self, state: Tensor, gap: Tensor, parameters: Tensors) -> Tensor:
-        assert self.reference.gap is not None
         values = [x.double() for x in parameters.values()]
         (z, y), step = state.double(), values[-1]
         z, y = self.reference.gap(-z / step, y, gap[:, None].double(), *values)
@@ -189,7 +189,8 @@ class Oscillators:
             lengths = lengths.to(drive.device)
             past = torch.arange(drive.shape[1], device=drive.device) >= lengths[:, None]
             drive = drive.masked_fill(past[:, :, None], 0.0)
-            dt = None if dt is None else dt.masked_fill(past, 1.0)
+            if dt is not None:
+                dt = dt.masked_fill(past if dt.ndim == 2 else past[:, :, None], 1.0)
         steps = self._steps(dt)
         return self._run(drive, parameters, state, steps, lengths, gradient, epsilon)
 

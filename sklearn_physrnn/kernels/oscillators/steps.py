@@ -2,8 +2,7 @@
 
 A step of the recurrence is at most one unit long, as far as it is stable whatever the
 oscillators. Of a longer one, what is above one unit passes first, as a gap in which nothing
-arrives; the drive comes with the unit at its end. Only oscillators that know what to do in a
-gap have any; to others a long step is a large one.
+arrives; the drive comes with the unit at its end.
 """
 
 from typing import TypeGuard
@@ -13,18 +12,28 @@ import torch
 from .. import _check
 
 
-def as_steps(dt: torch.Tensor | None, gaps: bool) -> torch.Tensor | None:
+def as_steps(dt: torch.Tensor | None, longest: float) -> torch.Tensor | None:
     """Give steps of size `dt` (B, T) as (B, 1, T) or, with gaps, sizes and gaps (B, 2, T).
 
-    On a GPU, whose values nobody waits for, there may always be gaps.
+    On a GPU, whose values nobody waits for, there may always be gaps, unless who knows says so:
+    a `dt` of shape (B, T, 1) has none, and one of (B, T, 2) holds sizes and gaps. None is
+    longer than `longest` units: who lets longer ones pass gets that one.
     """
     if dt is None:
         return None
     dt = dt.detach()
-    if not gaps or (_check.looks_at(dt) and not bool((dt > 1).any())):
+    if dt.ndim == 3:
+        steps = dt.mT.to(torch.promote_types(dt.dtype, torch.float32))
+        return steps if steps.shape[1] == 1 else steps.clamp(min=0.0, max=max(1.0, longest))
+    if _check.looks_at(dt) and not bool((dt > 1).any()):
         return dt[:, None]
     dt = dt.to(torch.promote_types(dt.dtype, torch.float32))  # whose difference is rounded less
-    return torch.stack([dt.clamp(max=1.0), (dt - 1).clamp(min=0.0)], 1)
+    return torch.stack([dt.clamp(max=1.0), (dt - 1).clamp(min=0.0, max=longest)], 1)
+
+
+def elapsed(dt: torch.Tensor) -> torch.Tensor:
+    """Units (B, T) that pass at every step, of a `dt` of either shape."""
+    return dt if dt.ndim == 2 else dt.sum(2)
 
 
 def has_gaps(steps: torch.Tensor | None) -> TypeGuard[torch.Tensor]:

@@ -82,7 +82,8 @@ class Unit(torch.autograd.Function):
         u = u.detach().contiguous()
         width = u.shape[2]
         n_modes = len(b_matrix)
-        gradient = way_back(gradient, dt) if any(ctx.needs_input_grad) else None
+        gradient, epsilon = way_back(gradient, epsilon, dt)
+        gradient = gradient if any(ctx.needs_input_grad) else None
         keep = gradient == "bptt"
         chunks = _Chunks(u, n_modes)
         steps, counts = as_arrays(u, dt, lengths)

@@ -34,7 +34,7 @@ def backward_shard(
     As in forward_shard, but input_weights (G, H, padded I) and recurrent_weights
     (4, H, W) are transposed. timed: whether anything depends on T' in a
     differentiable way; without it the increment's and the decay's gradients are zero.
-    least: what is left of a gradient that counts as nothing.
+    least: what is left of a gradient that counts as nothing. n_room: rows, as whole tiles.
     grad_out (B, T, H): gradient of the output. grad_x (B, T, I) is written, or (0, 0, 0).
     grad_s, grad_c, grad_t (B, H): on entry the gradients of the final state, on return
     those of the initial one. grad_input_weights (G, I + 1 as whole tiles, W) and

@@ -53,6 +53,7 @@ def forward_shard(
 ):  # fmt: skip
     """Rows `start` to `stop` of the batch over all steps.
 
+    n_room: rows that there is room for, whole tiles of them, or one; n_lanes: of a vector.
     x (B, T, I); input_weights (G, I + 1, W), the last row the bias; recurrent_weights
     (4, H, W); t0 (B, H); dt (B, T) or (0, 0); lengths (B,) or (0,); slots: flat, this
     shard's n_slots slots, the first holding the state before the first step; T + 1 of

@@ -7,6 +7,8 @@ registers, is written here as LLVM vectors. It runs at the speed that the machin
 BLAS has on large matrices, and touches nothing global.
 """
 
+from math import prod
+
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
@@ -30,8 +32,8 @@ def lanes(dtype):
     return _VECTOR_BYTES // np.dtype(dtype).itemsize
 
 
-def _make_tile(n_vectors):
-    """An intrinsic for one tile, 4 rows by `n_vectors`, of :func:`matmul`."""
+def _make_tile(n_vectors, height=ROWS):
+    """An intrinsic for one tile, `height` rows by `n_vectors`, of :func:`matmul`."""
 
     @intrinsic
     def tile(
@@ -71,13 +73,13 @@ def _make_tile(n_vectors):
             # Rows from `n_rows` on do not exist on the left: read the last one again.
             last = builder.sub(n_rows, integer(1))
             lefts, outs = [], []
-            for r in range(ROWS):
+            for r in range(height):
                 row = integer(r)
                 outs.append(builder.gep(pointer(9, out_at), [builder.mul(out_stride, row)]))
                 row = builder.select(builder.icmp_signed("<", row, last), row, last)
                 lefts.append(builder.gep(pointer(0, left_at), [builder.mul(left_stride, row)]))
             right_pointer = pointer(6, right_at)
-            tiles = [(r, v) for r in range(ROWS) for v in range(n_vectors)]
+            tiles = [(r, v) for r in range(height) for v in range(n_vectors)]
             # Stack slots, which LLVM turns into registers.
             sums = {tile: cgutils.alloca_once(builder, vector) for tile in tiles}
             with builder.if_else(accumulate) as (then, otherwise):
@@ -91,7 +93,7 @@ def _make_tile(n_vectors):
                 base = builder.gep(right_pointer, [builder.mul(loop.index, right_stride)])
                 rights = [load(vector_at(base, v)) for v in range(n_vectors)]
                 position = builder.mul(loop.index, left_step)
-                for r in range(ROWS):
+                for r in range(height):
                     scalar = builder.load(builder.gep(lefts[r], [position]))
                     scalar = builder.insert_element(undefined, scalar, ir.IntType(32)(0))
                     factor = builder.shuffle_vector(scalar, undefined, splat)
@@ -112,6 +114,9 @@ def _make_tile(n_vectors):
 
 _wide_tile = _make_tile(_WIDE)
 _narrow_tile = _make_tile(1)
+_LONG = 2 * _WIDE
+_long_row = _make_tile(_LONG, 1)
+_short_row = _make_tile(1, 1)
 
 
 @jit
@@ -123,9 +128,23 @@ def matmul(
 
     Element (r, k) of the left matrix is ``left[r * left_stride + k * left_step]``;
     the others are row-major with the strides given. `out` has `n_rows` rounded up to
-    a multiple of 4 rows, all of them written; `n_columns` is a multiple of `n_lanes`.
+    a multiple of 4 rows, all of them written, but of a single one no more than that;
+    `n_columns` is a multiple of `n_lanes`.
     """
     first = 0
+    while n_rows == 1 and first < n_columns:
+        if n_columns - first >= _LONG * n_lanes:
+            _long_row(
+                left, 0, left_stride, left_step, n_rows, n_summed,
+                right, first, right_stride, out, first, out_stride, accumulate,
+            )  # fmt: skip
+            first += _LONG * n_lanes
+        else:
+            _short_row(
+                left, 0, left_stride, left_step, n_rows, n_summed,
+                right, first, right_stride, out, first, out_stride, accumulate,
+            )  # fmt: skip
+            first += n_lanes
     while first < n_columns:
         wide = n_columns - first >= _WIDE * n_lanes
         for row in range(0, n_rows, ROWS):
@@ -145,9 +164,10 @@ def matmul(
 
 def aligned_empty(shape, dtype):
     """Array at the start of a cache line: a vector across two loads at half the speed."""
-    size = int(np.prod(shape))
+    size = prod(shape) if isinstance(shape, tuple) else shape
     room = np.empty(size + _CACHE_LINE, dtype)
-    start = -room.ctypes.data % _CACHE_LINE // room.itemsize
+    address, _ = room.__array_interface__["data"]
+    start = -address % _CACHE_LINE // room.itemsize
     return room[start : start + size].reshape(shape)
 
 

@@ -5,6 +5,7 @@ import math
 from numba import float32
 from numba.extending import overload
 
+from .._exponentials import tanh64
 from .._numba import inline, jit
 
 # Numerator and denominator of a rational tanh on [-7.9, 7.9], beyond which float32
@@ -33,7 +34,7 @@ def tanh(x):
 @overload(tanh)
 def _overload_tanh(x):
     if x != float32:
-        return lambda x: math.tanh(x)
+        return lambda x: tanh64(x)
 
     def rational(x):
         # Both comparisons are false for NaN, which so comes through.

@@ -11,6 +11,7 @@ import torch
 
 from ..linear import reference as linear
 
+LONGEST = linear.LONGEST
 RELATIVE_NUDGE = linear.RELATIVE_NUDGE
 
 

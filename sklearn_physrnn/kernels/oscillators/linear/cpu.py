@@ -314,3 +314,9 @@ def _echo(
 
 drivers = Drivers(Loop(_advance, 1), Loop(_adjoint, 2), Loop(_echo, 3), n_sums=3)
 advance, adjoint, echo = drivers.advance, drivers.adjoint, drivers.echo
+
+
+@jit
+def run_row(rows, z, y, drive, sizes, out):
+    """Run one sample that has no rates: a step of a stream is a run, too."""
+    _run(rows, None, z, y, drive, sizes, out)

@@ -32,7 +32,7 @@ def _cos_sin(turns):
 
 
 @jit
-def turn(momentum, position, gap, angles, rates):
+def turn(momentum, position, gap, angles, rates=None):
     """Turn one sample's modes, in place, and let them fade if there are rates."""
     turns, q = angles[1], angles[2]
     for j in range(len(turns)):

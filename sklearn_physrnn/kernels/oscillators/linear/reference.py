@@ -1,9 +1,12 @@
 """Linear oscillators in plain torch, as :class:`..engine.Reference` asks."""
 
+import math
+
 import torch
 
 from .turn import turned
 
+LONGEST = math.inf  # units of a gap
 RELATIVE_NUDGE = 1.0  # a contrast of linear echoes is exact at any size
 
 

@@ -29,6 +29,8 @@ def nonlinear_oscillator(
     alpha: torch.Tensor,
     step: torch.Tensor,
     state: torch.Tensor | None = None,
+    *,
+    rest: torch.Tensor | None = None,
     **options: Unpack[Options],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     r"""Positions of driven nonlinear oscillators, by leapfrog steps.
@@ -42,14 +44,17 @@ def nonlinear_oscillator(
 
     (arXiv 2506.05259, the nonlinear Hamiltonian recurrent unit, after UnICORNN,
     arXiv 2103.05487). A step is stable if :math:`d^2 (\alpha + c w) < 4`; this function
-    does not look.
+    does not look. A `dt` above 1 is a gap, of up to 1,000 units: what is above one unit passes
+    in equal steps of at most one, under the drive `rest` (``gap.py``), and a step of one unit
+    follows. A longer one is taken for 1,000.
 
     Differentiable once with respect to `drive`, the parameters and `state`, by
     back-propagation through time, or by recurrent Hamiltonian echo learning (RHEL; see
     :func:`sklearn_physrnn.kernels.oscillators.oscillator`), whose central difference has
     an error of the order of the nudge squared. In pieces every one has nudges by its own
     motion and gradient, which is of that order, too: 1e-12 of a gradient with "auto", whose
-    nudges are that small.
+    nudges are that small. Over gaps both ways are the echoes, with "auto" for
+    back-propagation.
 
     Parameters
     ----------
@@ -62,6 +67,8 @@ def nonlinear_oscillator(
         float32 `drive`.
     state : Tensor of shape (2, batch, modes), optional
         As in :func:`sklearn_physrnn.kernels.oscillators.oscillator`.
+    rest : Tensor of shape (modes,), optional
+        The drive in gaps, where nothing arrives: a bias; zero by default.
     **options
         dt, lengths, gradient, epsilon, backend: see :class:`..seam.Options`. An `epsilon` of
         "auto" gives each sample and mode 1e-8 (1e-3 in the reference, whose echoes run apart
@@ -91,7 +98,8 @@ def nonlinear_oscillator(
     >>> bool((y > 0).all())
     True
     """
-    parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
+    rest = torch.zeros_like(w) if rest is None else rest
+    parameters = {"w": w, "c": c, "alpha": alpha, "rest": rest, "step": step}
     return _KIND.positions(drive, parameters, state, **options)
 
 
@@ -123,7 +131,7 @@ def nonlinear_oscillator_unit(
     b_matrix : Tensor of shape (modes, inputs)
         B.
     bias : Tensor of shape (modes,)
-        b.
+        b, which drives in gaps, too.
     c_matrix : Tensor of shape (inputs, modes)
         C.
     skip : Tensor of shape (inputs,)
@@ -140,7 +148,7 @@ def nonlinear_oscillator_unit(
         As of :func:`nonlinear_oscillator`.
     """
     maps = {"b_matrix": b_matrix, "bias": bias, "c_matrix": c_matrix, "skip": skip}
-    parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
+    parameters = {"w": w, "c": c, "alpha": alpha, "rest": bias, "step": step}
     return _KIND.outputs(u, maps, parameters, state, checked=checked, **options)
 
 
@@ -185,5 +193,5 @@ def undo_nonlinear_oscillator_unit(
         Before each sample's first step.
     """
     maps = {"b_matrix": b_matrix, "bias": bias}
-    parameters = {"w": w, "c": c, "alpha": alpha, "step": step}
+    parameters = {"w": w, "c": c, "alpha": alpha, "rest": bias, "step": step}
     return _KIND.undone(u, maps, parameters, state, checked=checked, **way)

@@ -26,6 +26,8 @@ same bits.
 Back-propagation keeps the positions and those at the kick, as on the CPU, and the echoes
 the final state and the positions' power. Every number of samples, steps and modes is
 served. Nothing waits for the device.
+
+Gaps (``gap.py``) are steps more, of one warp and not of others: they cost time where they are.
 """
 
 from typing import Any
@@ -41,24 +43,27 @@ from .parameters import chain
 
 N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
 FORGETS = False
-_N_SUMS = 3  # gradients of w, pull and stiff
+_N_SUMS = 4  # gradients of w, pull and stiff, and of the drive in gaps
 _BLOCK = 32  # a warp
 # Steps in a tile of float32, the fastest on an H200: echoes are slower by half with 16.
 _STEPS = {kernels.forward: 32, kernels.adjoint: 16, kernels.echo: 8}
+_GAP_STEPS = 8  # at most, with gaps, whose code is there for every step
 
 
 def parameter_gradients(
     sums: torch.Tensor, parameters: list[torch.Tensor]
 ) -> tuple[torch.Tensor, ...]:
-    """Gradients of (w, c, alpha, step), given in float64, from those of w, pull, stiff."""
+    """Gradients of (w, c, alpha, rest, step) from those of w, pull, stiff and rest."""
     return chain(sums.sum(1), *parameters)
 
 
-def compilation(kernel: Any, is_float: bool, has_dt: bool) -> dict[str, Any]:
+def compilation(kernel: Any, is_float: bool, has_dt: bool, gaps: bool = False) -> dict[str, Any]:
     """Constants of a kernel, and what the compiler is told."""
+    steps = min(_STEPS[kernel], _GAP_STEPS) if gaps else _STEPS[kernel]
     return {
         "HAS_DT": has_dt,
-        "STEPS": _STEPS[kernel] if is_float else max(1, _STEPS[kernel] // 2),
+        "HAS_GAPS": gaps,
+        "STEPS": steps if is_float else max(1, steps // 2),
         "BLOCK": _BLOCK,
         "num_warps": 1,
         "maxnreg": 255,  # else the compiler spills some for more programs than there are
@@ -68,7 +73,8 @@ def compilation(kernel: Any, is_float: bool, has_dt: bool) -> dict[str, Any]:
 def _start(
     kernel: Any, drive: torch.Tensor, dt: torch.Tensor, first: int, *arguments: Any
 ) -> None:
-    options = compilation(kernel, drive.dtype == torch.float32, dt.numel() > 0)
+    gaps = dt.shape[1] == 2
+    options = compilation(kernel, drive.dtype == torch.float32, dt.numel() > 0, gaps)
     shift = 0  # which the compiler must not know: see there
     launch(
         kernel, drive, _BLOCK,
@@ -95,7 +101,7 @@ def adjoint(
     kept: torch.Tensor, before: torch.Tensor, dt: torch.Tensor, lengths: torch.Tensor,
     first: int, grad: torch.Tensor, grad_drive: torch.Tensor,
 ) -> torch.Tensor:  # fmt: skip
-    """See :meth:`..engine.Engine.adjoint`; the gradients of w, pull, stiff, (3, B, P).
+    """See :meth:`..engine.Engine.adjoint`; the gradients of w, pull, stiff, rest, (4, B, P).
 
     `before` is not needed.
     """
@@ -103,7 +109,7 @@ def adjoint(
     _start(
         kernels.adjoint, drive, dt, first,
         drive, grad, grad_drive, kept[1], grad_state[0], grad_state[1], *coefs, dt, lengths,
-        *sums,
+        *sums[:3],
     )  # fmt: skip
     return sums
 
@@ -114,7 +120,7 @@ def echo(
     grad_drive: torch.Tensor, middle: torch.Tensor | None,
     borders: Borders | None = None,
 ) -> torch.Tensor:  # fmt: skip
-    """See :meth:`..engine.Engine.echo`; the gradients of w, pull and stiff, (3, B, P)."""
+    """See :meth:`..engine.Engine.echo`; the gradients of w, pull, stiff and rest, (4, B, P)."""
     sums = drive.new_zeros(_N_SUMS, *states.shape[1:], dtype=torch.float64)
     _start(
         kernels.echo, drive, dt, first,

@@ -1,7 +1,8 @@
 """The loops over time of :mod:`.cuda`, which says what they do and why.
 
 Shape letters: B batch, T time steps, P modes. A program holds BLOCK modes of one sample,
-one a lane, and STEPS steps of what it reads and writes.
+one a lane, and STEPS steps of what it reads and writes. The steps of a gap (``gap.py``) are
+taken in between, under the drive `rest`: a warp has one sample, so that all its lanes do.
 """
 
 import triton
@@ -67,11 +68,65 @@ def _coefficients(w, c, alpha, step, mode, valid, real: tl.constexpr):
     return high, low, pull.to(real), slope.to(real), (1.0 / slope).to(real)
 
 
+@triton.jit
+def _driven(z, y, u, s, stiff, low, pull, slope):
+    """Z and y after a step of size s, and y at its kick."""
+    h = 0.5 * s
+    y_half = y + h * z
+    force = low * y_half + pull * tanh(slope * y_half + u)
+    force += stiff * y_half
+    z_next = z - s * force
+    return z_next, y_half + h * z_next, y_half
+
+
+@triton.jit
+def _mirrored(mz, dz, my, dy, u, s, stiff, low, pull, slope, edge):
+    """The same of mean and half difference, and what they tell of the potential.
+
+    `edge` is the largest number below one. The last three are mean and half difference of
+    tanh, and that of log cosh.
+    """
+    h = 0.5 * s
+    y_half = my + h * mz
+    dy_half = dy + h * dz
+
+    th_m = tanh(slope * y_half + u)
+    th_h = tanh(slope * dy_half)
+    th_h = _within(th_h, edge)
+    product = th_m * th_h
+    divisor = 1.0 / ((1.0 - product) * (1.0 + product))
+    th = th_m * ((1.0 - th_h) * (1.0 + th_h)) * divisor
+    dth = th_h * ((1.0 - th_m) * (1.0 + th_m)) * divisor
+
+    mz -= s * (low * y_half + pull * th)
+    mz -= s * (stiff * y_half)
+    dz -= s * (low * dy_half + pull * dth)
+    dz -= s * (stiff * dy_half)
+    return mz, dz, y_half + h * mz, dy_half + h * dz, y_half, dy_half, th, dth, atanh(product)
+
+
+@triton.jit
+def _contrasts(f, y_half, dy_half, th, dth, dlog, pull, inverse):
+    """Those of H = stiff/2 y_half^2 + pull/w log cosh(w y_half + u), by u, w, pull, stiff."""
+    wells = f * inverse * dlog
+    tilt = f * (th * dy_half + dth * y_half)
+    by_w = pull * inverse * (tilt - wells)
+    return f * pull * inverse * dth, by_w, wells, f * y_half * dy_half
+
+
+@triton.jit
+def _gap_at(dt, there):
+    """Steps that a gap is, and their size."""
+    gap = tl.load(dt, mask=there, other=0.0)
+    n_gap = tl.ceil(gap).to(tl.int32)
+    return n_gap, gap / tl.maximum(n_gap, 1).to(gap.dtype)
+
+
 @triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
 def forward(
-    drive, out, half_out, momentum, position, power, w, c, alpha, step, dt, lengths,
+    drive, out, half_out, momentum, position, power, w, c, alpha, rest, step, dt, lengths,
     first, n_steps, n_total, n_modes: tl.constexpr, shift,
-    HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_DT: tl.constexpr, HAS_GAPS: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Positions (B, T, P) from `drive`; momentum, position and power (B, P) in place."""
     real: tl.constexpr = drive.dtype.element_ty
@@ -90,7 +145,9 @@ def forward(
         half_out += start
     u_tile = fetch(drive, n_modes, n_run, valid, STEPS)
     if HAS_DT:
-        dt += row * n_total + first
+        dt += row * (2 * n_total if HAS_GAPS else n_total) + first
+    if HAS_GAPS:
+        quiet = tl.load(rest + mode, mask=valid, other=0.0).to(real)
     total = tl.zeros((1, BLOCK), tl.float64)
 
     for tile in range(0, n_run, STEPS):
@@ -106,12 +163,11 @@ def forward(
                 s = tl.load(dt + i, mask=i < left, other=0.0)
             else:
                 s = 1.0
-            h = 0.5 * s
-            y_half = y + h * z
-            force = low * y_half + pull * tanh(slope * y_half + u)
-            force += stiff * y_half
-            z_next = z - s * force
-            y_next = y_half + h * z_next
+            if HAS_GAPS:
+                n_gap, part = _gap_at(dt + (n_total + i), i < left)
+                for _k in range(n_gap):
+                    z, y, _half = _driven(z, y, quiet, part, stiff, low, pull, slope)
+            z_next, y_next, y_half = _driven(z, y, u, s, stiff, low, pull, slope)
             z, y = tl.where(i < left, z_next, z), tl.where(i < left, y_next, y)
             y_tile = with_row(y_tile, i, y)
             half_tile = with_row(half_tile, i, y_half)
@@ -135,11 +191,14 @@ def forward(
 
 @triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
 def adjoint(
-    drive, grad, grad_drive, y_halves, momentum, position, w, c, alpha, step, dt, lengths,
+    drive, grad, grad_drive, y_halves, momentum, position, w, c, alpha, rest, step, dt, lengths,
     sum_w, sum_pull, sum_stiff, first, n_steps, n_total, n_modes: tl.constexpr, shift,
-    HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_DT: tl.constexpr, HAS_GAPS: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of the drive (B, T, P), and of w, pull and stiff (B, P), from those of y."""
+    """Gradients of the drive (B, T, P), and of w, pull and stiff (B, P), from those of y.
+
+    There are no gaps: over them the echoes' gradient is taken.
+    """
     real: tl.constexpr = drive.dtype.element_ty
     row, mode, valid, n_run = where_am_i(lengths, first, n_steps, n_modes, BLOCK)
     every, all_valid = mode + shift, valid
@@ -215,9 +274,9 @@ def adjoint(
 @triton.jit(do_not_specialize=["first", "n_steps", "n_total", "shift"])
 def echo(
     drive, grad, grad_drive, middle, z_mean, z_diff, y_mean, y_diff, nudge, contrast,
-    w, c, alpha, step, dt, lengths, sum_w, sum_pull, sum_stiff,
+    w, c, alpha, rest, step, dt, lengths, sum_w, sum_pull, sum_stiff, sum_rest,
     first, n_steps, n_total, n_modes: tl.constexpr, shift,
-    HAS_DT: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_DT: tl.constexpr, HAS_GAPS: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The same by two echoes, as their mean and half difference, (B, P) each, in place.
 
@@ -251,7 +310,10 @@ def echo(
     u_tile = fetch(drive, -n_modes, n_run, valid, STEPS)
     g_tile = fetch(grad, -n_modes, n_run, valid, STEPS)
     if HAS_DT:
-        dt += row * n_total + first + n_run - 1
+        dt += row * (2 * n_total if HAS_GAPS else n_total) + first + n_run - 1
+    if HAS_GAPS:
+        quiet = tl.load(rest + mode, mask=valid, other=0.0).to(real)
+        total_rest = tl.zeros((1, BLOCK), tl.float64)
     total_w = tl.zeros((1, BLOCK), tl.float64)
     total_pull = tl.zeros((1, BLOCK), tl.float64)
     total_stiff = tl.zeros((1, BLOCK), tl.float64)
@@ -272,39 +334,34 @@ def echo(
                 s = tl.load(dt - i, mask=i < left, other=0.0)
             else:
                 s = 1.0
-            h = 0.5 * s
             y_tile = with_row(y_tile, i, my)
-            z_next = mz
             dz_next = dz + size * row_of(g_tile, i)
-            y_half = my + h * z_next
-            dy_half = dy + h * dz_next
-
-            th_m = tanh(slope * y_half + row_of(u_tile, i))
-            th_h = tanh(slope * dy_half)
-            th_h = _within(th_h, edge)
-            product = th_m * th_h
-            divisor = 1.0 / ((1.0 - product) * (1.0 + product))
-            th = th_m * ((1.0 - th_h) * (1.0 + th_h)) * divisor
-            dth = th_h * ((1.0 - th_m) * (1.0 + th_m)) * divisor
-            dlog = atanh(product)
-
-            z_next -= s * (low * y_half + pull * th)
-            z_next -= s * (stiff * y_half)
-            dz_next -= s * (low * dy_half + pull * dth)
-            dz_next -= s * (stiff * dy_half)
+            z_next, dz_next, y_next, dy_next, y_half, dy_half, th, dth, dlog = _mirrored(
+                mz, dz_next, my, dy, row_of(u_tile, i), s, stiff, low, pull, slope, edge
+            )
             mz, dz = tl.where(i < left, z_next, mz), tl.where(i < left, dz_next, dz)
-            my = tl.where(i < left, y_half + h * z_next, my)
-            dy = tl.where(i < left, dy_half + h * dz_next, dy)
-
-            # dL/dtheta = -sum contrast(dH/dtheta), with
-            # H = stiff/2 y_half^2 + pull/w log cosh(w y_half + u)
-            f = s * scale
-            du_tile = with_row(du_tile, i, -f * pull * inverse * dth)
-            wells = f * inverse * dlog
-            tilt = f * (th * dy_half + dth * y_half)
-            part_w -= tl.where(i < left, pull * inverse * (tilt - wells), 0.0)
-            part_pull -= tl.where(i < left, wells, 0.0)
-            part_stiff -= tl.where(i < left, f * y_half * dy_half, 0.0)
+            my, dy = tl.where(i < left, y_next, my), tl.where(i < left, dy_next, dy)
+            # dL/dtheta = -sum contrast(dH/dtheta)
+            by_drive, by_w, by_pull, by_stiff = _contrasts(
+                s * scale, y_half, dy_half, th, dth, dlog, pull, inverse
+            )
+            du_tile = with_row(du_tile, i, -by_drive)
+            part_w -= tl.where(i < left, by_w, 0.0)
+            part_pull -= tl.where(i < left, by_pull, 0.0)
+            part_stiff -= tl.where(i < left, by_stiff, 0.0)
+            if HAS_GAPS:  # back in time the gap comes after its step
+                n_gap, part = _gap_at(dt + (n_total - i), i < left)
+                for _k in range(n_gap):
+                    mz, dz, my, dy, y_half, dy_half, th, dth, dlog = _mirrored(
+                        mz, dz, my, dy, quiet, part, stiff, low, pull, slope, edge
+                    )
+                    by_drive, by_w, by_pull, by_stiff = _contrasts(
+                        part * scale, y_half, dy_half, th, dth, dlog, pull, inverse
+                    )
+                    total_rest -= by_drive.to(tl.float64)
+                    total_w -= by_w.to(tl.float64)
+                    total_pull -= by_pull.to(tl.float64)
+                    total_stiff -= by_stiff.to(tl.float64)
         total_w += part_w.to(tl.float64)
         total_pull += part_pull.to(tl.float64)
         total_stiff += part_stiff.to(tl.float64)
@@ -323,6 +380,8 @@ def echo(
     tl.store(sum_w + cell, total_w, mask=valid)
     tl.store(sum_pull + cell, total_pull, mask=valid)
     tl.store(sum_stiff + cell, total_stiff, mask=valid)
+    if HAS_GAPS:
+        tl.store(sum_rest + cell, total_rest, mask=valid)
     clear(tail, n_steps - n_run, n_modes, every, all_valid, STEPS)
     if middle is not None:
         clear(middle_tail, n_steps - n_run, n_modes, every, all_valid, STEPS)

@@ -35,8 +35,11 @@ TANH_Q = (1.0, 0.4674656853250963, 0.026022746293954013, 0.0003348862724425667,
           8.145112613389237e-07)  # fmt: skip
 
 
-def chain(sums: Any, w: Any, c: Any, alpha: Any, step: Any) -> tuple[Any, Any, Any, Any]:
-    """Chain gradients of (w, pull, stiff) to (w, c, alpha, step), arrays or tensors."""
-    grad_w, pull, stiff = sums
+def chain(
+    sums: Any, w: Any, c: Any, alpha: Any, rest: Any, step: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Chain gradients of (w, pull, stiff, rest) to (w, c, alpha, rest, step)."""
+    grad_w, pull, stiff, grad_rest = sums
     gain = step * step
-    return grad_w, gain * pull, gain * stiff, 2 * step * (c * pull + alpha * stiff)
+    by_step = 2 * step * (c * pull + alpha * stiff)
+    return grad_w, gain * pull, gain * stiff, grad_rest, by_step

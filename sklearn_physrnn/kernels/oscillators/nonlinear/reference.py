@@ -5,8 +5,10 @@ import math
 import torch
 from torch.nn.functional import softplus
 
+from .gap import LONGEST as LONGEST
+from .gap import swung as gap  # noqa: F401
+
 RELATIVE_NUDGE = 1e-3  # smaller, and the echoes cancel in float32; larger, and they bend
-gap = None  # a long step is a large one
 left = None  # motions do not decay
 
 
@@ -16,17 +18,19 @@ def log_cosh(x: torch.Tensor) -> torch.Tensor:
 
 
 def force(
-    y: torch.Tensor, u: torch.Tensor, w: torch.Tensor, c: torch.Tensor, alpha: torch.Tensor
-) -> torch.Tensor:
-    """Slope of the potential at position y under the drive u."""
+    y: torch.Tensor, u: torch.Tensor, w: torch.Tensor, c: torch.Tensor, alpha: torch.Tensor,
+    rest: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """Slope of the potential at position y under the drive u; `rest` is that of gaps alone."""
     return alpha * y + c * torch.tanh(w * y + u)
 
 
 def potential(
-    y: torch.Tensor, u: torch.Tensor, w: torch.Tensor, c: torch.Tensor, alpha: torch.Tensor
-) -> tuple[torch.Tensor, ...]:
-    """Energy, and its derivatives by the drive, w, c and alpha."""
+    y: torch.Tensor, u: torch.Tensor, w: torch.Tensor, c: torch.Tensor, alpha: torch.Tensor,
+    rest: torch.Tensor,
+) -> tuple[torch.Tensor, ...]:  # fmt: skip
+    """Energy, and its derivatives by the drive, w, c, alpha and the drive of gaps."""
     x = w * y + u
     wells, slope = log_cosh(x) / w, torch.tanh(x) / w
     by_w = c * (slope * y - wells / w)
-    return alpha * y**2 / 2 + c * wells, c * slope, by_w, wells, y**2 / 2
+    return alpha * y**2 / 2 + c * wells, c * slope, by_w, wells, y**2 / 2, torch.zeros_like(wells)

@@ -9,7 +9,9 @@ TIMES_THAT_TELL = 3  # at least, to infer the frequency of dates
 
 
 def step_of(index: pd.Index) -> Any:
-    """Give the step between the times of `index`: an offset, or 1 for integers.
+    """Give the step between the times of `index`, all of which are there.
+
+    It is an offset, or 1 for integers.
 
     Raises
     ------
@@ -17,6 +19,26 @@ def step_of(index: pd.Index) -> Any:
         If times are doubled or not in order, integers or periods leave some out, or no
         frequency can be inferred from dates.
     """
+    check_in_time(index)
+    if isinstance(index, pd.DatetimeIndex):
+        step = index.freq
+        if step is None and len(index) >= TIMES_THAT_TELL:
+            step = pd.infer_freq(index)
+        if step is None:
+            raise ValueError(
+                "A frequency is needed to know the times that follow, and none can be inferred "
+                f"from the DatetimeIndex of y: {_irregularity(index)}. Set missing='auto', "
+                "index.freq, fill the gaps (y.asfreq(...) and an imputer), or use a PeriodIndex "
+                "or RangeIndex."
+            )
+        return pd.tseries.frequencies.to_offset(step)
+    step = index.freq if isinstance(index, pd.PeriodIndex) else 1
+    check_steps(index, step)
+    return step
+
+
+def check_in_time(index: pd.Index) -> None:
+    """Raise a ValueError where time stands still or goes backwards."""
     if not index.is_unique:
         doubled = index[index.duplicated()][0]
         raise ValueError(f"The index of y must be unique, but {doubled} occurs more than once.")
@@ -26,20 +48,6 @@ def step_of(index: pd.Index) -> Any:
             f"The index of y must be in order of time, but {index[place + 1]} comes after "
             f"{index[place]}."
         )
-    if isinstance(index, pd.DatetimeIndex):
-        step = index.freq
-        if step is None and len(index) >= TIMES_THAT_TELL:
-            step = pd.infer_freq(index)
-        if step is None:
-            raise ValueError(
-                "A frequency is needed to know the times that follow, and none can be inferred "
-                f"from the DatetimeIndex of y: {_irregularity(index)}. Set index.freq, fill the "
-                "gaps (y.asfreq(...) and an imputer), or use a PeriodIndex or RangeIndex."
-            )
-        return pd.tseries.frequencies.to_offset(step)
-    step = index.freq if isinstance(index, pd.PeriodIndex) else 1
-    check_steps(index, step)
-    return step
 
 
 def step_or_none(index: pd.Index) -> Any:
@@ -102,7 +110,7 @@ def _from(first: Any, n: int, step: Any) -> pd.Index:
         return pd.period_range(first, periods=n, freq=step)
     if isinstance(first, pd.Timestamp):
         return pd.date_range(first, periods=n, freq=step)
-    return pd.RangeIndex(first, first + n)
+    return pd.RangeIndex(first, first + n * step, step)
 
 
 def following(last: Any, n: int, step: Any) -> pd.Index:
@@ -116,7 +124,7 @@ def preceding(first: Any, n: int, step: Any) -> pd.Index:
         return pd.period_range(end=first, periods=n + 1, freq=step)[:-1]
     if isinstance(first, pd.Timestamp):
         return pd.date_range(end=first, periods=n + 1, freq=step)[:-1]
-    return pd.RangeIndex(first - n, first)
+    return pd.RangeIndex(first - n * step, first, step)
 
 
 def steps_between(start: Any, end: Any, step: Any) -> int:
@@ -127,7 +135,7 @@ def steps_between(start: Any, end: Any, step: Any) -> int:
         return (end.ordinal - start.ordinal) // step.n
     if isinstance(start, pd.Timestamp):
         return len(pd.date_range(start, end, freq=step)) - 1
-    return int(end - start)
+    return int(end - start) // int(step)
 
 
 def steps_to(times: pd.Index, index: pd.Index, step: Any) -> np.ndarray:
@@ -146,17 +154,22 @@ def steps_to(times: pd.Index, index: pd.Index, step: Any) -> np.ndarray:
     places = grid.get_indexer(times)
     if (places < 0).any():
         time = times[places < 0][0]
-        if time < index[0]:
-            raise ValueError(
-                f"fh asks for {time}, but what is known begins at {index[0]}: forecasts of known "
-                "times are made of the values before them."
-            )
+        check_not_before(times[places < 0][:1], index)
         near = grid[grid < time][-1:].append(following(grid[-1], 1, step).astype(index.dtype))
         raise ValueError(
             f"fh asks for {time}, but steps of {step_name(step)} from {last} do not lead there: "
             f"{near[0]} is the last before it."
         )
     return places - (len(index) - 1)
+
+
+def check_not_before(times: pd.Index, index: pd.Index) -> None:
+    """Raise a ValueError where one of `times` is before all of `index`."""
+    if times.min() < index[0]:
+        raise ValueError(
+            f"fh asks for {times.min()}, but what is known begins at {index[0]}: forecasts of "
+            "known times are made of the values before them."
+        )
 
 
 def times_at(steps: np.ndarray, index: pd.Index, step: Any) -> pd.Index:

@@ -1,0 +1,230 @@
+"""Estimators of sequences: one step of theirs as a graph, and walks through whole sequences."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..nn._one_step import NetworkStep
+from ..preparation.inputs import Inputs
+from ..preparation.sequences import SequenceInputs
+from ..preparation.step_targets import StepTargets
+from ..preparation.tokens import TokenInputs
+from ._answers import answer, by_name
+from ._clock import Clock
+from ._graph import CannotExportError, Graph, Value
+from ._loops import along_time
+from ._scaling import scaling
+from ._translation import call
+
+N_SAMPLES, N_STEPS = torch.export.Dim("n_samples"), torch.export.Dim("n_steps")
+
+_N_READ = torch.export.Dim("n_read")  # steps that have outputs
+
+_TIME = "time"  # the state that is the last step's stamp
+
+
+class Step(nn.Module):
+    """One step of an estimator, from X as it comes and a state to what its head sees.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the state's tensors.
+    """
+
+    columns: torch.Tensor
+
+    def __init__(self, inputs: Inputs, network: NetworkStep, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network, self.dtype = network, dtype
+        self.clock = self.scaling = None
+        self.names = network.names
+        if isinstance(inputs, TokenInputs):
+            return
+        if type(inputs) is not SequenceInputs or inputs.scaler is None:
+            raise CannotExportError(f"{type(inputs).__name__} cannot be exported.")
+        self.scaling = scaling(inputs.scaler)
+        n_channels = inputs.n_columns
+        if inputs.time_channel is not None:
+            n_channels += 1
+            self.clock, self.time = Clock(inputs), inputs.time_channel % n_channels
+            self.names = (*self.names, _TIME)
+        columns = [i for i in range(n_channels) if self.clock is None or i != self.time]
+        self.register_buffer("columns", torch.tensor(columns))
+
+    def rest(self, n_samples: int) -> tuple[torch.Tensor, ...]:
+        """Give the state before the first step."""
+        rest = self.network.rest(n_samples)
+        if self.clock is None:
+            return rest
+        return (*rest, torch.full((n_samples, 1), torch.nan, dtype=self.dtype))
+
+    def read(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Map X (..., n_channels), or tokens (...), to what `forward` takes of it."""
+        if self.scaling is None:
+            return (X,)
+        x = X if self.clock is None else X.index_select(-1, self.columns)
+        x = self.scaling(x).to(torch.float32)
+        return (x,) if self.clock is None else (x, X[..., self.time : self.time + 1])
+
+    def forward(
+        self, heard: Sequence[torch.Tensor], state: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, ...]:
+        """Map what was read of a step, (batch, ...), to features and the next state."""
+        if self.clock is None:
+            features, after = self.network.features(heard[0], state)
+            return features, *after
+        x, now = heard
+        dt = self.clock(state[-1], now)
+        features, after = self.network.features(x, state[:-1], dt)
+        return features, *after, now
+
+
+class _Read(nn.Module):
+    """What a step reads of X."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.step.read(X)
+
+
+class _OneStep(nn.Module):
+    """What a step says, and the state after it."""
+
+    def __init__(self, step: Step, said: nn.Module) -> None:
+        super().__init__()
+        self.step, self.said = step, said
+
+    def forward(self, X: torch.Tensor, *state: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        features, *after = self.step(self.step.read(X), state)
+        return (*self.said(self.step.network.head(features)), *after)
+
+
+class _WithinEnds(nn.Module):
+    """A step that leaves features and state alone of samples that have ended."""
+
+    def __init__(self, step: Step, n_heard: int) -> None:
+        super().__init__()
+        self.step, self.n_heard = step, n_heard
+
+    def forward(self, inside: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        heard, before = rest[: self.n_heard], rest[self.n_heard :]
+        after = self.step(heard, before[1:])
+        return tuple(torch.where(inside, *x) for x in zip(after, before, strict=True))
+
+
+class _Rest(nn.Module):
+    """The features of no step, and the state before the first."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        n_samples = X.shape[0]
+        width = next(iter(self.step.network.head.state_dict().values())).shape[-1]
+        return torch.full((n_samples, width), torch.nan), *self.step.rest(n_samples)
+
+
+class _Inside(nn.Module):
+    """Where (batch, time, 1) there are steps, and no padding."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__()
+        self.tokens = isinstance(inputs, TokenInputs)
+        self.padded = self.tokens or getattr(inputs, "n_dims", 3) == 3
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        if self.tokens:
+            present = X[:, :, None] >= 0
+        elif self.padded:
+            present = ~X.isnan().all(-1, keepdim=True)
+        else:
+            return torch.ones_like(X[:, :, :1], dtype=torch.bool)
+        return present.flip(1).to(torch.int64).cumsum(1).flip(1) > 0
+
+
+class _Said(nn.Module):
+    """What is said of features: of whole sequences, or of steps and where they are inside."""
+
+    def __init__(self, network: NetworkStep, said: nn.Module) -> None:
+        super().__init__()
+        self.head, self.said = network.head, said
+
+    def forward(self, features: torch.Tensor, *inside: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.said(self.head(features), *inside)
+
+
+def _every(graph: Graph, value: Value, every: int) -> Value:
+    """Give steps `every`, 2 `every` and so on of a value (batch, time, ...)."""
+    if every == 1:
+        return value
+    bounds = (graph.integers(number) for number in (every - 1, 2**62, 1, every))
+    name = graph.node("Slice", value.name, *bounds)
+    return Value(name, value.dtype, (value.shape[0], _N_READ, *value.shape[2:]))
+
+
+class _Channel(nn.Module):
+    """Series of one channel (batch, time) with an axis for it."""
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return X[:, :, None]
+
+
+def whole_sequences(
+    estimator: Any, network: NetworkStep, graph: Graph, dtype: torch.dtype
+) -> tuple[list[Value], dict[str, Value]]:
+    """Add all that `predict` does; return the graph's inputs, and outputs by name."""
+    inputs, targets = estimator._prepared.inputs, estimator._prepared.targets
+    given = X = _input(inputs, dtype, (N_SAMPLES, N_STEPS))
+    if len(X.shape) == 2 and X.dtype is dtype:
+        (X,) = call(graph, _Channel(), X)
+    step = Step(inputs, network, dtype)
+    heard = call(graph, _Read(step), X)
+    body = _WithinEnds(step, len(heard))
+    at_steps = isinstance(targets, StepTargets)
+
+    def advance(inner: Graph, state: list[Value], now: list[Value]):
+        after = call(inner, body, *now, *state)
+        return after, after[:1] if at_steps else []
+
+    (inside,) = call(graph, _Inside(inputs), X)
+    after, features = along_time(graph, advance, call(graph, _Rest(step), X), [inside, *heard])
+    seen = after[:1]
+    if at_steps:
+        seen = [_every(graph, value, network.every) for value in (features[0], inside)]
+    found = call(graph, _Said(network, answer(targets, dtype)), *seen)
+    return [given], by_name(targets, graph, found)
+
+
+def one_step(
+    estimator: Any, network: NetworkStep, graph: Graph, dtype: torch.dtype
+) -> tuple[list[Value], dict[str, Value], dict[str, torch.Tensor]]:
+    """Add one step; return inputs, outputs by name, and the state that it begins with."""
+    inputs, targets = estimator._prepared.inputs, estimator._prepared.targets
+    X = _input(inputs, dtype, (N_SAMPLES,))
+    step = Step(inputs, network, dtype)
+    first = {f"state_{k}": x for k, x in zip(step.names, step.rest(1), strict=True)}
+    state = [
+        Value(name, x.dtype, (*x.shape[:-2], N_SAMPLES, x.shape[-1])) for name, x in first.items()
+    ]
+    of_step = targets.step if isinstance(targets, StepTargets) else targets
+    found = call(graph, _OneStep(step, answer(of_step, dtype)), X, *state)
+    n_said = len(found) - len(state)
+    outputs = by_name(of_step, graph, found[:n_said])
+    outputs |= {f"next_{k}": x for k, x in zip(step.names, found[n_said:], strict=True)}
+    return [X, *state], outputs, first
+
+
+def _input(inputs: Inputs, dtype: torch.dtype, free: tuple[Any, ...]) -> Value:
+    if isinstance(inputs, TokenInputs):
+        return Value("X", torch.int64, free)
+    if len(free) == 2 and getattr(inputs, "n_dims", 3) == 2:
+        return Value("X", dtype, free)
+    n_channels = inputs.n_columns + (getattr(inputs, "time_channel", None) is not None)
+    return Value("X", dtype, (*free, n_channels))

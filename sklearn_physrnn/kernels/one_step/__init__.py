@@ -1,0 +1,1 @@
+"""One step of a whole network in one compiled call, on the CPU."""

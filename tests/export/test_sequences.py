@@ -1,0 +1,218 @@
+"""Estimators of sequences in ONNX files: whole ones, and step by step with the state outside."""
+
+import numpy as np
+import pytest
+
+from sklearn_physrnn import (
+    HSSMClassifier,
+    HSSMRegressor,
+    PETNNClassifier,
+    PETNNRegressor,
+)
+from tests.families import ENTRIES, FAMILIES, SKLEARN, each, that_take
+from tests.helpers.onnx import answers, assert_alike, first_state, session, stepped
+
+SETTINGS = [
+    (family, setting)
+    for family in FAMILIES
+    if family.takes == "sequence"
+    for setting in (*family.kernels, *family.own, *family.checked)
+]
+N, T, C = 12, 5, 2
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(N, T, C)).astype(np.float32)
+TINY = {"hidden_size": 4, "max_iter": 2, "random_state": 0}
+OF_SEQUENCES = that_take("sequence", SKLEARN)
+
+
+def small(kind, **parameters):
+    return kind(**TINY | ENTRIES[kind].family.tiny | parameters)
+
+
+def targets(estimator, at_steps=1):
+    """Labels or numbers, at every step if that is what the estimator learns."""
+    y = RNG.normal(size=N) if hasattr(estimator, "loss") else np.arange(N) % 3
+    if getattr(estimator, "readout", "") == "sequence":
+        return np.repeat(y[:, None], at_steps // estimator.every, axis=1)
+    return y
+
+
+def padded(sequences):
+    """Some of them shorter, in as many ways as there are."""
+    sequences = sequences.copy()
+    sequences[0, 1:] = sequences[1, 3:] = -1 if sequences.dtype.kind == "i" else np.nan
+    return sequences
+
+
+def assert_agrees(estimator, folder, *inputs, **options):
+    file = session(estimator, folder, **options)
+    for one in inputs:
+        assert_alike(file.run(None, {"X": one}), answers(estimator, one))
+
+
+def assert_steps_agree(estimator, folder, sequences, **options):
+    """Every step's answers are those for all steps up to it."""
+    said = stepped(session(estimator, folder, step=True, **options), sequences)
+    if estimator.readout == "sequence":
+        every = estimator.every
+        found = [np.stack(one[every - 1 :: every], axis=1) for one in said]
+        assert_alike(found, answers(estimator, sequences))
+        return
+    for k in (1, sequences.shape[1] // 2, sequences.shape[1]):
+        expected = answers(estimator, sequences[:, :k])
+        assert_alike([one[k - 1] for one in said], expected)
+
+
+@pytest.mark.parametrize(
+    ("family", "setting"), SETTINGS, ids=lambda x: getattr(x, "name", None) or str(x.parameters)
+)
+def test_every_setting_of_a_sequence_says_in_a_file_what_it_says_itself(family, setting, tmp_path):
+    estimator = family.estimator(setting, **TINY | family.tiny)
+    estimator.set_params(max_iter=2)
+    x = X
+    if "vocabulary_size" in setting.parameters:
+        x = RNG.integers(0, estimator.vocabulary_size, size=(N, T))
+    estimator.fit(x, targets(estimator, T))
+    few = max(1, getattr(estimator, "every", 1))
+    assert_agrees(estimator, tmp_path, x, x[:1], x[:, :few], np.repeat(x, 3, axis=1), padded(x))
+    assert_steps_agree(estimator, tmp_path, x)
+
+
+def irregular(dtype, start, unit):
+    """Stamps with gaps, steps of no time, and steps that only rounding makes longer."""
+    steps = RNG.choice([0, 0.3, 1, 1, 1, 40], size=(N, T))
+    stamps = (start + unit * steps.cumsum(axis=1))[:, :, None]
+    return np.concatenate([X[:, :, :1], stamps, X[:, :, 1:]], axis=2).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [
+        (HSSMRegressor, {}),
+        (HSSMClassifier, {"dynamics": "nonlinear"}),
+        (PETNNRegressor, {"release": "hard"}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("dtype", "start", "unit"), [("float32", 0, 0.1), ("float64", 1.7e9, 1e-3)]
+)
+def test_time_stamps_are_in_the_file(kind, own, dtype, start, unit, tmp_path):
+    x = irregular(np.float64, start, unit)
+    estimator = small(kind, time_channel=1, **own)
+    estimator.fit(x, targets(estimator))
+    x = x.astype(dtype)
+    # The network's own digits are float32's in both.
+    assert_agrees(estimator, tmp_path, x, x[:, :1], padded(x), dtype=dtype)
+    assert_steps_agree(estimator, tmp_path, x, dtype=dtype)
+
+
+@each(OF_SEQUENCES)
+def test_what_predict_refuses_is_nan_from_there_on(kind, tmp_path):
+    x = irregular(np.float32, 0, 1)
+    estimator = small(kind, time_channel=1)
+    estimator.fit(x, targets(estimator))
+    for channel, value in ((0, np.nan), (2, np.inf), (1, np.nan), (1, -5)):
+        wrong = x.copy()
+        wrong[3, 1, channel] = value
+        with pytest.raises(ValueError, match="X|[Tt]ime"):
+            estimator.predict(wrong)
+        found = session(estimator, tmp_path).run(None, {"X": wrong})[-1].reshape(N, -1)
+        assert np.isnan(found).all(axis=1).tolist() == [k == 3 for k in range(N)]
+        steps = stepped(session(estimator, tmp_path, step=True), wrong)[-1]
+        at = [bool(np.isnan(step[3]).all()) for step in steps]
+        assert at == [False] + [True] * (T - 1)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile", False])
+@each(OF_SEQUENCES)
+def test_scales_of_channels_are_in_the_file(kind, scaling, tmp_path):
+    x = X.copy()
+    x[:, :, 1] = 3.0
+    estimator = small(kind, scale_inputs=scaling)
+    estimator.fit(x, targets(estimator))
+    assert_agrees(estimator, tmp_path, x, 1e3 * x)
+
+
+@each(OF_SEQUENCES)
+def test_tables_of_one_channel_stay_tables(kind, tmp_path):
+    estimator = small(kind)
+    estimator.fit(X[:, :, 0], targets(estimator))
+    assert_agrees(estimator, tmp_path, X[:, :, 0], X[:1, :, 1])
+    said = stepped(session(estimator, tmp_path, step=True), X[:, :, :1])
+    assert_alike([one[-1] for one in said], answers(estimator, X[:, :, 0]))
+
+
+@each(OF_SEQUENCES)
+def test_the_state_is_a_streams_own(kind, tmp_path):
+    estimator = small(kind)
+    estimator.fit(X, targets(estimator))
+    file = session(estimator, tmp_path, step=True)
+    together = stepped(file, X)
+    one = stepped(file, X[2:3])
+    assert_alike([x[-1][2:3] for x in together], [x[-1] for x in one], 1e-6)
+    # A stream that begins later, beside one that is older.
+    state = first_state(file, 2)
+    names = [node.name for node in file.get_outputs()]
+    for k in range(T):
+        found = dict(zip(names, file.run(None, {"X": X[:2, k], **state}), strict=True))
+        state = {f"state_{n[5:]}": x for n, x in found.items() if n.startswith("next_")}
+        if k == 1:
+            fresh = first_state(file, 1)
+            for name, x in state.items():
+                x[..., 1:, :] = fresh[name]
+    young = answers(estimator, X[1:2, 2:])
+    assert_alike([x[1:] for n, x in found.items() if not n.startswith("next_")], young)
+
+
+def test_quantiles_at_steps_and_several_targets_keep_their_axes(tmp_path):
+    estimator = small(
+        HSSMRegressor, readout="sequence", every=2, loss="quantile", quantile=[0.2, 0.8]
+    )
+    estimator.fit(X, RNG.normal(size=(N, T // 2, 3)))
+    assert_agrees(estimator, tmp_path, X, padded(X))
+    assert_steps_agree(estimator, tmp_path, X)
+
+
+@pytest.mark.parametrize(
+    ("labels", "past"),
+    [
+        (["walk", "run", "rest"], ""),
+        ([3, 1, 2], -1),
+        ([False, True], False),
+        ([0.0, 1.0], np.nan),
+        (["", "a"], ""),
+        ([-1, 1], -1),
+    ],
+    ids=str,
+)
+def test_past_a_samples_end_stands_what_cannot_be_taken_for_a_label(labels, past, tmp_path):
+    estimator = small(PETNNClassifier, readout="sequence")
+    y = np.array(labels)[RNG.integers(len(labels), size=(N, T))]
+    y[0, : len(labels)] = labels
+    estimator.fit(X, y)
+    x = padded(X)
+    found = session(estimator, tmp_path).run(["y"], {"X": x})[0]
+    expected = estimator.predict(x)
+    assert found[2:].tolist() == expected[2:].tolist()
+    np.testing.assert_array_equal(found[0, 1:], np.full(T - 1, past, dtype=found.dtype))
+
+
+def test_default_models_are_small_files(tmp_path):
+    for kind in OF_SEQUENCES:
+        estimator = kind(max_iter=1, device="cpu")
+        estimator.fit(X, targets(estimator))
+        for step in (False, True):
+            estimator.to_onnx(tmp_path / "model.onnx", step=step)
+            assert (tmp_path / "model.onnx").stat().st_size < 300_000
+
+
+def test_loops_stay_loops(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    estimator = small(HSSMRegressor).fit(X, X[:, 0, 0])
+    estimator.to_onnx(tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert [node.op_type for node in graph.node].count("Scan") == 1
+    assert [d.dim_param for d in graph.input[0].type.tensor_type.shape.dim][:2] == [
+        "n_samples",
+        "n_steps",
+    ]
