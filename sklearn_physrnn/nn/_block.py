@@ -11,10 +11,15 @@ from ._one_step import emitted, fixed
 from ._packing import groups
 from ._turned import from_the_end, turned
 from ._walk import along_time
+from .damped_hru import DampedHRU
 from .linear_hru import LinearHRU
 from .nonlinear_hru import NonlinearHRU
 
-UNITS: dict[str, type[HRU]] = {"linear": LinearHRU, "nonlinear": NonlinearHRU}
+UNITS: dict[str, type[HRU]] = {
+    "linear": LinearHRU,
+    "damped": DampedHRU,
+    "nonlinear": NonlinearHRU,
+}
 
 
 class Block(nn.Module):

@@ -13,7 +13,7 @@ from ..kernels.oscillators import check_epsilon, check_sequence
 from ..kernels.oscillators.engine import OneStep, Reference
 from ..kernels.oscillators.steps import elapsed
 from ._check import check_names, check_sizes
-from ._one_step import kept, numbers
+from ._one_step import NotCompiledError, kept, numbers
 
 if TYPE_CHECKING:
     from ..kernels.one_step.program import Program, Register
@@ -114,6 +114,10 @@ class HRU(nn.Module):
         self.state_size = state_size
         self.gradient = gradient
         self.epsilon = epsilon
+
+    def decays(self) -> torch.Tensor:
+        """Rate at which each mode decays, per step of full size: none does here."""
+        return torch.zeros_like(self.dynamics()[-1])
 
     def extra_repr(self) -> str:
         return (
@@ -332,6 +336,8 @@ class _HRUStep(nn.Module):
         drive = program.affine(u, numbers(self.b_matrix), numbers(getattr(self, "bias", None)))
         parameters = list(self._parameters_of_modes.values())
         kind = self._unit.one_step
+        if kind.CODE is None:
+            raise NotCompiledError(self._unit.__name__)
         coefficients = kind.coefficients(parameters, self.b_matrix.dtype)
         y = program.oscillated(kind.CODE, drive, at, *coefficients)
         return program.added(u, program.affine(y, numbers(self.c_matrix)), numbers(self.skip))

@@ -38,8 +38,9 @@ class HSSM(Stack):
         Modes in each block.
     num_blocks : int
         Number of blocks.
-    dynamics : {"linear", "nonlinear"}, default="linear"
-        :class:`LinearHRU` (with complex B and C) or :class:`NonlinearHRU`.
+    dynamics : {"linear", "damped", "nonlinear"}, default="linear"
+        :class:`LinearHRU` or :class:`DampedHRU` (with complex B and C), or
+        :class:`NonlinearHRU`.
     gradient : {"bptt", "rhel"}, default="bptt"
         How the oscillators' gradient is computed; the rest is back-propagated.
     epsilon : float or "auto", default="auto"
@@ -190,9 +191,9 @@ class HSSM(Stack):
             Input sequences; with `lengths` also packed, one after another.
         dt : Tensor of shape (batch, time), or (sum(lengths),), optional
             Time that passes at every step, in units of the oscillators' steps; what is above
-            one is a gap, of any length for linear oscillators, of up to 1,000 units for
-            nonlinear ones (see :class:`LinearHRU`, :class:`NonlinearHRU`). It gets no gradient.
-            With a last axis as :meth:`LinearHRU.forward` takes it.
+            one is a gap, of any length for linear and damped oscillators, of up to 1,000 units
+            for nonlinear ones (see :class:`LinearHRU`, :class:`NonlinearHRU`). It gets no
+            gradient. With a last axis as :meth:`LinearHRU.forward` takes it.
         lengths : Tensor of shape (batch,), optional
             Number of steps of each sample, at least one. Later steps of `u` and `dt`
             are ignored, NaN or not. Best kept on the CPU: of a tensor on a GPU every call

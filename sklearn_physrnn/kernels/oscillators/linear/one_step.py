@@ -12,7 +12,7 @@ from .turn import turned
 
 Tensor = torch.Tensor
 
-CODE = Code.LINEAR
+CODE: Code | None = Code.LINEAR
 
 
 def constants(dtype: torch.dtype, stiffness: Tensor, step: Tensor) -> dict[str, Tensor]:
@@ -45,4 +45,4 @@ def coefficients(parameters: list[Tensor], dtype: torch.dtype) -> tuple[np.ndarr
     """What the compiled loop reads of the parameters, in `dtype` and in float64."""
     from . import cpu  # compiled code, only when it is first needed
 
-    return cpu.coefficients(parameters, dtype)
+    return cpu.coefficients(parameters, dtype)[:2]

@@ -11,7 +11,7 @@ from ..steps import parted
 
 Tensor = torch.Tensor
 
-CODE = Code.NONLINEAR
+CODE: Code | None = Code.NONLINEAR
 
 
 def constants(
