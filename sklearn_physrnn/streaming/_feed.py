@@ -1,6 +1,5 @@
 """From the steps that are pushed to what the network takes, as predictions would have it."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -223,20 +222,10 @@ class Feed:
                 f"at {stamps[stream, step]:.10g}, and step {step} of what is pushed is at "
                 f"{stamps[stream, step + 1]:.10g}."
             )
-        with warnings.catch_warnings():  # of data in which most intervals are gaps: this is one
-            warnings.simplefilter("ignore")
-            between = inputs.steps_between(stamps[:, :-1].ravel(), stamps[:, 1:].ravel())
-        dt = between.reshape(at.shape)
-        dt[new, 0] = 1.0  # a first step counts as one typical interval
-        if (dt > 1 + inputs.longest_gap).any():
-            stream, step = np.argwhere(dt > 1 + inputs.longest_gap)[0]
-            raise ValueError(
-                f"{dt[stream, step] * inputs.time_unit:.6g} pass before step {step} of what is "
-                f"pushed to stream {stream}, {dt[stream, step]:,.6g} times the unit of time. "
-                f"Nonlinear oscillators take gaps of up to {inputs.longest_gap:,.0f} units, step "
-                "by step: reset the stream. dynamics='linear' takes any."
-            )
-        return np.ascontiguousarray(dt.astype(self.dtype)[:, :, None])
+        between = inputs.steps_between(stamps[:, :-1].ravel(), stamps[:, 1:].ravel())
+        dt = between.reshape(*at.shape, -1)  # or sizes and gaps
+        dt[new, 0] = np.arange(dt.shape[2]) == 0  # a first step counts as one typical interval
+        return np.ascontiguousarray(dt.astype(self.dtype))
 
     def not_finite(self, steps: np.ndarray, wrong: np.ndarray | None = None) -> ValueError:
         """Say what of steps is not finite."""
@@ -246,7 +235,7 @@ class Feed:
         hint = ""
         if missing and self._holes.looks_ahead:
             hint = (
-                " With missing='bridge', which 'auto' is unless every step is predicted, what "
+                " With missing='linear', which 'auto' is unless every step is predicted, what "
                 "stands in its place follows from later values: fit with missing='mask' to stream."
             )
         return ValueError(
