@@ -90,6 +90,7 @@ def irregular(dtype, start, unit):
     [
         (HSSMRegressor, {}),
         (HSSMClassifier, {"dynamics": "nonlinear"}),
+        (HSSMClassifier, {"dynamics": "damped"}),
         (PETNNRegressor, {"release": "hard"}),
     ],
 )
