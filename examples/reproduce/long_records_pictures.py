@@ -125,19 +125,18 @@ CUES = {
 
 
 def cue(rows):
-    """Accuracy on the cue by length: means over seeds, and each seed's behind them."""
+    """Accuracy on the cue by length, a mark a seed."""
     figure, axes = panels()
     rows = rows[rows["metric"] == "accuracy"]
     for ax, name in zip(axes, CUES, strict=True):
         ax.set(yscale="linear", ylim=(0.3, 1.03))
         ax.axhline(0.5, color=GREY, lw=1, ls=":")
-        for model, words, colour, marker in CUES[name]:
+        for i, (model, words, colour, marker) in enumerate(CUES[name]):
             own = rows[rows["model"] == model]
-            means = own.groupby("steps")["value"].mean()
-            ax.plot(own["steps"], own["value"], marker, color=colour, alpha=0.35, ms=5, mew=0)
-            ax.plot(means.index, means, marker=marker, color=colour, label=words)
+            beside = own["steps"] * 1.12 ** (i - 1)
+            ax.plot(beside, own["value"], marker, color=colour, ms=8, alpha=0.8, label=words)
         ax.set_ylabel("accuracy")
-        ax.legend(fontsize=9, loc="lower left")
+        ax.legend(fontsize=9, loc="center")
     lengths = sorted(rows["steps"].unique())
     axes[-1].set_xticks(lengths, [f"{n:,}" for n in lengths])
     axes[-1].minorticks_off()
