@@ -138,7 +138,9 @@ FAMILIES = (
         several={"num_blocks": 2},
         kernels=tuple(
             Setting(kind, {"dynamics": dynamics, "fitter": fitter, "num_blocks": 2})
-            for kind, dynamics in (("regressor", "linear"), ("classifier", "nonlinear"))
+            for kind, dynamics in (
+                ("regressor", "linear"), ("regressor", "damped"), ("classifier", "nonlinear")
+            )
             for fitter in ("rhel", "bptt")
         ),
         own=(
@@ -147,6 +149,7 @@ FAMILIES = (
             Setting("regressor", {"norm": "layer", "chunk_size": 2}),
             Setting("regressor", {"norm": "layer", "chunk_size": 2, "way_back": "undone"}),
             Setting("regressor", {"dynamics": "nonlinear"}),
+            Setting("regressor", {"dynamics": "damped"}),
             Setting("regressor", {"encoder": "gated"}),
             Setting("regressor", {"patch_size": 2, "norm": "layer", "chunk_size": 3}),
             Setting("regressor", {"bidirectional": True}),

@@ -125,15 +125,17 @@ CUES = {
 
 
 def cue(rows):
-    """Accuracy on the cue by length."""
+    """Accuracy on the cue by length: means over seeds, and each seed's behind them."""
     figure, axes = panels()
     rows = rows[rows["metric"] == "accuracy"]
     for ax, name in zip(axes, CUES, strict=True):
         ax.set(yscale="linear", ylim=(0.3, 1.03))
         ax.axhline(0.5, color=GREY, lw=1, ls=":")
         for model, words, colour, marker in CUES[name]:
-            own = rows[rows["model"] == model].sort_values("steps")
-            ax.plot(own["steps"], own["value"], marker=marker, color=colour, label=words)
+            own = rows[rows["model"] == model]
+            means = own.groupby("steps")["value"].mean()
+            ax.plot(own["steps"], own["value"], marker, color=colour, alpha=0.35, ms=5, mew=0)
+            ax.plot(means.index, means, marker=marker, color=colour, label=words)
         ax.set_ylabel("accuracy")
         ax.legend(fontsize=9, loc="lower left")
     lengths = sorted(rows["steps"].unique())
@@ -157,7 +159,7 @@ def main(arguments=None):
     rows = pd.read_csv(options.rows)
     rows["steps"] = length(rows["data"])
     # The last row of a condition counts: files are added to.
-    rows = rows.drop_duplicates(["data", "model", "metric"], keep="last")
+    rows = rows.drop_duplicates(["data", "model", "metric", "seed"], keep="last")
     with plt.rc_context(STYLE):
         for name, draw in PICTURES.items():
             figure = draw(rows)

@@ -45,6 +45,11 @@ class Step(nn.Module):
             return
         if type(inputs) is not SequenceInputs or inputs.scaler is None:
             raise CannotExportError(f"{type(inputs).__name__} cannot be exported.")
+        if inputs.holes.told or inputs.holes.empty:
+            raise CannotExportError(
+                "It was fitted to sequences with missing values, which the graph could not take. "
+                "Fill them in before, and fit with missing='error'."
+            )
         self.scaling = scaling(inputs.scaler)
         n_channels = inputs.n_columns
         if inputs.time_channel is not None:

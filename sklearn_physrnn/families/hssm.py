@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
+from ..preparation.clock import Clock
 from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
@@ -36,7 +37,7 @@ class HSSMFamily(Family):
         "state_size": AT_LEAST_ONE,
         "num_blocks": AT_LEAST_ONE,
         "fitter": [StrOptions({"rhel", "bptt"})],
-        "dynamics": [StrOptions({"linear", "nonlinear"})],
+        "dynamics": [StrOptions({"linear", "damped", "nonlinear"})],
         "epsilon": [StrOptions({"auto"}), *POSITIVE],
         "norm": [StrOptions({"batch", "layer"}), None],
         "num_loops": AT_LEAST_ONE,
@@ -47,7 +48,7 @@ class HSSMFamily(Family):
         "encoder": [StrOptions({"linear", "gated"})],
         "patch_size": AT_LEAST_ONE,
         "bidirectional": ["boolean"],
-        "time_channel": [Integral, None],
+        "time_channel": [Integral, str, None],
         "missing": [StrOptions(set(MISSING))],
         # Not the network's, but what is known of a fitted one follows from it.
         "way_back": [StrOptions({"kept", "undone"})],
@@ -79,8 +80,9 @@ num_blocks : int
 fitter : {"rhel", "bptt"}
     How the oscillators' gradient is computed: by Hamiltonian echo, or by back-propagation
     through time.
-dynamics : {"linear", "nonlinear"}
-    Harmonic oscillators, or oscillators in a log cosh potential.
+dynamics : {"linear", "damped", "nonlinear"}
+    Harmonic oscillators, which keep their energy; harmonic oscillators each of which fades at
+    a rate of its own, learned apart from its frequency; or oscillators in a log cosh potential.
 epsilon : float or "auto"
     Size of the echo's nudge; "auto" fits it to each sample and oscillator.
 norm : {"batch", "layer"} or None
@@ -91,6 +93,7 @@ way_back : {"kept", "undone"}
     Where the way back through pieces of time starts each from, if `chunk_size` cuts: from
     a state that was kept; or, with nothing kept but the last, from one that is found by
     letting the oscillators run backwards. ``return_error_`` tells how exactly that worked.
+    "undone" is not for damped ones: what has faded is gone.
 readout : {"mean", "last"}
     What the head sees: the mean over steps, or the last step.
 encoder : {"linear", "gated"}
@@ -108,12 +111,14 @@ patch_size : int
 bidirectional : bool
     Whether each block has oscillators, too, that read the sequence from its end. It must be
     there as a whole then, and is not cut by `chunk_size`.
-time_channel : int or None
-    Channel of X that holds time stamps, for series sampled unevenly. They then scale
+time_channel : int, str or None
+    Channel of X that holds time stamps, for series sampled unevenly: its position, or its
+    name in a list of data frames, where it may hold dates; "index" takes the index of each
+    data frame or Series of a list. They then scale
     the oscillators' step, in units of an interval that 80 % of those in training do
     not exceed. What a longer one, in training or later, has above one unit is a gap, over
-    which oscillators swing on by themselves: linear ones at once, over any length,
-    nonlinear ones in steps, over up to 1,000 units.
+    which oscillators swing on by themselves: linear and damped ones at once, over any
+    length, nonlinear ones in steps, over up to 1,000 units.
 """
     entries += MISSING_IN_SEQUENCES
 
@@ -125,6 +130,7 @@ readout : {"mean", "last", "sequence"}
 
     def module(self, params: Any, inputs: Inputs, n_outputs: int) -> hssm.HSSM:
         assert isinstance(inputs, SequenceInputs)
+        _check_way_back(params)
         _check_pieces(params)
         _check_patches(params.patch_size, inputs)
         module = hssm.HSSM(
@@ -146,14 +152,15 @@ readout : {"mean", "last", "sequence"}
             patch_size=params.patch_size,
             bidirectional=params.bidirectional,
         )
-        inputs.start_untold(module.input_weight)
+        inputs.holes.start_untold(module.input_weight, inputs.n_columns)
         return module
 
     def inputs(self, params: Any) -> SequenceInputs:
-        channel = params.time_channel
+        clock = Clock(params.time_channel)
         return SequenceInputs(
             params.scale_inputs,
-            None if channel is None else int(channel),
+            clock.position,
+            clock=clock,
             unit_share=_UNIT_SHARE,
             longest_gap=hssm.UNITS[params.dynamics].kind.LONGEST,
             holes=Holes.of(
@@ -178,6 +185,14 @@ readout : {"mean", "last", "sequence"}
 
     def attributes(self, params: Any, dtype: str) -> dict[str, Spec]:
         return {"return_error_": ("F64", ())} if params.way_back == "undone" else {}
+
+
+def _check_way_back(params: Any) -> None:
+    if params.dynamics == "damped" and params.way_back == "undone":
+        raise ValueError(
+            "way_back='undone' lets oscillators run backwards, and of damped ones what has "
+            "faded is gone: set way_back='kept', or another dynamics than 'damped'."
+        )
 
 
 def _check_pieces(params: Any) -> None:
@@ -212,7 +227,7 @@ def _initial_step(dynamics: str, inputs: Inputs, patch_size: int) -> float | Non
     A driven nonlinear oscillator is chaotic: measured at up to 50,000 steps, this is
     where the gradients of both fitters still agree with float64.
     """
-    if dynamics == "linear":
+    if dynamics != "nonlinear":
         return None
     return min(0.1, 3 / (inputs.longest / patch_size) ** 0.5) / inputs.mean_dt
 

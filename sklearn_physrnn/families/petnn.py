@@ -13,6 +13,7 @@ from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn import petnn
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn._segments import SegmentCore
+from ..preparation.clock import Clock
 from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
@@ -48,7 +49,7 @@ class PETNNFamily(Family):
         "readout": [StrOptions(set(READOUTS))],
         "memory": [Interval(Real, 1, None, closed="left")],
         "dropout": SHARE,
-        "time_channel": [Integral, None],
+        "time_channel": [Integral, str, None],
         "missing": [StrOptions(set(MISSING))],
         "vocabulary_size": [*AT_LEAST_ONE, None],
         "embedding_dim": AT_LEAST_ONE,
@@ -91,8 +92,10 @@ readout : {"last", "mean", "max"}
     What of the hidden states the head sees: the last, their mean or maximum over steps.
 dropout : float
     Share dropped in training: of embeddings, between layers and around the head.
-time_channel : int or None
-    Channel of X that holds time stamps, for series sampled unevenly. The timers then
+time_channel : int, str or None
+    Channel of X that holds time stamps, for series sampled unevenly: its position, or its
+    name in a list of data frames, where it may hold dates; "index" takes the index of each
+    data frame or Series of a list. The timers then
     count elapsed time, in units of its median in training, instead of steps.
 vocabulary_size : int or None
     Number of token ids, for X of integer tokens in place of values: a list of 1-D arrays,
@@ -134,7 +137,7 @@ readout : {"last", "mean", "max", "sequence"}
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
         recurrent = self.recurrent(params, input_size, params.dropout, memory=params.memory)
         if isinstance(inputs, SequenceInputs):
-            inputs.start_untold(self.input_weight(recurrent))
+            inputs.holes.start_untold(self.input_weight(recurrent), inputs.n_columns)
         return RecurrentModel(
             recurrent,
             params.hidden_size,
@@ -148,10 +151,11 @@ readout : {"last", "mean", "max", "sequence"}
     def inputs(self, params: Any) -> SequenceInputs | TokenInputs:
         if params.vocabulary_size is not None:
             return TokenInputs(int(params.vocabulary_size))
-        channel = params.time_channel
+        clock = Clock(params.time_channel)
         return SequenceInputs(
             params.scale_inputs,
-            None if channel is None else int(channel),
+            clock.position,
+            clock=clock,
             holes=Holes.of(params.missing, whole=params.readout != "sequence"),
         )
 

@@ -27,12 +27,14 @@ class EchoDisplay:
     r"""Energy of an HSSM block's oscillators along a sequence, and along its echo.
 
     Use :meth:`from_estimator` to make one. From top to bottom: the input; the energy that
-    the block's oscillators store, which only the input changes, on the way forward and on
-    the way back from the last state with every momentum turned round; and how far the two
-    differ, in float64 and in float32, relative to the largest energy. What is left there
-    is rounding. RHEL reads gradients off such echoes (arXiv 2506.05259): where the
-    difference in float32 approaches 1, the dynamics magnify rounding and neither echoes
-    nor back-propagation give a gradient.
+    the block's oscillators store, which only the input and damping change, on the way
+    forward and on the way back from the last state with every momentum turned round; and
+    how far the two differ, in float64 and in float32, relative to the largest energy. What
+    is left there is rounding. RHEL reads gradients off such echoes (arXiv 2506.05259):
+    where the difference in float32 approaches 1, the dynamics magnify rounding and neither
+    echoes nor back-propagation give a gradient. What damped oscillators lose on the way
+    they are given back, and rounding grows with it, a thousandfold at most: then the echo
+    begins anew from a state of the run, as it does in training.
 
     Parameters
     ----------
@@ -198,7 +200,7 @@ def _energies(module, sequence: OneSequence, block: int) -> pd.DataFrame:
     for dtype, suffix in ((torch.float64, ""), (torch.float32, "_float32")):
         system = oscillators(module, sequence.inputs, block, dtype)
         momenta, positions = system.run()
-        back = system.echo(momenta[-1], positions[-1])
+        back = system.echo(momenta, positions)
         columns["free" + suffix] = system.energy(momenta, positions).sum(1).double().numpy()
         columns["echo" + suffix] = system.energy(*back).sum(1).double().numpy()
     return pd.DataFrame(columns)

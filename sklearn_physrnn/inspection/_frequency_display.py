@@ -3,6 +3,7 @@
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ._oscillators import frequency_unit, input_power, mode_frequencies
@@ -17,7 +18,8 @@ class FrequencyDisplay:
 
     Use :meth:`from_estimator` to make one. Every mode is a stem at its frequency, as high
     as it is coupled to the block's input and output; a nonlinear one has a bar from the
-    frequency of wide swings to that of small ones. With X, a panel on top shows where its
+    frequency of wide swings to that of small ones, and a damped one has one as wide as its
+    resonance: 1 / (2 pi decay time) to either side. With X, a panel on top shows where its
     power lies.
 
     Parameters
@@ -145,19 +147,32 @@ class FrequencyDisplay:
             self.stems_.append(
                 axes_.vlines(part["frequency"], 0, part["coupling"], color=BLUE, linewidth=1)
             )
-            if "lowest_frequency" in part:
-                axes_.hlines(
-                    part["coupling"], part["lowest_frequency"], part["frequency"], color=ORANGE,
-                    linewidth=2,
-                )  # fmt: skip
+            if self._bars:
+                axes_.hlines(part["coupling"], *self._ends(part), color=ORANGE, linewidth=2)
             axes_.plot(part["frequency"], part["coupling"], "o", color=BLUE, markersize=4)
             axes_.set_ylabel(f"block {block}\ncoupling")
             axes_.set_ylim(bottom=0)
         self.axes_[-1].set_xlabel(f"frequency ({self.unit})")
         self.axes_[-1].set_xlim(0, right)
-        if "lowest_frequency" in table:
-            legend_above(self.axes_[0], handles=_handles())
+        if self._bars:
+            legend_above(self.axes_[0], handles=_handles(*self._bars))
         return self
+
+    @property
+    def _bars(self) -> tuple[str, str] | None:
+        """What points and bars are called, if there are bars."""
+        if "lowest_frequency" in self.frequencies:
+            return "small swings", "wider swings"
+        if np.isfinite(self.frequencies["decay_time"]).any():
+            return "frequency", "width of the resonance"
+        return None
+
+    def _ends(self, part: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+        """Give the ends of the bars."""
+        if "lowest_frequency" in part:
+            return part["lowest_frequency"], part["frequency"]
+        half = 1 / (2 * np.pi * part["decay_time"])
+        return part["frequency"] - half, part["frequency"] + half
 
     def _right(self) -> float:
         """Give the end of the axis: all modes, and most of the input's power if it is near."""
@@ -168,11 +183,10 @@ class FrequencyDisplay:
         return max(highest, min(2 * highest, share.index[int((share < _MOST).sum())]))
 
 
-def _handles() -> list[Any]:
+def _handles(point: str, bar: str) -> list[Any]:
     from matplotlib.lines import Line2D
 
     return [
-        Line2D([], [], color=BLUE, marker="o", linestyle="none", markersize=4,
-               label="small swings"),
-        Line2D([], [], color=ORANGE, linewidth=2, label="wider swings"),
-    ]  # fmt: skip
+        Line2D([], [], color=BLUE, marker="o", linestyle="none", markersize=4, label=point),
+        Line2D([], [], color=ORANGE, linewidth=2, label=bar),
+    ]

@@ -29,8 +29,9 @@ class ModesDisplay:
     """How chosen oscillators of an HSSM block move under a sequence.
 
     Use :meth:`from_estimator` to make one. Under the input, each panel is the position of
-    one oscillator, from slow to fast, with its frequency beside it; for complex modes the
-    real part in blue and the imaginary in orange.
+    one oscillator, from slow to fast, with its frequency beside it and, if it is damped, the
+    time in which it fades to 1/e; for complex modes the real part in blue and the imaginary
+    in orange.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class ModesDisplay:
         Which these are.
     frequencies : ndarray of shape (n_modes,)
         Of the drawn modes.
+    decay_times : ndarray of shape (n_modes,) or None, default=None
+        Of the drawn modes, infinite where they do not fade.
     block : int, default=0
     unit : str, default="cycles per step"
     channel_names : list of str or None, default=None
@@ -81,6 +84,7 @@ class ModesDisplay:
     positions: np.ndarray
     modes: Sequence[int]
     frequencies: np.ndarray
+    decay_times: np.ndarray | None = None
     block: int = 0
     unit: str = "cycles per step"
     channel_names: Sequence[str] | None = None
@@ -141,7 +145,8 @@ class ModesDisplay:
         module = network(estimator)
         (block,) = check_indices("block", [block], len(module.blocks))
         table = mode_frequencies(estimator, sampling_rate=sampling_rate)
-        frequencies = table.loc[table["block"] == block, "frequency"].to_numpy()
+        table = table[table["block"] == block]
+        frequencies = table["frequency"].to_numpy()
         sequence = one_sequence(estimator, X, sample, channel_names)
         hru = cast(Any, module.blocks)[block].hru
         positions = _positions(oscillators(module, sequence.inputs, block), hru)
@@ -157,6 +162,7 @@ class ModesDisplay:
             positions=positions[:, modes],
             modes=modes,
             frequencies=frequencies[modes],
+            decay_times=table["decay_time"].to_numpy()[modes],
             block=block,
             unit=unit or frequency_unit(estimator, sampling_rate),
             channel_names=sequence.names,
@@ -203,10 +209,7 @@ class ModesDisplay:
                 ]
             )
             axis.set_ylabel(f"mode {self.modes[k]}")
-            axis.set_title(
-                f"{self.frequencies[k]:.3g} {self.unit}", loc="right", fontsize="small", pad=2,
-                color=GREY,
-            )  # fmt: skip
+            axis.set_title(self._caption(k), loc="right", fontsize="small", pad=2, color=GREY)
         if len(parts) > 1:
             for line, name in zip(self.lines_[0], ("real part", "imaginary part"), strict=True):
                 line.set_label(name)
@@ -215,6 +218,13 @@ class ModesDisplay:
         span_time(self.axes_[-1], self.time, self.time_label)
         self.figure_.align_ylabels(list(self.axes_))
         return self
+
+    def _caption(self, k: int) -> str:
+        frequency = f"{self.frequencies[k]:.3g} {self.unit}"
+        if self.decay_times is None or np.isinf(self.decay_times[k]):
+            return frequency
+        unit = "steps" if self.unit == "cycles per step" else "units of time"
+        return f"{frequency}, fades in {self.decay_times[k]:.3g} {unit}"
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """What the displays of HSSM compute: free runs, echoes, energies and frequencies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -8,9 +8,11 @@ import pandas as pd
 import torch
 
 from ..estimators._hssm import HSSMClassifier, HSSMRegressor
+from ..kernels.oscillators.borders import borders_of
 from ..kernels.oscillators.engine import Reference
 from ..kernels.oscillators.reference import leapfrog
-from ..kernels.oscillators.steps import elapsed
+from ..kernels.oscillators.scan import as_arrays
+from ..kernels.oscillators.steps import as_steps, elapsed
 from ..nn._hru import HRU
 from ..nn.hssm import HSSM
 from ..preparation.sequences import SequenceInputs
@@ -75,6 +77,23 @@ class Oscillators:
         rest = self.kind.potential(torch.zeros_like(self.quiet), self.quiet, *shape)[0]
         return momenta**2 / 2 + self.kind.potential(positions, self.quiet, *shape)[0] - rest
 
+    @property
+    def _undoing(self) -> "Oscillators":
+        """Those that gain what these lose."""
+        if self.kind.left is None:
+            return self
+        *shape, decay, step = self.parameters
+        return replace(self, parameters=(*shape, -decay, step))
+
+    def _borders(self) -> Array:
+        """Before which steps an echo begins anew, as in training on a CPU."""
+        if self.kind.left is None:
+            return torch.zeros(len(self.drive), dtype=torch.bool)
+        steps, counts = as_arrays(
+            self.drive[None], as_steps(self.dt[None], self.kind.LONGEST), None
+        )
+        return borders_of(self.drive[None], self.parameters[-2], steps, counts, 0).slots >= 0
+
     def _step(self, z: Array, y: Array, t: int) -> tuple[Array, Array]:
         drive, size = self.drive[None, t, None], self.dt[None, None, t, None].clamp(max=1)
         _, z, y = leapfrog(self.kind, drive, self.parameters, size, None, (z[None], y[None]))
@@ -94,13 +113,20 @@ class Oscillators:
             states.append((z, y))
         return self._of_steps(states)
 
-    def echo(self, z: Array, y: Array) -> tuple[Array, Array]:
-        """The same states from the last, (z, y), with the momentum turned round."""
-        z = -z
-        states = []
+    def echo(self, momenta: Array, positions: Array) -> tuple[Array, Array]:
+        """The same states from the last, with the momentum turned round.
+
+        Where motions decay they gain on the way back what they lost, and begin anew, from a
+        state of the run, where training does.
+        """
+        z, y = -momenta[-1], positions[-1]
+        undoing, borders, states = self._undoing, self._borders(), []
         for t in range(len(self.drive) - 1, -1, -1):
             states.append((-z, y))
-            z, y = self._gap(*self._step(z, y, t), t)
+            z, y = undoing._gap(*undoing._step(z, y, t), t)
+            if borders[t] and t > 0:
+                last = t - 1 if self.patches is None else int((self.patches < t).sum()) - 1
+                z, y = -momenta[last], positions[last]
         return self._of_steps(states[::-1])
 
 
@@ -149,7 +175,10 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
     A leapfrog step of size d turns an oscillator of stiffness a by
     :math:`\arccos(1 - d^2 a / 2)`. A nonlinear one swings the faster the less it swings:
     about rest with :math:`a = \alpha + c w / \cosh^2 b`, far out with
-    :math:`a = \alpha`. With `patch_size` a leapfrog step is of so many time steps.
+    :math:`a = \alpha`. A damped one swings with the frequency that it would have undamped,
+    and fades: what answers to a frequency half a resonance's width away,
+    1 / (2 pi decay time), answers with 1 / sqrt(2) of the full swing. With `patch_size` a
+    leapfrog step is of so many time steps.
 
     Parameters
     ----------
@@ -163,8 +192,10 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
     -------
     DataFrame
         A row a mode with the columns "block", "mode", "frequency", with nonlinear
-        dynamics "lowest_frequency", that of wide swings, and "coupling", the norm of what
-        B brings to the mode times the norm of what C takes from it.
+        dynamics "lowest_frequency", that of wide swings, "decay_time", in which a swing left
+        alone fades to 1/e, in steps or units of time, infinite unless the dynamics are damped,
+        and "coupling", the norm of what B brings to the mode times the norm of what C takes
+        from it.
 
     Raises
     ------
@@ -182,7 +213,7 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
     >>> y = X[:, :, 0].mean(axis=1) > 0
     >>> model = HSSMClassifier(8, 4, max_iter=1, random_state=0).fit(X, y)
     >>> mode_frequencies(model).shape
-    (8, 4)
+    (8, 5)
     """
     module = network(estimator)
     unit_time = 1.0
@@ -203,6 +234,7 @@ def mode_frequencies(estimator, *, sampling_rate: float | None = None) -> pd.Dat
         names = ("frequency", "lowest_frequency")
         for name, stiffness in zip(names, unit.stiffnesses(), strict=False):
             columns[name] = _cycles(stiffness, step) / unit_time
+        columns["decay_time"] = (unit_time / unit.decays()).numpy()
         columns["coupling"] = _coupling(unit)
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)

@@ -1,6 +1,7 @@
 """The torch modules: physical recurrences, layers and vector fields."""
 
 from ._stability import StabilityWarning
+from .damped_hru import DampedHRU
 from .dynpmnn import DynPMNN
 from .hssm import HSSM
 from .linear_hru import LinearHRU
@@ -11,6 +12,7 @@ from .vector_fields import FitzHughNagumo, HodgkinHuxley, Kuramoto, VanDerPol, V
 __all__ = [
     "HSSM",
     "PETNN",
+    "DampedHRU",
     "DynPMNN",
     "FitzHughNagumo",
     "HodgkinHuxley",

@@ -13,7 +13,7 @@ from ..kernels.oscillators import check_epsilon, check_sequence
 from ..kernels.oscillators.engine import OneStep, Reference
 from ..kernels.oscillators.steps import elapsed
 from ._check import check_names, check_sizes
-from ._one_step import kept, numbers
+from ._one_step import NotCompiledError, kept, numbers
 
 if TYPE_CHECKING:
     from ..kernels.one_step.program import Program, Register
@@ -114,6 +114,10 @@ class HRU(nn.Module):
         self.state_size = state_size
         self.gradient = gradient
         self.epsilon = epsilon
+
+    def decays(self) -> torch.Tensor:
+        """Rate at which each mode decays, per step of full size: none does here."""
+        return torch.zeros_like(self.dynamics()[-1])
 
     def extra_repr(self) -> str:
         return (
@@ -263,7 +267,11 @@ class HRU(nn.Module):
     def as_step(self) -> nn.Module:
         """Give one step of it."""
         into, out, parameters = self._arguments(*self.dynamics())
-        return _HRUStep(type(self), {**into, **out}, parameters)
+        return _HRUStep(type(self), {**into, **out}, self._of_kernel(into, parameters))
+
+    def _of_kernel(self, into: Tensors, parameters: Tensors) -> Tensors:
+        """Parameters as the kernel takes them, in order."""
+        return parameters
 
     def _check(self, u, dt, lengths, dynamics) -> None:
         check_sequence("u", u, dt, lengths)
@@ -289,15 +297,6 @@ class HRU(nn.Module):
                 lambda: ValueError(_too_long(dt, self.kind.LONGEST)),
                 may_wait=True,
             )
-
-
-def _too_long(dt: torch.Tensor, longest: float) -> str:
-    sample, step = divmod(int(dt.argmax()), dt.shape[1])
-    return (
-        f"These oscillators take gaps of up to {longest:,.0f} units, in as many steps: sample "
-        f"{sample} has one of {dt.max() - 1:,.6g} before step {step}. Cut the sequence there, "
-        "give dt in a longer unit, or take linear oscillators, whose gaps may be of any length."
-    )
 
 
 class _HRUStep(nn.Module):
@@ -337,6 +336,17 @@ class _HRUStep(nn.Module):
         drive = program.affine(u, numbers(self.b_matrix), numbers(getattr(self, "bias", None)))
         parameters = list(self._parameters_of_modes.values())
         kind = self._unit.one_step
+        if kind.CODE is None:
+            raise NotCompiledError(self._unit.__name__)
         coefficients = kind.coefficients(parameters, self.b_matrix.dtype)
         y = program.oscillated(kind.CODE, drive, at, *coefficients)
         return program.added(u, program.affine(y, numbers(self.c_matrix)), numbers(self.skip))
+
+
+def _too_long(dt: torch.Tensor, longest: float) -> str:
+    sample, step = divmod(int(dt.argmax()), dt.shape[1])
+    return (
+        f"These oscillators take gaps of up to {longest:,.0f} units, in as many steps: sample "
+        f"{sample} has one of {dt.max() - 1:,.6g} before step {step}. Cut the sequence there, "
+        "give dt in a longer unit, or take linear oscillators, whose gaps may be of any length."
+    )

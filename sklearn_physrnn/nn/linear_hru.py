@@ -1,9 +1,13 @@
 """A layer of harmonic oscillators."""
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import torch
 from torch import nn
 
 from ..kernels.oscillators import oscillator_unit, undo_oscillator_unit
+from ..kernels.oscillators.engine import OneStep, Reference
 from ..kernels.oscillators.linear import one_step, reference
 from ._check import check_flags
 from ._hru import HRU, STABLE, bounded, unbounded, uniform
@@ -93,10 +97,11 @@ class LinearHRU(HRU):
     >>> o, state = layer(torch.randn(2, 10, 3), state)
     """
 
-    _unit = staticmethod(oscillator_unit)
-    kind = reference
-    one_step = one_step
-    _undo = staticmethod(undo_oscillator_unit)
+    _unit: Callable[..., tuple[torch.Tensor, torch.Tensor]] = staticmethod(oscillator_unit)
+    kind: Reference = reference
+    one_step: OneStep = one_step
+    _undo: Callable[..., torch.Tensor] = staticmethod(undo_oscillator_unit)
+    _names: ClassVar[tuple[str, ...]] = "stiffness", "step"
 
     def __init__(
         self,
@@ -125,14 +130,14 @@ class LinearHRU(HRU):
         )
         self.D = nn.Parameter(torch.randn(input_size))
 
-    def dynamics(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def dynamics(self) -> tuple[torch.Tensor, ...]:
         """Stiffness a and step size d of every mode, in float64.
 
         A rounding error of theirs would grow with time, so they are never float32.
         """
         return bounded(self.stiffness_raw, *_STIFFNESS), bounded(self.step_raw, *_STEP)
 
-    def stiffnesses(self) -> tuple[torch.Tensor]:
+    def stiffnesses(self) -> tuple[torch.Tensor, ...]:
         """Second derivative of the potential of each mode, which is one everywhere."""
         return self.dynamics()[:1]
 
@@ -141,12 +146,12 @@ class LinearHRU(HRU):
         """Oscillators of the state: two a complex mode, real parts first, else one."""
         return 2 * self.state_size if self.complex else self.state_size
 
-    def _arguments(self, stiffness, step):
+    def _arguments(self, *dynamics):
         b_matrix: torch.Tensor = self.B
         c_matrix: torch.Tensor = self.C
         if self.complex:
-            stiffness, step = stiffness.repeat(2), step.repeat(2)
+            dynamics = tuple(x.repeat(2) for x in dynamics)
             b_matrix = torch.cat([self.B[..., 0], self.B[..., 1]])
             c_matrix = torch.cat([self.C[..., 0], -self.C[..., 1]], 1)
         out = {"c_matrix": c_matrix, "skip": self.D}
-        return {"b_matrix": b_matrix}, out, {"stiffness": stiffness, "step": step}
+        return {"b_matrix": b_matrix}, out, dict(zip(self._names, dynamics, strict=True))

@@ -24,7 +24,7 @@ def test_fitters_are_interchangeable(steps):
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
 
 
-@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+@pytest.mark.parametrize("dynamics", ["linear", "damped", "nonlinear"])
 @pytest.mark.parametrize("norm", ["batch", "layer", None])
 def test_options(steps, dynamics, norm):
     X, y = steps
@@ -142,7 +142,9 @@ def test_linear_oscillators_are_told_how_long_a_gap_is(offset, steps):
     assert (uneven[1:] == even[1:]).all()
 
 
-@pytest.mark.parametrize(("dynamics", "longest"), [("linear", 1e30), ("nonlinear", 500)])
+@pytest.mark.parametrize(
+    ("dynamics", "longest"), [("linear", 1e30), ("damped", 1e30), ("nonlinear", 500)]
+)
 def test_gaps_at_prediction_and_in_validation_are_borne(dynamics, longest, timed):
     X, y = timed
     far = with_gap(X, 80)
@@ -212,3 +214,10 @@ def test_time_in_another_unit_than_in_training_is_named(dynamics, timed):
     seconds = X * [60, 1, 1]
     with pytest.warns(UserWarning, match="in channel 0 of X are longer than twice"):
         model.predict(seconds)
+
+
+def test_what_has_faded_cannot_be_undone_on_the_way_back():
+    X, y = np.zeros((6, 8, 1)), np.arange(6.0)
+    model = HSSMRegressor(4, 4, dynamics="damped", way_back="undone", chunk_size=4, norm="layer")
+    with pytest.raises(ValueError, match=r"way_back='undone' .* set way_back='kept'"):
+        model.fit(X, y)

@@ -1,15 +1,19 @@
-"""Problems for oscillators of both kinds, and what a backend makes of them."""
+"""Problems for oscillators of all kinds, and what a backend makes of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 
 from sklearn_physrnn.kernels.oscillators import (
+    damped_oscillator,
+    damped_oscillator_unit,
     nonlinear_oscillator,
     nonlinear_oscillator_unit,
     oscillator,
     oscillator_unit,
+    undo_damped_oscillator_unit,
     undo_nonlinear_oscillator_unit,
     undo_oscillator_unit,
 )
@@ -62,23 +66,22 @@ class Kind:
 
     def cpu(self):
         """Its engine on a CPU."""
-        from sklearn_physrnn.kernels.oscillators.linear import cpu as linear
-        from sklearn_physrnn.kernels.oscillators.nonlinear import cpu as nonlinear
-
-        return linear if self is LINEAR else nonlinear
+        return import_module(f"sklearn_physrnn.kernels.oscillators.{self.name}.cpu")
 
     def cuda(self):
         """Its engine on a GPU, which needs Triton to be imported."""
-        from sklearn_physrnn.kernels.oscillators.linear import cuda as linear
-        from sklearn_physrnn.kernels.oscillators.nonlinear import cuda as nonlinear
-
-        return linear if self is LINEAR else nonlinear
+        return import_module(f"sklearn_physrnn.kernels.oscillators.{self.name}.cuda")
 
 
 def _linear(n_modes, step):
     generator = torch.Generator().manual_seed(0)
     rand = lambda: torch.rand(n_modes, generator=generator, dtype=F64)  # noqa: E731
     return [rand() + 0.05, step * (1 + 0.5 * rand())]
+
+
+def _damped(n_modes, step):
+    stiffness, step = _linear(n_modes, step)
+    return [stiffness, torch.logspace(-3, -0.4, n_modes, dtype=F64), step]
 
 
 def _nonlinear(n_modes, step):
@@ -88,6 +91,16 @@ def _nonlinear(n_modes, step):
 
 
 LINEAR = Kind("linear", oscillator, oscillator_unit, undo_oscillator_unit, _linear, 0.5, False, 1)
+DAMPED = Kind(
+    "damped",
+    damped_oscillator,
+    damped_oscillator_unit,
+    undo_damped_oscillator_unit,
+    _damped,
+    0.5,
+    False,
+    1,
+)
 NONLINEAR = Kind(
     "nonlinear",
     nonlinear_oscillator,
@@ -98,7 +111,7 @@ NONLINEAR = Kind(
     True,
     2,
 )
-KINDS = [LINEAR, NONLINEAR]
+KINDS = [LINEAR, DAMPED, NONLINEAR]
 
 
 def sequences(case, n_rows=3, n_steps=37):

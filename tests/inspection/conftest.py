@@ -80,6 +80,11 @@ def nonlinear_hssm(series):
 
 
 @pytest.fixture(scope="session")
+def damped_hssm(series):
+    return HSSMRegressor(6, 5, dynamics="damped", **FEW).fit(*series)
+
+
+@pytest.fixture(scope="session")
 def timed_hssm(timed):
     return HSSMRegressor(6, 5, time_channel=1, **FEW).fit(*timed)
 

@@ -114,7 +114,7 @@ def test_huge_epsilon_disagrees(data, fitter):
     assert (report["bptt_cosine"] > 1 - 1e-6).all()
 
 
-@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+@pytest.mark.parametrize("dynamics", ["linear", "damped", "nonlinear"])
 @pytest.mark.parametrize("norm", ["batch", None])
 def test_ragged_with_time_stamps_at_every_step(rng, dynamics, norm):
     X, y = _ragged(rng)

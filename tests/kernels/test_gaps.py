@@ -8,10 +8,11 @@ from torch.autograd import gradcheck
 
 from sklearn_physrnn.kernels.oscillators import unit
 from tests.helpers.backends import CPU, INTERPRETER, REFERENCE, on_the_gpu
-from tests.helpers.oscillators import F64, LINEAR, assert_close, run, run_on_gpu
+from tests.helpers.oscillators import DAMPED, F64, LINEAR, assert_close, run, run_on_gpu
 
 both_gradients = pytest.mark.parametrize("gradient", ["bptt", "rhel"])
 every_place = pytest.mark.parametrize("place", [REFERENCE, CPU, INTERPRETER])
+both_kinds = pytest.mark.parametrize("kind", [LINEAR, DAMPED], ids=str)
 GAPS = torch.tensor([1.5, 3.0, 40.25, 1.0, 9_000.5], dtype=F64)
 
 
@@ -36,40 +37,41 @@ def _energy(state, stiffness, step):
     return state[0] ** 2 + kappa / (1 - kappa / 4) * state[1] ** 2
 
 
+@both_kinds
 @every_place
 @pytest.mark.parametrize("n_units", [2, 3, 50, 1_000])
-def test_a_gap_of_whole_units_is_as_many_undriven_steps(place, n_units, small):
-    _, stiffness, step = LINEAR.problem(2, 1, 5)
+def test_a_gap_of_whole_units_is_as_many_undriven_steps(kind, place, n_units, small):
+    _, *parameters = kind.problem(2, 1, 5)
     state = _state(2, 5)
     drive = torch.zeros(2, n_units, 5, dtype=F64)
     drive[:, -1] = 1.0  # what comes at the gap's end
-    truth = LINEAR.oscillator(drive, stiffness, step, state, backend="cpu")
+    truth = kind.oscillator(drive, *parameters, state, backend="cpu")
     dt = torch.full((2, 1), float(n_units), dtype=F64)
-    y, last = LINEAR.oscillator(
-        drive[:, -1:], stiffness, step, state, dt=dt, backend=place.backend
-    )
+    y, last = kind.oscillator(drive[:, -1:], *parameters, state, dt=dt, backend=place.backend)
     torch.testing.assert_close(y[:, 0], truth[0][:, -1], rtol=1e-12, atol=1e-12 * n_units)
     torch.testing.assert_close(last, truth[1], rtol=1e-12, atol=1e-12 * n_units)
 
 
+@both_kinds
 @every_place
-def test_two_gaps_are_one_as_long_as_both(place, small):
+def test_two_gaps_are_one_as_long_as_both(kind, place, small):
     # Whole or not: the turns are powers of one map.
-    parameters, state = LINEAR.problem(1, 1, 5)[1:], _state(1, 5)
+    parameters, state = kind.problem(1, 1, 5)[1:], _state(1, 5)
 
     def after(*units):
         dt = torch.tensor([units], dtype=F64)
         drive = torch.zeros(1, len(units), 5, dtype=F64)
-        return LINEAR.oscillator(drive, *parameters, state, dt=dt, backend=place.backend)[1]
+        return kind.oscillator(drive, *parameters, state, dt=dt, backend=place.backend)[1]
 
     torch.testing.assert_close(after(1.25, 7.5), after(8.75), rtol=1e-12, atol=1e-12)
 
 
+@both_kinds
 @every_place
-def test_a_gap_begins_where_a_step_of_one_unit_ends(place, small):
-    inputs = LINEAR.problem(2, 3, 5)
+def test_a_gap_begins_where_a_step_of_one_unit_ends(kind, place, small):
+    inputs = kind.problem(2, 3, 5)
     results = [
-        LINEAR.positions(*inputs, dt=torch.full((2, 3), dt, dtype=F64), backend=place.backend)
+        kind.positions(*inputs, dt=torch.full((2, 3), dt, dtype=F64), backend=place.backend)
         for dt in (1 - 1e-9, 1.0, 1 + 1e-9)
     ]
     for near in results[::2]:
@@ -83,37 +85,40 @@ WAYS = [
 ]
 
 
+@both_kinds
 @pytest.mark.parametrize("lengths", [None, [13, 6, 0]])
 @pytest.mark.parametrize(("place", "gradient"), WAYS)
-def test_value_and_gradients_are_those_of_the_reference(place, gradient, lengths, small):
-    inputs, dt = LINEAR.problem(3, 13, 5), _uneven()
+def test_value_and_gradients_are_those_of_the_reference(kind, place, gradient, lengths, small):
+    inputs, dt = kind.problem(3, 13, 5), _uneven()
     lengths = None if lengths is None else torch.tensor(lengths)
-    truth = run(LINEAR.positions, inputs, backend="reference", dt=dt, lengths=lengths)
+    truth = run(kind.positions, inputs, backend="reference", dt=dt, lengths=lengths)
     if lengths is not None:
         dt[1, 6:], dt[2] = torch.nan, torch.inf
     options = {"gradient": gradient, "backend": place.backend, "lengths": lengths}
-    assert_close(run(LINEAR.positions, inputs, dt=dt, **options), truth, 1e-11)
+    assert_close(run(kind.positions, inputs, dt=dt, **options), truth, 1e-11)
 
 
+@both_kinds
 @pytest.mark.parametrize(("place", "gradient"), WAYS)
-def test_float32_turns_by_an_angle_of_float64(place, gradient, small):
+def test_float32_turns_by_an_angle_of_float64(kind, place, gradient, small):
     # Rounded to float32, an angle of a million units would be noise.
-    drive, stiffness, step = LINEAR.problem(2, 7, 5)
+    drive, *parameters = kind.problem(2, 7, 5)
     dt = torch.tensor([0.5, 1e6, 1.0, 123_456.5, 0.25, 2.0, 1.0], dtype=F64).repeat(2, 1)
-    truth = run(LINEAR.positions, [drive.float().double(), stiffness, step], dt=dt, backend="cpu")
-    inputs, options = [drive.float(), stiffness, step], {"backend": place.backend}
-    result = run(LINEAR.positions, inputs, dt=dt.float(), gradient=gradient, **options)
+    truth = run(kind.positions, [drive.float().double(), *parameters], dt=dt, backend="cpu")
+    inputs, options = [drive.float(), *parameters], {"backend": place.backend}
+    result = run(kind.positions, inputs, dt=dt.float(), gradient=gradient, **options)
     assert_close(result, truth, 2e-5)
 
 
+@both_kinds
 @both_gradients
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
-def test_gradcheck(backend, gradient):
-    inputs = [*LINEAR.problem(2, 6, 3), _state(2, 3)]
+def test_gradcheck(kind, backend, gradient):
+    inputs = [*kind.problem(2, 6, 3), _state(2, 3)]
     options = {"dt": _uneven(2, 6).clamp(max=50.0), "lengths": torch.tensor([6, 4])}
 
     def both(*inputs):
-        return LINEAR.oscillator(*inputs, gradient=gradient, backend=backend, **options)
+        return kind.oscillator(*inputs, gradient=gradient, backend=backend, **options)
 
     assert gradcheck(both, [x.requires_grad_() for x in inputs])
 
@@ -177,6 +182,34 @@ def test_a_turn_alone_repeated_a_hundred_thousand_times_keeps_the_energy():
     torch.testing.assert_close(after, before, rtol=2e-4, atol=0)
 
 
+@both_gradients
+@pytest.mark.parametrize("place", [CPU, INTERPRETER])
+def test_a_gap_in_which_all_fades_is_as_good_as_a_new_start(place, gradient, small):
+    drive, stiffness, decay, step = DAMPED.problem(2, 12, 5, torch.float32)
+    dt = torch.ones(2, 12)
+    dt[:, 6] = 1e7
+    options = {"gradient": gradient, "backend": place.backend}
+    result = run(DAMPED.positions, [drive, stiffness, decay, step], dt=dt, **options)
+
+    def anew(drive, *parameters):
+        pieces = drive[:, :6], drive[:, 6:]
+        return torch.cat([DAMPED.positions(x, *parameters) for x in pieces], 1)
+
+    truth = run(anew, [drive.double(), stiffness, decay, step])
+    assert_close(result, truth, 2e-5)
+
+
+@pytest.mark.parametrize("gradient", ["bptt", "rhel"])
+def test_float32_forgets_over_uneven_steps_as_float64_does(gradient):
+    # Echoes have to begin anew before every gap that much fades in, wherever it is.
+    drive, *parameters = DAMPED.problem(3, 4_000, 8, torch.float32)
+    generator = torch.Generator().manual_seed(7)
+    dt = torch.rand(3, 4_000, generator=generator).pow(-0.5).clamp(max=1e4)
+    truth = run(DAMPED.positions, [drive.double(), *parameters], dt=dt.double())
+    result = run(DAMPED.positions, [drive, *parameters], gradient=gradient, dt=dt)
+    assert_close(result, truth, 1e-4)
+
+
 @every_place
 @pytest.mark.parametrize("lengths", [None, [13, 6, 0]])
 def test_gaps_are_undone(place, lengths, small, monkeypatch):
@@ -191,50 +224,54 @@ def test_gaps_are_undone(place, lengths, small, monkeypatch):
     torch.testing.assert_close(first, state, rtol=1e-10, atol=1e-10)
 
 
+@both_kinds
 @both_gradients
 @pytest.mark.parametrize("place", [CPU, INTERPRETER])
-def test_unit_is_the_composition(place, gradient, small, monkeypatch):
+def test_unit_is_the_composition(kind, place, gradient, small, monkeypatch):
     monkeypatch.setattr(unit, "_CHUNK", 60)
     monkeypatch.setattr(unit, "_MIN_STEPS", 4)
-    inputs, options = LINEAR.unit_problem(2, 10, 5, 4), {"dt": _uneven(2, 10)}
-    truth = run(LINEAR.unit, inputs, backend="reference", **options)
-    result = run(LINEAR.unit, inputs, backend=place.backend, gradient=gradient, **options)
+    inputs, options = kind.unit_problem(2, 10, 5, 4), {"dt": _uneven(2, 10)}
+    truth = run(kind.unit, inputs, backend="reference", **options)
+    result = run(kind.unit, inputs, backend=place.backend, gradient=gradient, **options)
     assert_close(result, truth, 1e-11)
 
 
+@both_kinds
 @both_gradients
 @pytest.mark.parametrize("place", [CPU, INTERPRETER])
-def test_a_sequence_may_be_cut_before_a_gap(place, gradient, small):
-    drive, *parameters = LINEAR.problem(2, 10, 5)
+def test_a_sequence_may_be_cut_before_a_gap(kind, place, gradient, small):
+    drive, *parameters = kind.problem(2, 10, 5)
     dt, options = _uneven(2, 10), {"gradient": gradient, "backend": place.backend}
 
     def cut(drive, *parameters):
-        y, state = LINEAR.oscillator(drive[:, :6], *parameters, dt=dt[:, :6], **options)
-        rest, _ = LINEAR.oscillator(drive[:, 6:], *parameters, state, dt=dt[:, 6:], **options)
+        y, state = kind.oscillator(drive[:, :6], *parameters, dt=dt[:, :6], **options)
+        rest, _ = kind.oscillator(drive[:, 6:], *parameters, state, dt=dt[:, 6:], **options)
         return torch.cat([y, rest], 1)
 
-    truth = run(LINEAR.positions, [drive, *parameters], dt=dt, backend="cpu")
+    truth = run(kind.positions, [drive, *parameters], dt=dt, backend="cpu")
     assert_close(run(cut, [drive, *parameters]), truth, 1e-11)
 
 
-def test_a_gap_of_one_sample_leaves_the_bits_of_others_alone():
-    drive, *parameters = LINEAR.problem(2, 30, 5, torch.float32)
+@both_kinds
+def test_a_gap_of_one_sample_leaves_the_bits_of_others_alone(kind):
+    drive, *parameters = kind.problem(2, 30, 5, torch.float32)
     dt = torch.rand(2, 30)
-    even = LINEAR.positions(drive, *parameters, dt=dt)
+    even = kind.positions(drive, *parameters, dt=dt)
     dt[1, 10] = math.pi
-    uneven = LINEAR.positions(drive, *parameters, dt=dt)
+    uneven = kind.positions(drive, *parameters, dt=dt)
     assert torch.equal(uneven[0], even[0])
     assert torch.equal(uneven[1, :10], even[1, :10])
     assert not torch.equal(uneven[1, 10], even[1, 10])
 
 
+@both_kinds
 @on_the_gpu
 @both_gradients
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 5e-5), (F64, 1e-10)])
 @pytest.mark.parametrize("shape", [(3, 37, 5), (3, 1100, 33), (70, 600, 256)])
-def test_on_the_gpu(shape, dtype, bound, gradient):
-    drive, *parameters = LINEAR.problem(*shape, dtype)
+def test_on_the_gpu(kind, shape, dtype, bound, gradient):
+    drive, *parameters = kind.problem(*shape, dtype)
     dt = _uneven(*shape[:2]).to(dtype)
-    truth = run(LINEAR.positions, [drive.double(), *parameters], backend="cpu", dt=dt.double())
-    result = run_on_gpu(LINEAR.positions, [drive, *parameters], gradient=gradient, dt=dt)
+    truth = run(kind.positions, [drive.double(), *parameters], backend="cpu", dt=dt.double())
+    result = run_on_gpu(kind.positions, [drive, *parameters], gradient=gradient, dt=dt)
     assert_close(result, truth, bound)

@@ -1,4 +1,4 @@
-"""Oscillators of both kinds: every backend and gradient against the reference in float64.
+"""Oscillators of every kind: every backend and gradient against the reference in float64.
 
 What only one kind promises is tested in a module of its name, how the GPU's kernels are cut
 and compiled in ``test_oscillators_cuda.py``.
@@ -12,6 +12,7 @@ from sklearn_physrnn.kernels.oscillators import scan, unit
 from tests.helpers.backends import CPU, INTERPRETER, REFERENCE, on_the_gpu
 from tests.helpers.oscillators import (
     CASES,
+    DAMPED,
     F64,
     KINDS,
     LINEAR,
@@ -22,7 +23,7 @@ from tests.helpers.oscillators import (
     sequences,
 )
 
-both_kinds = pytest.mark.parametrize("kind", KINDS, ids=str)
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
 both_gradients = pytest.mark.parametrize("gradient", ["bptt", "rhel"])
 compiled = pytest.mark.parametrize("place", [CPU, INTERPRETER])
 every_place = pytest.mark.parametrize("place", [REFERENCE, CPU, INTERPRETER])
@@ -40,9 +41,11 @@ def _way(place, kind, tolerance, gradient, epsilon="auto"):
 
 
 # Linear echoes are exact at any nudge; the reference's nonlinear ones are not, and the
-# compiled ones to the size of their nudge.
+# compiled ones to the size of their nudge. The reference's damped ones run apart, a
+# thousandfold at most, before they begin anew.
 WAYS = [
-    *(_way(place, LINEAR, 1e-11, "rhel", e) for place in (REFERENCE,) for e in ("auto", 0.3)),
+    *(_way(REFERENCE, LINEAR, 1e-11, "rhel", e) for e in ("auto", 0.3)),
+    *(_way(REFERENCE, DAMPED, 1e-9, "rhel", e) for e in ("auto", 0.3)),
     _way(REFERENCE, NONLINEAR, 1e-5, "rhel"),
     *(
         _way(place, kind, tolerance, gradient)
@@ -50,11 +53,17 @@ WAYS = [
         for kind, gradient, tolerance in (
             (LINEAR, "bptt", 1e-11),
             (LINEAR, "rhel", 1e-11),
+            (DAMPED, "bptt", 1e-11),
+            (DAMPED, "rhel", 1e-11),
             (NONLINEAR, "bptt", 1e-11),
             (NONLINEAR, "rhel", 1e-9),
         )
     ),
-    *(_way(place, LINEAR, 1e-11, "rhel", 0.3) for place in (CPU, INTERPRETER)),
+    *(
+        _way(place, kind, 1e-11, "rhel", 0.3)
+        for place in (CPU, INTERPRETER)
+        for kind in (LINEAR, DAMPED)
+    ),
 ]
 
 
@@ -74,7 +83,11 @@ def test_value_and_gradients_are_those_of_the_reference(
 
 FLOAT32 = [
     *((CPU, kind, shape) for kind in KINDS for shape in ((1, 1, 1), (2, 9, 3), (5, 64, 33))),
-    *((INTERPRETER, NONLINEAR, shape) for shape in ((1, 1, 1), (1, 8, 2), (2, 9, 35))),
+    *(
+        (INTERPRETER, kind, shape)
+        for kind in (DAMPED, NONLINEAR)
+        for shape in ((1, 1, 1), (1, 8, 2), (2, 9, 35))
+    ),
 ]
 
 
@@ -91,7 +104,7 @@ def test_float32(place, kind, shape, gradient, small):
     truth = run(kind.positions, [drive.double(), *parameters], backend="reference")
     inputs = [drive, *parameters]
     result = run(kind.positions, inputs, backend=place.backend, gradient=gradient)
-    assert_close(result, truth, 2e-5 if kind is LINEAR else 5e-5, inputs)
+    assert_close(result, truth, 2e-5 if kind is not NONLINEAR else 5e-5, inputs)
 
 
 # float32 as on the CPU, where sums over time are cut elsewhere, and whose tanh this is; a
@@ -100,6 +113,8 @@ def test_float32(place, kind, shape, gradient, small):
 TOLERANCE = {
     (LINEAR, torch.float32): 5e-5,
     (LINEAR, F64): 1e-10,
+    (DAMPED, torch.float32): 5e-5,
+    (DAMPED, F64): 1e-10,
     (NONLINEAR, torch.float32): 1e-4,
     (NONLINEAR, F64): 1e-9,
 }
@@ -111,7 +126,7 @@ TOLERANCE = {
 @pytest.mark.parametrize(("kind", "dtype"), TOLERANCE, ids=str)
 @pytest.mark.parametrize("shape", [(3, 37, 5), (1, 1, 1), (3, 300, 33), (70, 100, 256)])
 def test_on_the_gpu(shape, kind, dtype, gradient, case):
-    if kind is LINEAR and shape[1] >= 100:  # several tiles there too
+    if kind is not NONLINEAR and shape[1] >= 100:  # several tiles there too
         shape = {300: (3, 1100, 33), 100: (70, 600, 256)}[shape[1]]
     step = 0.05 if kind is NONLINEAR else None
     drive, *parameters = kind.problem(*shape, dtype, step)
@@ -145,7 +160,7 @@ def test_a_gradient_that_is_zero_but_for_rounding_is_close_to_zero(
             assert_close(wrong, truth, TOLERANCE[kind, dtype], inputs)
 
 
-@both_kinds
+@every_kind
 @every_place
 def test_echoes_hear_the_loss_of_a_step_of_no_size(place, kind, small):
     inputs, dt = kind.problem(2, 8, 3), torch.ones(2, 8)
@@ -156,7 +171,7 @@ def test_echoes_hear_the_loss_of_a_step_of_no_size(place, kind, small):
     assert_close(result, truth, 1e-5 if rough else 1e-10)
 
 
-@both_kinds
+@every_kind
 @both_gradients
 def test_gradcheck(kind, gradient):
     inputs = [x.requires_grad_() for x in kind.problem(2, 6, 3)]
@@ -200,7 +215,7 @@ def test_echo_without_nudge_returns_to_the_start(case, kind, dtype, tolerance):
     assert not grad_drive.any()
 
 
-@both_kinds
+@every_kind
 @every_place
 def test_steps_past_the_length_are_neither_read_nor_written(place, kind, small):
     n_steps, length = (12, 5) if place.name == "interpreted" else (30, 11)
@@ -209,7 +224,7 @@ def test_steps_past_the_length_are_neither_read_nor_written(place, kind, small):
     options = {"lengths": torch.tensor([n_steps, length]), "backend": place.backend}
     alone = kind.positions(drive[1:, :length], *parameters, backend=place.backend)
     # The interpreter's linear scan adds in another order.
-    off = 1e-14 if place.name == "interpreted" and kind is LINEAR else 0
+    off = 1e-14 if place.name == "interpreted" and kind is not NONLINEAR else 0
     for gradient in ("bptt", "rhel"):
         y, *grads = run(kind.positions, [drive, *parameters], gradient=gradient, **options)
         torch.testing.assert_close(y[1:, :length], alone, rtol=off, atol=off)
@@ -218,13 +233,13 @@ def test_steps_past_the_length_are_neither_read_nor_written(place, kind, small):
         assert all(grad.isfinite().all() for grad in grads)
 
 
-@both_kinds
+@every_kind
 @both_gradients
 @compiled
 def test_nan_stays_in_its_lane_and_future(place, gradient, kind, small):
     # Not in the sub-chunk's past either, though sub-chunks are put together backwards.
-    dtype, when = (F64, 6) if kind is LINEAR else (torch.float32, 4)
-    drive, *parameters = kind.problem(2, 12 if kind is LINEAR else 9, 3, dtype)
+    dtype, when = (F64, 6) if kind is not NONLINEAR else (torch.float32, 4)
+    drive, *parameters = kind.problem(2, 12 if kind is not NONLINEAR else 9, 3, dtype)
     drive[0, when, 1] = torch.nan
     options = {"backend": place.backend, "gradient": gradient}
     y, grad_drive, *grads = run(kind.positions, [drive, *parameters], **options)
@@ -243,7 +258,7 @@ UNITS = [
         for gradient in ("bptt", "rhel")
         for n_modes in (4, 8)  # fewer and more than inputs
     ),
-    *((CPU, LINEAR, "rhel", n_modes, 0.3) for n_modes in (4, 8)),
+    *((CPU, kind, "rhel", n_modes, 0.3) for kind in (LINEAR, DAMPED) for n_modes in (4, 8)),
     *((INTERPRETER, kind, gradient, 5, "auto") for kind in KINDS for gradient in ("bptt", "rhel")),
 ]
 
@@ -265,7 +280,7 @@ def test_unit_is_the_composition(
     if place.name == "cpu":
         n_steps, width, chunk = 37, 6, 200
     else:
-        n_steps, width, chunk = (21, 4, 150) if kind is LINEAR else (11, 4, 120)
+        n_steps, width, chunk = (21, 4, 150) if kind is not NONLINEAR else (11, 4, 120)
     monkeypatch.setattr(unit, "_CHUNK", chunk)
     inputs = kind.unit_problem(3, n_steps, n_modes, width)
     steps = sequences(case, 3, n_steps)
@@ -278,10 +293,12 @@ def test_unit_is_the_composition(
 
 
 @on_the_gpu
-@both_kinds
+@every_kind
 @both_gradients
 def test_unit_in_chunks_on_the_gpu(gradient, kind, monkeypatch):
-    n_steps, chunk, tolerance = (1500, 2**14, 1e-10) if kind is LINEAR else (100, 2**12, 1e-8)
+    n_steps, chunk, tolerance = (
+        (1500, 2**14, 1e-10) if kind is not NONLINEAR else (100, 2**12, 1e-8)
+    )
     monkeypatch.setattr(unit, "_DEVICE_CHUNK", chunk)
     inputs, steps = kind.unit_problem(4, n_steps, 64, 16), sequences(CASES[3], 4, n_steps)
     truth = run(kind.unit, inputs, backend="cpu", **steps)
@@ -289,16 +306,16 @@ def test_unit_in_chunks_on_the_gpu(gradient, kind, monkeypatch):
     assert_close(result, truth, tolerance)
 
 
-@both_kinds
+@every_kind
 @pytest.mark.parametrize("grad", [True, False])
 def test_prediction_keeps_no_trajectory(grad, kind, monkeypatch):
     monkeypatch.setattr(unit, "_CHUNK", 200)
     engine, starts = kind.cpu(), set()
     original = engine.advance
 
-    def advance(*arguments):
+    def advance(*arguments, **options):
         starts.add(arguments[-1].data_ptr())
-        original(*arguments)
+        original(*arguments, **options)
 
     monkeypatch.setattr(engine, "advance", advance)
     inputs = [x.requires_grad_() for x in kind.unit_problem(n_modes=4)]
@@ -308,7 +325,7 @@ def test_prediction_keeps_no_trajectory(grad, kind, monkeypatch):
     assert len(starts) == (3 if grad else 1)
 
 
-@both_kinds
+@every_kind
 @both_gradients
 @compiled
 def test_what_is_kept_grows_with_time_as_promised(place, gradient, kind, small):
@@ -321,10 +338,11 @@ def test_what_is_kept_grows_with_time_as_promised(place, gradient, kind, small):
         return sum(numbers)
 
     n_trajectories = kind.n_trajectories if gradient == "bptt" else 0
-    assert (kept(12) - kept(4)) / 8 == 4 + n_trajectories * 5  # inputs, modes
+    where_states_stand = int(kind is DAMPED and gradient == "rhel")  # they are further apart
+    assert (kept(12) - kept(4)) / 8 == 4 + n_trajectories * 5 + where_states_stand
 
 
-@both_kinds
+@every_kind
 @both_gradients
 def test_same_bits_for_any_number_of_threads(gradient, kind):
     inputs = kind.problem(8, 500, 64, torch.float32)

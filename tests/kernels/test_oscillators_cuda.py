@@ -172,15 +172,18 @@ def compile_sequence():
     from sklearn_physrnn.kernels.oscillators.linear import cuda
     from sklearn_physrnn.kernels.oscillators.linear.cuda_sequence import backward, forward
 
-    counts = dict.fromkeys(("first", "n_steps", "n_total", "shift"), "i32")
+    counts = dict.fromkeys(("first", "n_steps", "n_total", "shift", "n_states"), "i32")
     found = {}
     for name, kernel, kind, has_dt in (
         ("forward", forward, "fp32", False),
         ("forward, gaps", forward, "fp32", True),
         ("adjoint", backward, "fp32", False),
         ("echo, double, dt", backward, "fp64", True),
+        ("forward, damped", forward, "fp32", False),
+        ("adjoint, damped", backward, "fp32", False),
+        ("echo, damped, gaps", backward, "fp32", True),
     ):
-        gaps = name.endswith("gaps")
+        gaps, damped = name.endswith("gaps"), "damped" in name
         echo = name.startswith("echo")
         constants = cuda.sequence_compilation(kernel, kind == "fp32", has_dt, echo, gaps)
         constants["n_modes"], missing = 512, ()
@@ -189,12 +192,14 @@ def compile_sequence():
             missing = ("z_mean", "y_mean", "nudge", "contrast")
             missing = ("before",) if echo else missing
         missing += () if gaps else ("turns",)
+        missing += () if damped else ("decay", "sum_rate")[: 1 + (kernel is backward)]
+        missing += () if damped and (echo or kernel is forward) else ("slots", "states")
         registers, num_warps = constants.pop("maxnreg"), constants.pop("num_warps")
         pointers = {*kernel.arg_names} - {*constants, *counts, *missing}
         types = {x: "*fp64" if x.startswith("sum_") else f"*{kind}" for x in pointers}
         types |= {"stiffness": "*fp32", "step": "*fp64", "lengths": "*i64"} | counts
-        if gaps:
-            types["turns"] = "*fp64"
+        special = {"turns": "*fp64", "decay": "*fp64", "slots": "*i64"}
+        types |= {x: special[x] for x in special if x in types}
         constants |= dict.fromkeys(missing)
         found[name] = compile_for_hopper(kernel, types, constants, num_warps, maxnreg=registers)
     return found
@@ -203,7 +208,7 @@ def compile_sequence():
 @needs_compiler
 def test_time_in_sequence_compiles_and_stays_in_registers():
     found = without_interpreter(compile_sequence)
-    assert len(found) == 4
+    assert len(found) == 7
     assert all(used["local_bytes"] == used["shared_bytes"] == 0 for used in found.values())
 
 

@@ -8,12 +8,15 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import softplus
 
+from sklearn_physrnn.kernels.oscillators import damped_oscillator
+from sklearn_physrnn.nn.damped_hru import DampedHRU
 from sklearn_physrnn.nn.linear_hru import LinearHRU
 from sklearn_physrnn.nn.nonlinear_hru import NonlinearHRU
 
 UNITS = {
     "complex": lambda *sizes, **options: LinearHRU(*sizes, **options),
     "real": lambda *sizes, **options: LinearHRU(*sizes, complex=False, **options),
+    "damped": lambda *sizes, **options: DampedHRU(*sizes, **options),
     "nonlinear": lambda *sizes, **options: NonlinearHRU(*sizes, **options),
 }
 
@@ -61,6 +64,7 @@ def test_echoes_give_the_gradient_of_back_propagation(unit, case):
     [
         ("complex", 17_984, 1e-6),
         ("complex", 50_000, 1e-6),
+        ("damped", 17_984, 1e-6),
         ("nonlinear", 896, 1e-6),
         ("nonlinear", 17_984, 1e-4),
     ],
@@ -72,7 +76,7 @@ def test_float32_echoes_over_long_series(unit, n_steps, gap):
     _agree(_gradients(layer, u, "rhel", torch.float32), truth, gap, 1e-3)
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit != "damped"])
 def test_echoes_keep_nothing_that_grows_with_time_but_the_input(unit):
     def saved(n_steps):
         layer = UNITS[unit](6, 8, gradient="rhel")
@@ -84,6 +88,24 @@ def test_echoes_keep_nothing_that_grows_with_time_but_the_input(unit):
         return sorted(sizes)
 
     assert saved(100) == saved(200)
+
+
+def test_damped_echoes_keep_a_state_before_anything_grows_a_thousandfold():
+    def saved(n_steps, slowest):
+        layer = DampedHRU(6, 8, gradient="rhel")
+        with torch.no_grad():
+            layer.decay_raw.copy_(torch.linspace(-5, slowest, 8))
+        rate = layer.decays().max().item()
+        numbers = []
+        with saved_tensors_hooks(lambda x: numbers.append(x.numel()) or x, lambda x: x):
+            layer(torch.randn(2, n_steps, 6, requires_grad=True))
+        return sum(numbers), n_steps / (math.log(1e3) / rate)
+
+    for slowest in (0.0, 10.0):
+        (few, _), (many, n_states) = saved(1, slowest), saved(10_000, slowest)
+        # Of 16 oscillators momentum and position, twice; the input; where the states stand.
+        growth = many - few - 9_999 * (2 * 6 + 1)
+        assert growth == pytest.approx(n_states * 2 * 2 * 16, rel=0.02, abs=2 * 2 * 16)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -104,6 +126,25 @@ def test_later_input_is_ignored(unit):
         (o + 1).square().sum().backward()
         assert not x.grad[1, 7:].any()
         assert all(p.grad.isfinite().all() for p in layer.parameters())
+
+
+def test_decays_and_frequencies_are_learned_apart():
+    torch.manual_seed(1)
+    plain = LinearHRU(3, 4).double()
+    layer = DampedHRU(3, 4).double()
+    layer.load_state_dict(plain.state_dict(), strict=False)
+    with torch.no_grad():
+        layer.decay_raw.copy_(torch.linspace(-3, 3, 4))
+    u = torch.zeros(1, 60, 3, dtype=torch.float64)
+    u[0, 0] = 1.0
+    *_, decay, _ = layer.dynamics()
+    for k in range(4):  # mode by mode what the unit without damping does, faded
+        for unit in (plain, layer):
+            unit.C.data.zero_()
+            unit.C.data[:, k] = 1.0
+            unit.D.data.zero_()
+        faded = torch.exp(-decay[k] * (torch.arange(60) + 0.5))[:, None]
+        torch.testing.assert_close(layer(u)[0][0], plain(u)[0][0] * faded)
 
 
 @pytest.mark.parametrize("size", [-1e4, -30.0, 30.0, 1e4])
@@ -144,6 +185,9 @@ def test_start_values():
     stiffness, step = LinearHRU(2, 5_000).dynamics()
     assert 0 < stiffness.min() < 0.01 < 0.99 < stiffness.max() <= 1
     assert 0.5 <= step.min() < 0.505 < 0.725 < step.max() < 0.7311
+    decay = DampedHRU(2, 5_000).decays()
+    assert 1e-4 <= decay.min() < 1.1e-4 < 0.09 < decay.max() <= 0.1001
+    assert 0.002 < decay.median() < 0.005
     layer = NonlinearHRU(2, 5_000)
     w, c, alpha, step = layer.dynamics()
     assert 0.5 <= w.min() < 0.51 < 0.99 < w.max() <= 1.0001
@@ -169,6 +213,24 @@ def test_complex_modes_are_what_they_say():
         y = y_half + d / 2 * z
         o = (y @ c_matrix.T).real + layer.D * u[:, t]
         torch.testing.assert_close(layer(u)[0][:, t], o)
+
+
+def test_a_damped_unit_solves_its_equation():
+    # The step response of y'' + gamma y' + (a + gamma^2 / 4) y = 1, at ever smaller steps.
+    a, gamma, t_end = 0.8, 0.3, 10.0
+    omega = math.sqrt(a)
+    fade = math.exp(-gamma / 2 * t_end)
+    swing = math.cos(omega * t_end) + gamma / 2 / omega * math.sin(omega * t_end)
+    truth = (1 - fade * swing) / (a + gamma**2 / 4)
+    errors = []
+    for n_steps in (50, 100, 200):
+        d = t_end / n_steps
+        parameters = [torch.full((1,), x, dtype=torch.float64) for x in (a, gamma * d / 2, d)]
+        y, _ = damped_oscillator(torch.ones(1, n_steps, 1, dtype=torch.float64), *parameters)
+        errors.append(abs(float(y[0, -1, 0]) - truth))
+    assert errors[2] < 1e-3
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)  # of second order
+    assert errors[1] / errors[2] == pytest.approx(4, rel=0.1)
 
 
 def test_nonlinear_unit_is_what_it_says():

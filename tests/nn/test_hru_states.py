@@ -5,12 +5,13 @@ import copy
 import pytest
 import torch
 
-from sklearn_physrnn.nn import LinearHRU, NonlinearHRU
+from sklearn_physrnn.nn import DampedHRU, LinearHRU, NonlinearHRU
 from sklearn_physrnn.nn._hru import return_error
 
 UNITS = {
     "complex": lambda *sizes, **options: LinearHRU(*sizes, **options),
     "real": lambda *sizes, **options: LinearHRU(*sizes, complex=False, **options),
+    "damped": lambda *sizes, **options: DampedHRU(*sizes, **options),
     "nonlinear": lambda *sizes, **options: NonlinearHRU(*sizes, initial_step=0.3, **options),
 }
 every_unit = pytest.mark.parametrize("unit", UNITS)
@@ -79,7 +80,7 @@ def test_the_echoes_gradient_of_the_first_state_is_back_propagation_s(unit):
 def test_the_state_has_two_numbers_for_each_oscillator(unit):
     layer = UNITS[unit](3, 4)
     o, state = layer(torch.randn(2, 5, 3))
-    assert state.shape == (2, 2, 8 if unit == "complex" else 4)
+    assert state.shape == (2, 2, 4 if unit in ("real", "nonlinear") else 8)
     assert layer.n_oscillators == state.shape[2]
     rest = torch.zeros_like(state)
     torch.manual_seed(1)
@@ -88,7 +89,7 @@ def test_the_state_has_two_numbers_for_each_oscillator(unit):
     assert not torch.equal(layer(u, state)[0], layer(u)[0])
     # Outputs are read from the positions, the second of the two.
     position = state[1, :, :4]
-    if unit == "complex":
+    if layer.n_oscillators == 8:
         expected = position @ layer.C[..., 0].T - state[1, :, 4:] @ layer.C[..., 1].T
     else:
         expected = position @ layer.C.T
@@ -121,7 +122,17 @@ def test_undoing_a_piece_gives_the_state_before_it(unit):
         torch.testing.assert_close(state, before, rtol=1e-12, atol=1e-12)
 
 
-@every_unit
+def test_the_return_error_of_damped_oscillators_says_how_far_back_they_can_be_followed():
+    layer = DampedHRU(3, 4)
+    with torch.no_grad():
+        layer.decay_raw.fill_(0.0)
+    lasting = float(1 / layer.decays()[0])
+    short, long = (layer.return_error(torch.randn(2, int(n * lasting), 3)) for n in (2, 30))
+    assert (short < 1e-4).all()
+    assert (long > 1e3).all()
+
+
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit != "damped"])
 def test_the_return_error_is_rounding(unit):
     layer, u = UNITS[unit](3, 4), torch.randn(2, 2_000, 3)
     error = layer.return_error(u)

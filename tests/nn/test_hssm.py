@@ -22,7 +22,7 @@ def _padded():
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer", None])
-@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+@pytest.mark.parametrize("dynamics", ["linear", "damped", "nonlinear"])
 @pytest.mark.parametrize("readout", ["mean", "last", "sequence"])
 @pytest.mark.parametrize("training", [True, False])
 def test_padding_is_never_seen(norm, dynamics, readout, training):
@@ -80,7 +80,7 @@ def test_readouts():
     torch.testing.assert_close(models["sequence", 6](u), every_step[:, [5, 11, 17]])
 
 
-@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+@pytest.mark.parametrize("dynamics", ["linear", "damped", "nonlinear"])
 def test_echoes_and_back_propagation_train_the_same_model(dynamics):
     u, y = torch.randn(3, 50, 2, dtype=torch.float64), torch.tensor([0, 1, 2])
     grads = []

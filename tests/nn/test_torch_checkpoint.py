@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from sklearn_physrnn.nn import PETNN, LinearHRU, NonlinearHRU
+from sklearn_physrnn.nn import PETNN, DampedHRU, LinearHRU, NonlinearHRU
 
 
 @pytest.mark.parametrize("use_reentrant", [False, True])
@@ -14,6 +14,8 @@ from sklearn_physrnn.nn import PETNN, LinearHRU, NonlinearHRU
         PETNN(3, 4),
         LinearHRU(3, 4),
         LinearHRU(3, 4, gradient="rhel"),
+        DampedHRU(3, 4),
+        DampedHRU(3, 4, gradient="rhel"),
         NonlinearHRU(3, 4),
         NonlinearHRU(3, 4, gradient="rhel"),
     ],

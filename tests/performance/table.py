@@ -141,7 +141,12 @@ def main():
         compare(f"PETNN step {shape}: its torch reference", ours, reference, rounds=3, goal=0.2)
     for name in CONFIGURATIONS:
         identity = make_step(name, "identity")
-        for variant, goal in (("bptt", 1.25), ("rhel", 1.6)):
+        for variant, goal in (
+            ("bptt", 1.25),
+            ("rhel", 1.6),
+            ("damped-bptt", 1.25),
+            ("damped-rhel", 1.6),
+        ):
             what = f"HSSM step, {name}, {variant}: without its scan"
             compare(what, make_step(name, variant), identity, rounds=3, goal=goal)
     data = torch.randn(N, N_FEATURES)

@@ -17,7 +17,7 @@ def timed():
     return X, X[:, :, 1].sum(axis=1)
 
 
-@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+@pytest.mark.parametrize("dynamics", ["linear", "damped", "nonlinear"])
 def test_files_keep_what_a_gap_is(dynamics, timed, tmp_path):
     X, y = timed
     model = HSSMRegressor(8, 4, dynamics=dynamics, time_channel=0, max_iter=2, random_state=0)

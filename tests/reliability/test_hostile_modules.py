@@ -27,6 +27,7 @@ from ._tensors import changed, tame
 B, T, I, H, P = 3, 4, 2, 3, 2
 SIZES = {
     nn.PETNN: {"input_size": I, "hidden_size": H},
+    nn.DampedHRU: {"input_size": I, "state_size": P},
     nn.LinearHRU: {"input_size": I, "state_size": P},
     nn.NonlinearHRU: {"input_size": I, "state_size": P},
     nn.HSSM: {
@@ -40,6 +41,7 @@ SIZES = {
 }  # fmt: skip
 VARIANTS = {
     nn.PETNN: [{"release": "soft"}, {"num_layers": 2}, {"increment": "tanh"}],
+    nn.DampedHRU: [{"gradient": "rhel"}, {"complex": False}],
     nn.LinearHRU: [{"gradient": "rhel"}, {"complex": False}],
     nn.NonlinearHRU: [{"gradient": "rhel"}],
     nn.HSSM: [{"gradient": "rhel"}, {"readout": "sequence"}, {"norm": None}, {"readout": "last"}],
@@ -61,7 +63,7 @@ def module_arguments(kind, variant: int = 0) -> dict[str, torch.Tensor]:
     if kind is nn.DynPMNN:
         return {"x": numbers(B, I)}
     arguments = {"x" if kind is nn.PETNN else "u": numbers(B, T, I), **sequences()}
-    if kind in (nn.LinearHRU, nn.NonlinearHRU):
+    if kind in (nn.DampedHRU, nn.LinearHRU, nn.NonlinearHRU):
         arguments["state"] = numbers(2, B, module(kind, variant).n_oscillators)
     return arguments
 

@@ -93,7 +93,7 @@ def test_pieces_give_the_gradient_of_the_whole(readout, dropout, lengths):
 
 @pytest.mark.parametrize("undo", [False, True], ids=["kept", "undone"])
 @pytest.mark.parametrize("fitter", ["bptt", "rhel"])
-@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+@pytest.mark.parametrize("dynamics", ["linear", "damped", "nonlinear"])
 def test_pieces_of_oscillators_give_the_gradient_of_the_whole(dynamics, fitter, undo):
     for readout, lengths, timed in (
         ("mean", EQUAL, True),

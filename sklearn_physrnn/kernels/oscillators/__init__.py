@@ -9,6 +9,7 @@ Each kind has a folder with its step, written three times around the pieces in
 """
 
 from .checks import check_sequence
+from .damped import damped_oscillator, damped_oscillator_unit, undo_damped_oscillator_unit
 from .linear import oscillator, oscillator_unit, undo_oscillator_unit
 from .nonlinear import (
     nonlinear_oscillator,
@@ -20,10 +21,13 @@ from .nudge import check_epsilon
 __all__ = [
     "check_epsilon",
     "check_sequence",
+    "damped_oscillator",
+    "damped_oscillator_unit",
     "nonlinear_oscillator",
     "nonlinear_oscillator_unit",
     "oscillator",
     "oscillator_unit",
+    "undo_damped_oscillator_unit",
     "undo_nonlinear_oscillator_unit",
     "undo_oscillator_unit",
 ]

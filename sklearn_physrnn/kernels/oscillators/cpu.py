@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from .._threads import run, shards
+from .borders import Borders
 from .engine import Coefficients
 
 Arrays = list[np.ndarray]
@@ -31,7 +32,8 @@ class Drivers:
     Parameters
     ----------
     free : Loop (coefs, z, y, power, drive, dt, lengths, first, positions, rest)
-        `rest` is the last of the trajectories kept, and empty if only positions are.
+        `rest` is the last of the trajectories kept, and empty if only positions are. This and
+        `echoes` take slots and states of borders, too, where there are any.
     back : Loop (coefs, grad_z, grad_y, drive, last, before, dt, lengths, first, grad, \
                  grad_drive, sums)
         `last` is the last of the trajectories kept.
@@ -49,7 +51,7 @@ class Drivers:
     def advance(
         self, coefs: Coefficients, state: torch.Tensor, power: torch.Tensor,
         drive: torch.Tensor, dt: torch.Tensor, lengths: torch.Tensor, first: int,
-        kept: torch.Tensor,
+        kept: torch.Tensor, borders: Borders | None = None,
     ) -> None:  # fmt: skip
         """See :meth:`.engine.Engine.advance`."""
         trajectories = kept.numpy()
@@ -62,7 +64,7 @@ class Drivers:
 
         def piece(_: int, start: int, stop: int) -> None:
             rows = slice(start, stop)
-            loop(coefs, *_cut(read, rows), first, *_cut(written, rows))
+            loop(coefs, *_cut(read, rows), first, *_cut(written, rows), *_at(borders, rows))
 
         run(piece, shards(len(positions), operations * positions[0].size))
 
@@ -80,23 +82,27 @@ class Drivers:
         self, coefs: Coefficients, states: torch.Tensor, nudge: torch.Tensor,
         drive: torch.Tensor, dt: torch.Tensor, lengths: torch.Tensor, first: int,
         grad: torch.Tensor, grad_drive: torch.Tensor, middle: torch.Tensor | None,
+        borders: Borders | None = None,
     ) -> np.ndarray:  # fmt: skip
         """See :meth:`.engine.Engine.echo`."""
         if middle is None:
             middle = torch.empty_like(drive)
         read = [*states.numpy(), *nudge.numpy(), *_arrays(drive, dt, lengths)]
-        return self._way_back(self.echoes, coefs, read, first, _arrays(grad, grad_drive, middle))
+        rest = _arrays(grad, grad_drive, middle)
+        return self._way_back(self.echoes, coefs, read, first, rest, borders)
 
     def _way_back(
-        self, way: Loop, coefs: Coefficients, read: Arrays, first: int, rest: Arrays
-    ) -> np.ndarray:
+        self, way: Loop, coefs: Coefficients, read: Arrays, first: int, rest: Arrays,
+        borders: Borders | None = None,
+    ) -> np.ndarray:  # fmt: skip
         grad = rest[0]
         pieces = shards(len(grad), way.operations * grad[0].size)
         sums = np.zeros((len(pieces), self.n_sums, grad.shape[2]), grad.dtype)
 
         def piece(index: int, start: int, stop: int) -> None:
             rows = slice(start, stop)
-            way.function(coefs, *_cut(read, rows), first, *_cut(rest, rows), sums[index])
+            loops = [*_cut(read, rows), first, *_cut(rest, rows), sums[index]]
+            way.function(coefs, *loops, *_at(borders, rows))
 
         run(piece, pieces)
         return sums.sum(axis=0, dtype=np.float64)
@@ -108,6 +114,10 @@ def _arrays(*tensors: torch.Tensor) -> Arrays:
 
 def _cut(arrays: Arrays, rows: slice) -> Arrays:
     return [x[rows] for x in arrays]
+
+
+def _at(borders: Borders | None, rows: slice) -> Arrays:
+    return [] if borders is None else [borders.slots.numpy(), borders.states.numpy()[rows]]
 
 
 def numpy_dtype(dtype: torch.dtype) -> np.dtype:

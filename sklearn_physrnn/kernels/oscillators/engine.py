@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..one_step.codes import Code
+from .borders import Borders
 
 Tensor = torch.Tensor
 Coefficients = Any  # what an engine's loops read of the parameters: its own affair
@@ -31,6 +32,7 @@ class Engine(Protocol):
 
     N_KEPT: int  # trajectories that `adjoint` needs, the positions first
     RELATIVE_NUDGE: float | None  # the automatic nudge by the motion; None if its size cancels
+    FORGETS: bool  # whether motions decay, at the rates of the last parameter but the step size
 
     def coefficients(self, parameters: list[Tensor], dtype: torch.dtype) -> Coefficients:
         """What the loops read of the parameters, (P,) each, for a drive of `dtype`."""
@@ -40,13 +42,14 @@ class Engine(Protocol):
 
     def advance(
         self, coefs: Coefficients, state: Tensor, power: Tensor, drive: Tensor, dt: Tensor,
-        lengths: Tensor, first: int, kept: Tensor,
+        lengths: Tensor, first: int, kept: Tensor, borders: Borders | None = None,
     ) -> None:  # fmt: skip
         """Run freely through `drive` (B, T, P), from and to `state` (2, B, P), in place.
 
         ``kept[0]`` (B, T, P) receives the positions, the others, if there are any, what
         `adjoint` needs besides. `power` (B, P) gains the positions' squares, unless it is
-        empty or the engine's RELATIVE_NUDGE is None.
+        empty or the engine's RELATIVE_NUDGE is None. The states of `borders`, of the whole
+        series, are filled where they are met.
         """
 
     def adjoint(
@@ -64,12 +67,13 @@ class Engine(Protocol):
     def echo(
         self, coefs: Coefficients, states: Tensor, nudge: Tensor, drive: Tensor, dt: Tensor,
         lengths: Tensor, first: int, grad: Tensor, grad_drive: Tensor, middle: Tensor | None,
+        borders: Borders | None = None,
     ) -> Sums:  # fmt: skip
         """Run both echoes back through `drive`, nudged by plus and minus `nudge` times `grad`.
 
         `states` (4, B, P) is updated in place; `nudge` (2, B, P) holds the nudges of Z and
         the factor of the contrasts of half differences. `middle` (B, T, P), or None,
-        receives the mean of the two echoes' positions.
+        receives the mean of the two echoes' positions, which begins anew at every border.
         """
 
 
@@ -99,6 +103,13 @@ class Reference(Protocol):
         goes back, and all parameters.
         """
 
+    @property
+    def left(self) -> Callable[..., Tensor] | None:
+        """Share of momentum and position that a time leaves, if motions decay.
+
+        Takes the time in units, and all parameters, the last but one of which is the rate.
+        """
+
 
 class OneStep(Protocol):
     """One step of one kind of oscillator in plain torch; a module is one.
@@ -108,7 +119,7 @@ class OneStep(Protocol):
     torch's can hold.
     """
 
-    CODE: Code  # of a compiled step
+    CODE: Code | None  # of a compiled step; None if there is none
 
     @property
     def coefficients(self) -> Callable[..., tuple[np.ndarray, ...]]:
@@ -120,4 +131,4 @@ class OneStep(Protocol):
 
     @property
     def advanced(self) -> Callable[..., tuple[Tensor, Tensor]]:
-        """State (B, P) each after a step: takes Z, y, the drive, dt (B, 1) and `constants`."""
+        """State (B, P) each after a step: takes Z, y, drive, dt (B, 1 or 2) and `constants`."""

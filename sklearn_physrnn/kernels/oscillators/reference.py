@@ -38,9 +38,15 @@ def leapfrog(
     for t in range(drive.shape[1]):
         d = step if steps is None else step * steps[:, 0, t, None]
         z_turned, y_turned = _after_gap(kind, z, y, parameters, steps, t)
+        if kind.left is not None:
+            units = 1.0 if steps is None else steps[:, 0, t, None]
+            share = kind.left(units / 2, *parameters)
+            z_turned, y_turned = share * z_turned, share * y_turned
         y_half = y_turned + d / 2 * z_turned
         z_next = z_turned - d * kind.force(y_half, drive[:, t], *shape)
         y_next = y_half + d / 2 * z_next
+        if kind.left is not None:
+            z_next, y_next = share * z_next, share * y_next
         output = y_next
         if lengths is not None:
             running = (t < lengths)[:, None]
@@ -69,6 +75,7 @@ def echo(
     grad: torch.Tensor,
     grad_end: State | torch.Tensor | None,
     epsilon: torch.Tensor,
+    begin: State | None = None,
 ) -> tuple[torch.Tensor, State, list[torch.Tensor]]:
     r"""Gradients of the drive, the start and the parameters by two echoes of the run to `end`.
 
@@ -79,6 +86,11 @@ def echo(
     drift before and after the kick, the potential in the middle. Over a gap it is not read
     but had at once: the derivative of what the gap does to the mean of the echoes, times
     their half difference. The two are the same to the order that echoes are exact to.
+
+    What decayed grows on the way back, and the two echoes drift apart too far: for the loss,
+    to which all that follows decays, their difference counts for as much less as phase space
+    has grown. Nudges are the larger for it, and contrasts the smaller. Over a gap before the
+    first step nothing is undone if the state `begin` before it is given.
     """
     *shape, step = parameters
     sign = torch.tensor([1.0, -1.0], dtype=drive.dtype, device=drive.device)[:, None, None]
@@ -87,18 +99,23 @@ def echo(
         grad_z, grad_y = grad_end
         z, y = z + sign * (epsilon * grad_y), y + sign * (epsilon * grad_z)
     grad_drive, grads = torch.zeros_like(drive), [torch.zeros_like(end[0]) for _ in parameters]
-    contrast = -1 / (2 * epsilon)
+    weight = torch.ones_like(z[0])  # of phase space at the end, by that where the echoes are
     for t in range(drive.shape[1] - 1, -1, -1):
         u = drive[:, t]
         scale = torch.ones_like(z[0])
         if steps is not None:
             scale = steps[:, 0, t, None].expand_as(z[0])
-        nudge = epsilon * grad[:, t]
+        nudge = epsilon * grad[:, t] / weight
         if lengths is not None:
             running = (t < lengths)[:, None]
             scale, nudge = torch.where(running, scale, 0.0), torch.where(running, nudge, 0.0)
         d = step * scale
         z = z + sign * nudge
+        if kind.left is not None:
+            share = kind.left(scale / 2, *parameters)
+            grads[-2] -= scale / 2 * weight * _product(z, y, epsilon)
+            z, y, weight = z / share, y / share, weight * share**2
+        contrast = -weight / (2 * epsilon)
         y_half = y + d / 2 * z
         z_next = z - d * kind.force(y_half, u, *shape)
         y = y_half + d / 2 * z_next
@@ -109,24 +126,45 @@ def echo(
         for total, reading in zip(grads[:-1], by_shape, strict=True):
             total += contrast * d * (reading[0] - reading[1])
         grads[-1] += contrast * scale * (energy[0] - energy[1])
+        if kind.left is not None:
+            z, y, weight = z / share, y / share, weight * share**2
+            grads[-2] -= scale / 2 * weight * _product(z, y, epsilon)
         if has_gaps(steps) and bool((steps[:, 1, t] > 0).any()):
             gap = steps[:, 1, t, None]
             if lengths is not None:
                 gap = torch.where(running, gap, 0.0)
-            pull = [(x[0] - x[1]) / (2 * epsilon) for x in (y, z)]  # of momentum, position
-            z, y = kind.gap(z, y, gap, *parameters)
-            before = -z.mean(0), y.mean(0)
-            for total, part in zip(
-                grads, _gap_gradients(kind, before, gap, parameters, pull), strict=True
-            ):
+            pull = _pulls(z, y, weight, epsilon)
+            known = t == 0 and begin is not None
+            if not known:
+                z, y = kind.gap(z, y, gap, *parameters)
+                if kind.left is not None:
+                    share = kind.left(gap, *parameters)
+                    z, y, weight = z / share**2, y / share**2, weight * share**2
+            before = begin if known else (-z.mean(0), y.mean(0))
+            *pull, parts = _gap_gradients(kind, before, gap, parameters, pull)
+            for total, part in zip(grads, parts, strict=True):
                 total += part
-    grad_start = (y[0] - y[1]) / (2 * epsilon), (z[0] - z[1]) / (2 * epsilon)
-    return grad_drive, grad_start, [total.sum(0) for total in grads]
+            if known:
+                return grad_drive, pull, [total.sum(0) for total in grads]
+    return grad_drive, _pulls(z, y, weight, epsilon), [total.sum(0) for total in grads]
+
+
+def _pulls(z, y, weight, epsilon):
+    """Gradient of momentum and of position, of which echoes are nudged the other way round."""
+    return weight * (y[0] - y[1]) / (2 * epsilon), weight * (z[0] - z[1]) / (2 * epsilon)
+
+
+def _product(z, y, epsilon):
+    """Product of the state with its gradient."""
+    by_z, by_y = _pulls(z, y, 1.0, epsilon)
+    return by_y * y.mean(0) - by_z * z.mean(0)
 
 
 def _gap_gradients(kind, before, gap, parameters, pull):
-    """Gradients (B, P) of parameters from those of the state after a gap, `pull`."""
+    """Gradients (B, P) of a state and of parameters from those of that after a gap, `pull`."""
     each = [x.detach().expand_as(before[0]).clone().requires_grad_() for x in parameters]
+    state = [x.detach().requires_grad_() for x in before]
     with torch.enable_grad():
-        after = kind.gap(*before, gap, *each)
-    return torch.autograd.grad(after, each, pull)
+        after = kind.gap(*state, gap, *each)
+    by_z, by_y, *rest = torch.autograd.grad(after, [*state, *each], pull)
+    return by_z, by_y, rest

@@ -4,12 +4,15 @@ Nothing here waits for a device.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
 
 from .._autograd import compiled_backward, compiled_forward
 from . import reference
+from .borders import Borders, borders_of
 from .engine import Coefficients, Engine, Reference, Sums
 from .nudge import nudge_sizes, with_end
 from .steps import has_gaps
@@ -66,6 +69,16 @@ def way_back(
     if gradient == "bptt" and has_gaps(steps):
         return "rhel", "auto"
     return gradient, epsilon
+
+
+def way_there(
+    engine: Engine, gradient: str | None, like: torch.Tensor, steps: torch.Tensor,
+    lengths: torch.Tensor, parameters: Sequence[torch.Tensor],
+) -> Borders | None:  # fmt: skip
+    """Room for states that echoes, if there will be any, cannot do without."""
+    if gradient != "rhel" or not engine.FORGETS:
+        return None
+    return borders_of(like, parameters[-2], steps, lengths, len(parameters[-2]))
 
 
 class Echoes:
@@ -143,10 +156,11 @@ class Scan(torch.autograd.Function):
         state = begin(first, drive, drive.shape[2])
         power = power_of(engine, gradient, epsilon, state)
         kept = drive.new_empty(engine.N_KEPT if keep else 1, *drive.shape)
-        engine.advance(coefs, state, power, drive, steps, counts, 0, kept)
+        borders = way_there(engine, gradient, drive, steps, counts, parameters)
+        engine.advance(coefs, state, power, drive, steps, counts, 0, kept, borders)
         ctx.options = engine, gradient, epsilon
         ctx.set_materialize_grads(False)
-        memory = (kept, first) if keep else (state, power)
+        memory = *((kept, first) if keep else (state, power)), *(borders or (None, None))
         ctx.save_for_backward(drive, dt, lengths, *memory, *parameters)
         return kept[0], state
 
@@ -156,7 +170,7 @@ class Scan(torch.autograd.Function):
         """Gradients of the drive, the first state and the parameters."""
         engine, gradient, epsilon = ctx.options
         drive, dt, lengths, *memory = ctx.saved_tensors
-        parameters = memory[2:]
+        parameters = memory[4:]
         grad = torch.zeros_like(drive) if grad is None else grad.to(drive.dtype).contiguous()
         steps, counts = as_arrays(drive, dt, lengths)
         coefs = coefficients(engine, parameters, drive.dtype)
@@ -168,7 +182,8 @@ class Scan(torch.autograd.Function):
                 engine, epsilon, parameters[-1], state, power, counts,
                 lambda: _norm(grad, None if lengths is None else counts), grad_end,
             )  # fmt: skip
-            sums = engine.echo(coefs, echoes.states, echoes.nudge, *rows, None)
+            borders = saved_borders(memory)
+            sums = engine.echo(coefs, echoes.states, echoes.nudge, *rows, None, borders)
             grad_first = echoes.grad_start()
         else:
             kept, first = memory[:2]
@@ -181,39 +196,88 @@ class Scan(torch.autograd.Function):
 
 
 class ReferenceEcho(torch.autograd.Function):
-    """The same by RHEL in plain torch, on any device; the state as momentum and position."""
+    """The same by RHEL in plain torch, on any device; the state as momentum and position.
+
+    Oscillators that forget run from border to border.
+    """
 
     @staticmethod
     def forward(ctx, kind: Reference, epsilon, drive, z, y, dt, lengths, *parameters):
         """Positions (B, T, P) under `drive` (B, T, P), and the last z and y (B, P)."""
-        start = None if z is None else (z, y)
-        positions, *end = reference.leapfrog(kind, drive, parameters, dt, lengths, start)
-        ctx.options = kind, epsilon
+        rest = torch.zeros_like(drive[:, 0])
+        state = (rest, rest) if z is None else (z, y)
+        cuts = _cuts(kind, drive, dt, lengths, parameters)
+        outputs: list[torch.Tensor] = []
+        starts: list[torch.Tensor] = []
+        for cut in cuts:
+            starts += state
+            positions, *end = reference.leapfrog(
+                kind, parameters=parameters, start=state, **_part(cut, drive, dt, lengths)
+            )
+            state = end[0], end[1]
+            outputs.append(positions)
+        positions = torch.cat(outputs, 1)
+        ctx.options = kind, epsilon, cuts
         ctx.set_materialize_grads(False)
         power = positions.square().sum(1)
-        ctx.save_for_backward(drive, dt, lengths, power, *end, *parameters)
-        return positions, *end
+        ctx.n_kept = len(starts) + 2
+        ctx.save_for_backward(drive, dt, lengths, power, *starts, *state, *parameters)
+        return positions, *state
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad, *grad_end):
         """Gradients of the drive, the first state and the parameters."""
-        kind, epsilon = ctx.options
-        drive, dt, lengths, power, z, y, *parameters = ctx.saved_tensors
+        kind, epsilon, cuts = ctx.options
+        drive, dt, lengths, power, *rest = ctx.saved_tensors
+        states, parameters = rest[: ctx.n_kept], rest[ctx.n_kept :]
         grad = torch.zeros_like(drive) if grad is None else grad
-        pull = None
+        pull: Any = None
         if any(part is not None for part in grad_end):
-            pull = torch.stack([torch.zeros_like(z) if g is None else g for g in grad_end])
+            pull = torch.stack([torch.zeros_like(power) if g is None else g for g in grad_end])
         counts = lengths
         if counts is None:
             counts = torch.full((len(drive),), drive.shape[1], device=drive.device)
         norm = with_end(_norm(grad, lengths), pull)
         size = nudge_sizes(epsilon, kind.RELATIVE_NUDGE, power, counts, norm).to(drive.dtype)
-        grad_drive, grad_start, grads = reference.echo(
-            kind, drive, parameters, dt, lengths, (z, y), grad, pull, size
-        )
-        asked = any(ctx.needs_input_grad[3:5])
-        return None, None, grad_drive, *(grad_start if asked else (None, None)), None, None, *grads
+        grad_drive, grads = torch.empty_like(drive), [torch.zeros_like(x) for x in parameters]
+        for i, cut in reversed([*enumerate(cuts)]):
+            begin, end = states[2 * i : 2 * i + 2], states[2 * i + 2 : 2 * i + 4]
+            grad_drive[:, cut], pull, parts = reference.echo(
+                kind, parameters=parameters, end=end, grad=grad[:, cut], grad_end=pull,
+                epsilon=size, begin=None if kind.left is None else begin,
+                **_part(cut, drive, dt, lengths),
+            )  # fmt: skip
+            for total, part in zip(grads, parts, strict=True):
+                total += part
+        grad_start = pull if any(ctx.needs_input_grad[3:5]) else (None, None)
+        return None, None, grad_drive, *grad_start, None, None, *grads
+
+
+def _cuts(kind, drive, dt, lengths, parameters) -> list[slice]:
+    """Pieces of time that echoes go through from a known end."""
+    if kind.left is None:
+        return [slice(None)]
+    steps, counts = as_arrays(drive, dt, lengths)
+    slots = borders_of(drive, parameters[-2], steps, counts, 0).slots
+    begins = [*torch.nonzero(slots >= 0).flatten().tolist(), len(slots)]
+    return [slice(*ends) for ends in pairwise(begins)]
+
+
+def _part(cut: slice, drive, dt, lengths):
+    """What of drive, steps and lengths falls in a piece, as the reference takes them."""
+    if lengths is not None and cut.start is not None:
+        lengths = (lengths - cut.start).clamp(0, cut.stop - cut.start)
+    return {
+        "drive": drive[:, cut],
+        "steps": None if dt is None else dt[:, :, cut],
+        "lengths": lengths,
+    }
+
+
+def saved_borders(memory: Sequence[torch.Tensor]) -> Borders | None:
+    """Those that a forward saved behind its two other tensors."""
+    return None if memory[2] is None else Borders(*memory[2:4])
 
 
 def first_position(first: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:

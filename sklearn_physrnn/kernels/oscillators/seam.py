@@ -153,6 +153,9 @@ class Oscillators:
         b_matrix, bias = maps["b_matrix"], maps.get("bias")
         backend = choose_backend(wide, backend)
         steps, gap = self._steps(dt), None
+        if self.reference.left is not None:  # what decayed grows
+            rate = [*parameters][-2]
+            parameters = parameters | {rate: -parameters[rate]}
         if has_gaps(steps):
             steps, gap = as_undone(steps, lengths)
         if backend != "reference":
@@ -175,8 +178,8 @@ class Oscillators:
     def _before_gap(self, state: Tensor, gap: Tensor, parameters: Tensors) -> Tensor:
         values = [x.double() for x in parameters.values()]
         (z, y), step = state.double(), values[-1]
-        z, y = self.reference.gap(z / step, y, -gap[:, None].double(), *values)
-        return torch.stack([step * z, y]).to(state.dtype)
+        z, y = self.reference.gap(-z / step, y, gap[:, None].double(), *values)
+        return torch.stack([-step * z, y]).to(state.dtype)
 
     def _plain(
         self, drive: Tensor, parameters: Tensors, state: Tensor | None, dt: Tensor | None,

@@ -25,7 +25,9 @@ from .scan import (
     no_power,
     parameter_gradients,
     power_of,
+    saved_borders,
     way_back,
+    way_there,
 )
 
 _CHUNK = 2**18  # numbers in a buffer: 1 MB of float32, which the caches hold
@@ -90,6 +92,7 @@ class Unit(torch.autograd.Function):
         power = power_of(engine, gradient, epsilon, state)
         n_kept = engine.N_KEPT if keep else 1
         kept = u.new_empty(n_kept * u[..., 0].numel() * n_modes if keep else 0)
+        borders = way_there(engine, gradient, u, steps, counts, parameters)
         buffers = [chunks.buffer(w) for w in (width, n_modes, width, 0 if keep else n_modes)]
         out = torch.empty_like(u)
         for first in chunks.starts:
@@ -100,8 +103,9 @@ class Unit(torch.autograd.Function):
             else:
                 positions = chunks.split(chunks.take(buffers[3], first, n_modes), first)[None]
             engine.advance(
-                coefs, state, power, chunks.split(drive, first), steps, counts, first, positions
-            )
+                coefs, state, power, chunks.split(drive, first), steps, counts, first, positions,
+                borders=borders,
+            )  # fmt: skip
             o = torch.mm(
                 positions[0].view_as(drive), c_matrix.T, out=chunks.take(buffers[2], first, width)
             )
@@ -109,7 +113,7 @@ class Unit(torch.autograd.Function):
             torch.addcmul(chunks.split(o, first), chunks.split(x, first), skip, out=part)
         ctx.options = engine, gradient, epsilon
         ctx.set_materialize_grads(False)
-        memory = (kept, start) if keep else (state, power)
+        memory = *((kept, start) if keep else (state, power)), *(borders or (None, None))
         ctx.save_for_backward(u, b_matrix, bias, c_matrix, skip, dt, lengths, *memory, *parameters)
         return out, state
 
@@ -119,7 +123,7 @@ class Unit(torch.autograd.Function):
         """Gradients of the inputs, the maps, the first state and the parameters."""
         engine, gradient, epsilon = ctx.options
         u, b_matrix, bias, c_matrix, skip, dt, lengths, *memory = ctx.saved_tensors
-        parameters = memory[2:]
+        parameters = memory[4:]
         width, n_modes = u.shape[2], len(b_matrix)
         grad = torch.zeros_like(u) if grad is None else grad.to(u.dtype).contiguous()
         chunks = _Chunks(u, n_modes)
@@ -156,7 +160,12 @@ class Unit(torch.autograd.Function):
             if rhel:
                 y = chunks.take(middle, first, n_modes)
                 sums += engine.echo(
-                    coefs, echoes.states, echoes.nudge, *rows, chunks.split(y, first)
+                    coefs,
+                    echoes.states,
+                    echoes.nudge,
+                    *rows,
+                    chunks.split(y, first),
+                    saved_borders(memory),
                 )
             else:
                 trajectory = _piece(kept, engine.N_KEPT, chunks, first, n_modes)

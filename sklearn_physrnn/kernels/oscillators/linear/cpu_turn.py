@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from ..strict import jit
+from .cpu_decay import left_by
 from .turn import SMALL, SPAN
 
 Angles = np.ndarray  # rows kappa, turns a unit, q, of float64
@@ -31,34 +32,53 @@ def _cos_sin(turns):
 
 
 @jit
-def turn(momentum, position, gap, angles):
-    """Turn one sample's modes, in place."""
+def turn(momentum, position, gap, angles, rates=None):
+    """Turn one sample's modes, in place, and let them fade if there are rates."""
     turns, q = angles[1], angles[2]
     for j in range(len(turns)):
         c, r = _cos_sin(turns[j] * gap)
         r /= np.sqrt(q[j])
+        if rates is not None:
+            share = left_by(rates, j, gap)
+            c, r = share * c, share * r
         z, y = momentum[j], position[j]
         momentum[j] = c * z - q[j] * r * y
         position[j] = c * y + r * z
 
 
 @jit
-def turn_echoes(z_mean, z_diff, y_mean, y_diff, contrast, gap, angles, sum_kappa):
-    """Turn both echoes of one sample's modes, and add the gradient of kappa."""
+def turn_echoes(
+    z_mean, z_diff, y_mean, y_diff, contrast, gap, angles, rates, sums, states, slot
+):  # fmt: skip
+    """Turn both echoes of one sample's modes, and add the gradients of kappa and the rate.
+
+    From number `slot` of the `states` before steps the mean goes on, if it is not negative.
+    """
     kappas, turns, qs = angles[0], angles[1], angles[2]
+    sum_kappa, sum_rate = sums[0], sums[2]
     for j in range(len(turns)):
         kappa, q = kappas[j], qs[j]
         c, r = _cos_sin(turns[j] * gap)
         r /= np.sqrt(q)
         pull_y, pull_z = contrast[j] * z_diff[j], contrast[j] * y_diff[j]
         z, y = z_mean[j], y_mean[j]
+        by_c, by_r, by_qr = _slopes(c, r, gap, kappa, q, turns[j])
+        if rates is not None:
+            share = left_by(rates, j, gap)
+            z, y = z / share, y / share
         z, y = c * z - q * r * y, c * y + r * z
+        if rates is not None:
+            c, r = share * c, share * r
+            by_c, by_r, by_qr = share * by_c, share * by_r, share * by_qr
+            if states is not None and slot >= 0:
+                z, y = -np.float64(states[slot, 0, j]), np.float64(states[slot, 1, j])
         dz, dy = z_diff[j], y_diff[j]
         z_diff[j] = c * dz - q * r * dy
         y_diff[j] = c * dy + r * dz
         z_mean[j] = z
         y_mean[j] = y
-        by_c, by_r, by_qr = _slopes(c, r, gap, kappa, q, turns[j])
+        if rates is not None:  # read off where nothing has faded yet
+            sum_rate[j] -= gap * contrast[j] * (z_diff[j] * y - y_diff[j] * z)
         z = -z  # as it was before the gap
         sum_kappa[j] += pull_y * (by_c * y + by_r * z) + pull_z * (by_c * z - by_qr * y)
 

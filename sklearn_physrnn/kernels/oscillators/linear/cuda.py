@@ -30,15 +30,18 @@ Back-propagation keeps the positions, as on the CPU, and an echo the final state
 Every number of samples, steps and modes is served. Nothing waits for the device.
 
 Gaps (``turn.py``) are for time in sequence alone, which is taken wherever there may be some.
-A warp has one sample, so that all its lanes turn or none.
+A warp has one sample, so that all its lanes turn or none. Damped oscillators (``..damped``)
+run in sequence, too; their coefficients are a stiffness, a step and a decay.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import torch
 import triton
 
+from ..borders import Borders
 from ..cuda import coefficients as coefficients
 from ..cuda import launch
 from . import cuda_kernels as kernels
@@ -48,6 +51,7 @@ from .turn import constants
 
 N_KEPT = 1  # trajectories the adjoint needs: the positions
 RELATIVE_NUDGE: float | None = None  # its size cancels
+FORGETS = False
 _LANES = 256
 _STEPS = 32
 _WARP = 32
@@ -104,7 +108,7 @@ def parameter_gradients(
     sums: torch.Tensor, parameters: list[torch.Tensor]
 ) -> tuple[torch.Tensor, ...]:
     """Gradients of (stiffness, step), given in float64, from those of kappa and gain."""
-    return chain(sums.sum(1), *parameters)
+    return chain(sums[:2].sum(1), *parameters)
 
 
 def in_sequence(n_rows: int, n_modes: int, device: torch.device) -> bool:
@@ -134,22 +138,29 @@ def sequence_compilation(
 
 def _turns(coefs: list[torch.Tensor]) -> torch.Tensor:
     """Turns a unit of each mode, which Triton has no arcsine for."""
-    stiffness, step = (x.double() for x in coefs)
+    stiffness, step = (x.double() for x in coefs[:2])
     return constants(step * step * stiffness, torch)[1]
 
 
 def _start(
     name: str, coefs: list[torch.Tensor], drive: torch.Tensor, dt: torch.Tensor, first: int,
-    *arguments: Any, **more: bool,
+    borders: Borders | None, *arguments: Any, sums: Iterable[torch.Tensor] = (), **more: bool,
 ) -> None:  # fmt: skip
+    arguments += tuple(sums)
     n_rows, n_steps, n_modes = drive.shape
     is_float, has_dt, gaps = drive.dtype == torch.float32, dt.numel() > 0, dt.shape[1] == 2
+    damped = len(coefs) == 3
     sizes: tuple[int, ...] = first, n_steps, dt.shape[2], n_modes
-    if gaps or in_sequence(n_rows, n_modes, drive.device):
+    if gaps or damped or in_sequence(n_rows, n_modes, drive.device):
         block, kernel = _WARP, getattr(sequence, name)
-        options = sequence_compilation(kernel, is_float, has_dt, gaps=gaps, **more)
-        arguments += (_turns(coefs) if gaps else None,)
-        sizes += (0,)  # a shift that the compiler must not know: see there
+        options = sequence_compilation(kernel, is_float, has_dt, gaps=gaps or damped, **more)
+        options["HAS_GAPS"] = gaps
+        if name == "backward" and not damped:
+            arguments += (None,)  # for the gradient of a decay
+        turns, decay = _turns(coefs) if gaps else None, coefs[2] if damped else None
+        arguments += (turns, decay, *(borders or (None, None)))
+        shift = 0  # which the compiler must not know: see there
+        sizes += (shift, 0 if borders is None else borders.states.shape[1])
     else:
         block, kernel = block_of_modes(n_rows, n_modes, drive.device), getattr(kernels, name)
         options = compilation(kernel, block, is_float, has_dt, **more)
@@ -158,12 +169,19 @@ def _start(
     launch(kernel, drive, block, *arguments, *sizes, **options)
 
 
+def _no_sums(coefs: list[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
+    """Room for the gradients of kappa, gain and, of damped oscillators, decay: (2 or 3, B, P)."""
+    return like.new_zeros(len(coefs), *like.shape[1:], dtype=torch.float64)
+
+
 def advance(
     coefs: list[torch.Tensor], state: torch.Tensor, power: torch.Tensor, drive: torch.Tensor,
     dt: torch.Tensor, lengths: torch.Tensor, first: int, kept: torch.Tensor,
+    borders: Borders | None = None,
 ) -> None:  # fmt: skip
     """See :meth:`..engine.Engine.advance`."""
-    _start("forward", coefs, drive, dt, first, drive, kept[0], *state, *coefs, dt, lengths)
+    arguments = drive, kept[0], *state, *coefs[:2], dt, lengths
+    _start("forward", coefs, drive, dt, first, borders, *arguments)
 
 
 def adjoint(
@@ -172,11 +190,11 @@ def adjoint(
     first: int, grad: torch.Tensor, grad_drive: torch.Tensor,
 ) -> torch.Tensor:  # fmt: skip
     """See :meth:`..engine.Engine.adjoint`; the gradients of kappa and gain, (2, B, P)."""
-    sums = torch.zeros_like(grad_state, dtype=torch.float64)
+    sums = _no_sums(coefs, grad_state)
     _start(
-        "backward", coefs, drive, dt, first,
+        "backward", coefs, drive, dt, first, None,
         drive, grad, grad_drive, kept[0], before, grad_state[1], grad_state[0],
-        None, None, None, None, *coefs, dt, lengths, *sums,
+        None, None, None, None, *coefs[:2], dt, lengths, sums=sums,
     )  # fmt: skip
     return sums
 
@@ -184,14 +202,14 @@ def adjoint(
 def echo(
     coefs: list[torch.Tensor], states: torch.Tensor, nudge: torch.Tensor, drive: torch.Tensor,
     dt: torch.Tensor, lengths: torch.Tensor, first: int, grad: torch.Tensor,
-    grad_drive: torch.Tensor, middle: torch.Tensor | None,
+    grad_drive: torch.Tensor, middle: torch.Tensor | None, borders: Borders | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """See :meth:`..engine.Engine.echo`; the gradients of kappa and gain, (2, B, P)."""
-    sums = torch.zeros_like(nudge, dtype=torch.float64)
+    sums = _no_sums(coefs, nudge)
     z_mean, z_diff, y_mean, y_diff = states
     _start(
-        "backward", coefs, drive, dt, first,
+        "backward", coefs, drive, dt, first, borders,
         drive, grad, grad_drive, middle, None, z_diff, y_diff, z_mean, y_mean, *nudge,
-        *coefs, dt, lengths, *sums, echo=True,
+        *coefs[:2], dt, lengths, sums=sums, echo=True,
     )  # fmt: skip
     return sums

@@ -29,3 +29,6 @@ def gap(
     """Momentum and position after `elapsed` units without a drive, see ``turn.py``."""
     z, y = turned(step * z, y, elapsed, step.double() ** 2 * stiffness.double())
     return z / step, y
+
+
+left = None  # motions do not decay

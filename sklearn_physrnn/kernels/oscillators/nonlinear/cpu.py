@@ -19,6 +19,7 @@ from .parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
 from .parameters import chain
 
 N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
+FORGETS = False
 _STEPS = 16  # of a gap that are run at a time
 
 

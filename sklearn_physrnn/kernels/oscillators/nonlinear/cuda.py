@@ -34,6 +34,7 @@ from typing import Any
 
 import torch
 
+from ..borders import Borders
 from ..cuda import coefficients as coefficients
 from ..cuda import launch
 from . import cuda_kernels as kernels
@@ -41,6 +42,7 @@ from .parameters import RELATIVE_NUDGE as RELATIVE_NUDGE
 from .parameters import chain
 
 N_KEPT = 2  # trajectories the adjoint needs: positions, and positions at the kick
+FORGETS = False
 _N_SUMS = 4  # gradients of w, pull and stiff, and of the drive in gaps
 _BLOCK = 32  # a warp
 # Steps in a tile of float32, the fastest on an H200: echoes are slower by half with 16.
@@ -83,6 +85,7 @@ def _start(
 def advance(
     coefs: list[torch.Tensor], state: torch.Tensor, power: torch.Tensor, drive: torch.Tensor,
     dt: torch.Tensor, lengths: torch.Tensor, first: int, kept: torch.Tensor,
+    borders: Borders | None = None,
 ) -> None:  # fmt: skip
     """See :meth:`..engine.Engine.advance`."""
     half = kept[1] if len(kept) > 1 else None
@@ -115,6 +118,7 @@ def echo(
     coefs: list[torch.Tensor], states: torch.Tensor, nudge: torch.Tensor, drive: torch.Tensor,
     dt: torch.Tensor, lengths: torch.Tensor, first: int, grad: torch.Tensor,
     grad_drive: torch.Tensor, middle: torch.Tensor | None,
+    borders: Borders | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """See :meth:`..engine.Engine.echo`; the gradients of w, pull, stiff and rest, (4, B, P)."""
     sums = drive.new_zeros(_N_SUMS, *states.shape[1:], dtype=torch.float64)

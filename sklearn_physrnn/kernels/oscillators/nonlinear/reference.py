@@ -9,6 +9,7 @@ from .gap import LONGEST as LONGEST
 from .gap import swung as gap  # noqa: F401
 
 RELATIVE_NUDGE = 1e-3  # smaller, and the echoes cancel in float32; larger, and they bend
+left = None  # motions do not decay
 
 
 def log_cosh(x: torch.Tensor) -> torch.Tensor:
