@@ -53,6 +53,11 @@ def _of_rows(
     estimator: Any, network: nn.Module, graph: Graph, dtype: torch.dtype
 ) -> tuple[list[Value], dict[str, Value]]:
     known = estimator._prepared
+    if getattr(known.inputs, "place", None) is not None:
+        raise CannotExportError(
+            "A model that looks at near rows of its training data cannot be exported, since their "
+            "targets are not in the file: fit it with neighbors=None."
+        )
     X = Value("X", dtype, (N_SAMPLES, known.inputs.n_features))
     (x,) = call(graph, Columns(known.inputs), X)
     outputs = network_of_rows(network, graph, x)

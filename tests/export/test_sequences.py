@@ -114,7 +114,7 @@ def test_what_predict_refuses_is_nan_from_there_on(kind, tmp_path):
     for channel, value in ((0, np.nan), (2, np.inf), (1, np.nan), (1, -5)):
         wrong = x.copy()
         wrong[3, 1, channel] = value
-        with pytest.raises(ValueError, match="X|[Tt]ime"):
+        with pytest.raises(ValueError, match=r"X|[Tt]ime"):
             estimator.predict(wrong)
         found = session(estimator, tmp_path).run(None, {"X": wrong})[-1].reshape(N, -1)
         assert np.isnan(found).all(axis=1).tolist() == [k == 3 for k in range(N)]
