@@ -42,6 +42,16 @@ def test_the_gradients_figure_is_drawn(run, tmp_path):
     assert (tmp_path / "agreement.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_pictures_of_long_records_are_drawn_from_their_rows(run, tmp_path):
+    run("long_records_pictures.py", "--into", str(tmp_path))
+    pictures = list(tmp_path.glob("*.png"))
+    assert len(pictures) == 5
+    page = (FOLDER.parents[1] / "docs" / "guide" / "long_records.md").read_text()
+    for picture in pictures:
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert picture.name in page
+
+
 @pytest.mark.parametrize("name", ["tabular.py", "uea.py"])
 def test_missing_data_are_named(run, tmp_path, name):
     with pytest.raises(SystemExit, match=r"neither in .* nor in a folder in it"):

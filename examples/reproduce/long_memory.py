@@ -5,30 +5,75 @@ layer or two blocks of 64), on three tasks whose only difficulty is the number o
 what is to be remembered and the answer. For adding, R² on fresh sequences (0: nothing
 remembered, 1: solved); for copying, accuracy (0.125 by chance). A model that two lengths in a
 row leave below 0.5 is not tried at a longer one (``--all``: it is).
+
+"HSSM gated" has the gated encoder, and "no oscillators" is the same model with its oscillators
+taken out: what it reaches needs no memory. ``--set`` gives HSSM other parameters
+(``--set patch_size=10 max_iter=10``).
 """
 
+import ast
 import itertools
 import time
 from collections import Counter
 
 import numpy as np
+import torch.nn as nn
 from _peers import LSTMClassifier, LSTMRegressor
 from _report import Report, n_parameters, parser, read
 
 from sklearn_physrnn import HSSMClassifier, HSSMRegressor, PETNNClassifier, PETNNRegressor
 from sklearn_physrnn.datasets import make_adding, make_copy_memory, make_selective_copy
+from sklearn_physrnn.families.hssm import HSSMFamily
 
 TASKS = {
     "adding": (make_adding, 0),
     "copy": (make_copy_memory, 1),
     "selective copy": (make_selective_copy, 1),
 }
-MODELS = {
-    "PETNN": (PETNNRegressor, PETNNClassifier),
-    "HSSM": (HSSMRegressor, HSSMClassifier),
-    "LSTM": (LSTMRegressor, LSTMClassifier),
-}
 LENGTHS = (100, 300, 1000, 3000, 10_000)
+
+
+class Silent(nn.Module):
+    """Oscillators that hear nothing, and say what they were told."""
+
+    n_oscillators = 1
+
+    def forward(self, u, state, **_):
+        """Give back what came, and the state."""
+        return u, state
+
+
+class WithoutOscillators(HSSMFamily):
+    """HSSM with all of its parts but the oscillators."""
+
+    def module(self, params, inputs, n_outputs):
+        """Build the network, and take its oscillators out."""
+        net = super().module(params, inputs, n_outputs)
+        for block in net.blocks:
+            block.hru = Silent()
+        return net
+
+
+class SilentRegressor(HSSMRegressor):
+    """HSSMRegressor without its oscillators."""
+
+    _family = WithoutOscillators()
+
+
+class SilentClassifier(HSSMClassifier):
+    """HSSMClassifier without its oscillators."""
+
+    _family = WithoutOscillators()
+
+
+GATED = {"encoder": "gated"}
+MODELS = {
+    "PETNN": (PETNNRegressor, PETNNClassifier, {}),
+    "HSSM": (HSSMRegressor, HSSMClassifier, {}),
+    "HSSM gated": (HSSMRegressor, HSSMClassifier, GATED),
+    "HSSM gated, no oscillators": (SilentRegressor, SilentClassifier, GATED),
+    "LSTM": (LSTMRegressor, LSTMClassifier, {}),
+}
 
 
 def main(arguments=None):
@@ -39,10 +84,20 @@ def main(arguments=None):
     options.add_argument("--all", action="store_true", help="every length, hopeless or not")
     options.add_argument("--samples", type=int, default=2000, help="training sequences")
     options.add_argument("--epochs", type=int, default=30)
+    options.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of HSSM"
+    )
     options = read(options, arguments)
     if options.quick:
         options.lengths, options.samples, options.epochs = (30,), 200, 2
 
+    settings = {}
+    for setting in options.set:
+        parameter, _, value = setting.partition("=")
+        try:
+            settings[parameter] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            settings[parameter] = value  # a name
     cases = list(itertools.product(options.tasks, options.lengths, options.models))
     report = Report("long memory", options, len(cases) * options.seeds)
     failures = Counter()
@@ -56,8 +111,11 @@ def main(arguments=None):
             X, y = make(options.samples, length, random_state=seed)
             X_test, y_test = make(500, length, random_state=1000 + seed)
             model = MODELS[name][kind](
-                readout="last", max_iter=options.epochs, batch_size=32, device=options.device,
-                random_state=seed,
+                **{
+                    "readout": "last", "max_iter": options.epochs, "batch_size": 32,
+                    "device": options.device, "random_state": seed, **MODELS[name][2],
+                    **(settings if name.startswith("HSSM") else {}),
+                }
             )  # fmt: skip
             start = time.perf_counter()
             model.fit(X, y)

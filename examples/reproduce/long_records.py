@@ -195,11 +195,19 @@ def gradients(report, options):
 # -- cue -------------------------------------------------------------------------------
 
 
-def reader(name):
-    """Draw a network that reads the last step, of two outputs."""
+READERS = ("PETNN", "PETNN, memory of the length", "HSSM")
+
+
+def reader(name, length):
+    """Draw a network that reads the last step, of two outputs.
+
+    PETNN's neurons remember up to 64 steps at first, or up to `length`.
+    """
     torch.manual_seed(0)
-    if name == "PETNN":
-        return RecurrentModel(PETNN(1, 32, release="soft"), 32, 2, readout="last")
+    if name.startswith("PETNN"):
+        memory = 64 if name == "PETNN" else length
+        layers = PETNN(1, 32, release="soft", memory=memory)
+        return RecurrentModel(layers, 32, 2, readout="last")
     return HSSM(1, 2, hidden_size=32, state_size=32, num_blocks=2, norm="layer", readout="last")
 
 
@@ -231,19 +239,20 @@ def back_propagate(model, x, y, size, truncated):
 
 def cue(report, options):
     """Report the accuracy that whole and truncated gradients come to."""
-    n_steps, n = (3, 16) if options.quick else (options.steps, 200)
+    n_steps, n = (3, 16) if options.quick else (options.steps, options.shown)
     for length, name, truncated in itertools.product(options.cue, options.readers, (False, True)):
-        model, size = reader(name), min(PIECE, -(-length // 8))
+        model, size = reader(name, length), min(4096, -(-length // 8))
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=n_steps)
-        start = time.perf_counter()
+        start = time.process_time()
         for step in range(n_steps):  # new noise in every batch
             optimizer.zero_grad()
-            back_propagate(model.train(), *cues(16, length, step), size, truncated)
+            batch = cues(options.batch, length, step)
+            back_propagate(model.train(), *batch, size, truncated)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         x, y = cues(n, length, 10**6)
         with torch.no_grad():
             outputs = [
@@ -253,7 +262,8 @@ def cue(report, options):
         accuracy = (torch.cat(outputs).argmax(1) == y).double().mean()
         report.add(data=f"cue, {length:,} steps", seed=0, metric="accuracy",
                    model=f"{name}, {'truncated' if truncated else 'whole'}",
-                   value=float(accuracy), seconds=seconds)  # fmt: skip
+                   value=float(accuracy), seconds=seconds,
+                   detail=f"{n_steps} steps of {options.batch}")  # fmt: skip
 
 
 PARTS = {"memory": memory, "gradients": gradients, "cue": cue}
@@ -264,10 +274,12 @@ def main(arguments=None):
     options.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     options.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
     options.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
-    options.add_argument("--exact", type=int, nargs="*", default=(2000, 20_000, 200_000))
+    options.add_argument("--exact", type=int, nargs="*", default=(5000, 20_000, 200_000))
     options.add_argument("--cue", type=int, nargs="*", default=(2000, 20_000))
-    options.add_argument("--readers", nargs="*", default=("PETNN", "HSSM"))
+    options.add_argument("--readers", nargs="*", default=READERS, choices=READERS)
     options.add_argument("--steps", type=int, default=300, help="of training, for the cue")
+    options.add_argument("--batch", type=int, default=16, help="sequences, of the cue")
+    options.add_argument("--shown", type=int, default=200, help="sequences to score on")
     options.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = read(options, arguments)
     if options.measure:

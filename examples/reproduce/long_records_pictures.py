@@ -111,20 +111,35 @@ def returns(rows):
     return figure
 
 
+CUES = {
+    "PETNN": (
+        ("PETNN, memory of the length, whole", "whole gradient", BLUE, "o"),
+        ("PETNN, memory of the length, truncated", "truncated gradient", ORANGE, "s"),
+        ("PETNN, whole", "whole, memory of 64 steps", GREY, "^"),
+    ),
+    "HSSM": (
+        ("HSSM, whole", "whole gradient", BLUE, "o"),
+        ("HSSM, truncated", "truncated gradient", ORANGE, "s"),
+    ),
+}
+
+
 def cue(rows):
     """Accuracy on the cue by length."""
     figure, axes = panels()
     rows = rows[rows["metric"] == "accuracy"]
-    for ax, name in zip(axes, ("PETNN", "HSSM"), strict=True):
-        ax.set(yscale="linear", ylim=(0.4, 1.03))
+    for ax, name in zip(axes, CUES, strict=True):
+        ax.set(yscale="linear", ylim=(0.3, 1.03))
         ax.axhline(0.5, color=GREY, lw=1, ls=":")
-        for way, colour, marker in (("whole", BLUE, "o"), ("truncated", ORANGE, "s")):
-            own = rows[rows["model"] == f"{name}, {way}"].sort_values("steps")
-            ax.plot(
-                own["steps"], own["value"], marker=marker, color=colour, label=f"{way} gradient"
-            )
+        for model, words, colour, marker in CUES[name]:
+            own = rows[rows["model"] == model].sort_values("steps")
+            ax.plot(own["steps"], own["value"], marker=marker, color=colour, label=words)
         ax.set_ylabel("accuracy")
-    axes[0].legend(fontsize=10)
+        ax.legend(fontsize=9, loc="lower left")
+    lengths = sorted(rows["steps"].unique())
+    axes[-1].set_xticks(lengths, [f"{n:,}" for n in lengths])
+    axes[-1].minorticks_off()
+    axes[-1].set_xlim(lengths[0] / 1.5, lengths[-1] * 1.5)
     axes[-1].set_xlabel("steps, of which the first percent tells the class")
     return figure
 

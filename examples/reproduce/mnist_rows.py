@@ -30,6 +30,7 @@ PIXELS = {
     "hidden_size": 64,
     "state_size": 64,
     "num_blocks": 2,
+    "norm": "batch",
     "batch_size": 64,
     "max_iter": 10,
     "scale_inputs": False,

@@ -60,9 +60,9 @@ def main(arguments=None):
             y = np.array([0, 1, 2, 3])
             start = time.perf_counter()
             model = HSSMClassifier(
-                64, 16, 2, dynamics=dynamics, dtype=dtype, dropout=0.0, max_iter=1,
-                learning_rate_init=1e-12, learning_rate="constant", device=options.device,
-                random_state=seed,
+                64, 16, 2, dynamics=dynamics, norm="batch", dtype=dtype, dropout=0.0,
+                max_iter=1, learning_rate_init=1e-12, learning_rate="constant",
+                device=options.device, random_state=seed,
             )  # fmt: skip
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)

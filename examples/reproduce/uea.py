@@ -25,6 +25,7 @@ CONFIGURATION = {
     "hidden_size": 16,
     "state_size": 16,
     "num_blocks": 2,
+    "norm": "batch",
     "dropout": 0.1,
     "learning_rate_init": 0.008,
     "alpha": 10.0,

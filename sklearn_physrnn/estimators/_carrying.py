@@ -128,20 +128,32 @@ def continued(
     inputs = estimator._prepared.inputs
     assert isinstance(inputs, SequenceInputs)
     first, _ = _times(estimator, rows)
-    gaps = inputs.steps_between(state.times, first)
+    passed = inputs.steps_between(state.times, first)
     if isinstance(samples, Samples):
-        dt = samples.inputs["dt"].clone()
-        starts = rows.X.starts
-        dt.view(-1)[torch.as_tensor(starts)] = torch.as_tensor(gaps).to(dt.dtype)
+        dt = _with_firsts(samples.inputs["dt"], torch.as_tensor(passed), rows.X.starts)
         return replace(samples, inputs={**samples.inputs, "dt": dt})
 
     def read(row: int, start: int, stop: int) -> dict[str, np.ndarray]:
         found = samples.read(row, start, stop)
         if start == 0:
-            found["dt"] = np.concatenate((gaps[row : row + 1], found["dt"][1:]))
+            found["dt"] = np.concatenate((passed[row : row + 1], found["dt"][1:]))
         return found
 
     return replace(samples, read=read)
+
+
+def _with_firsts(dt: torch.Tensor, passed: torch.Tensor, starts: np.ndarray) -> torch.Tensor:
+    """Put the time that passed before steps `starts` into that of all, sequences or packed."""
+    passed = passed.to(dt.dtype)
+    n_parts = 0 if passed.ndim == 1 else dt.shape[-1]
+    if 0 < n_parts < passed.shape[-1]:
+        if passed[:, n_parts:].any():  # a gap, of which there was none in the records
+            more = passed.shape[-1] - n_parts
+            dt, n_parts = torch.nn.functional.pad(dt, (0, more)), n_parts + more
+        passed = passed[:, :n_parts]
+    steps = dt.clone().reshape(-1, *dt.shape[-1:] * bool(n_parts))
+    steps[torch.as_tensor(starts)] = passed
+    return steps.reshape(dt.shape)
 
 
 # -- in files --------------------------------------------------------------------------

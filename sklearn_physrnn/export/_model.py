@@ -55,8 +55,8 @@ def _of_rows(
     known = estimator._prepared
     if getattr(known.inputs, "place", None) is not None:
         raise CannotExportError(
-            "A model that looks at near rows of its training data cannot be exported, since their "
-            "targets are not in the file: fit it with neighbors=None."
+            "This model cannot be exported: it looks near rows of training up, which a graph does "
+            "not hold. Set neighbors=None."
         )
     X = Value("X", dtype, (N_SAMPLES, known.inputs.n_features))
     (x,) = call(graph, Columns(known.inputs), X)

@@ -15,7 +15,7 @@ from ..preparation.tokens import TokenInputs
 from ._answers import answer, by_name
 from ._clock import Clock
 from ._graph import CannotExportError, Graph, Value
-from ._holes import Memory, bridged
+from ._holes import Memory, lines
 from ._loops import along_time
 from ._scaling import scaling
 from ._translation import call
@@ -24,7 +24,7 @@ N_SAMPLES, N_STEPS = torch.export.Dim("n_samples"), torch.export.Dim("n_steps")
 
 _N_READ = torch.export.Dim("n_read")  # steps that have outputs
 
-_REMEMBERED = ("value", "when", "steps")  # the states of what stands for missing values
+_VALUE = "value"  # the state that is what was seen last of each channel
 _TIME = "time"  # the state that is the last step's stamp
 
 
@@ -58,7 +58,7 @@ class Step(nn.Module):
         if inputs.holes.allowed:
             self.memory = Memory(inputs.holes, n_channels)
             if not inputs.holes.looks_ahead:
-                self.names = (*self.names, *_REMEMBERED)
+                self.names = (*self.names, _VALUE)
         if inputs.time_channel is not None:
             n_channels += 1
             self.clock, self.time = Clock(inputs), inputs.time_channel % n_channels
@@ -69,14 +69,13 @@ class Step(nn.Module):
     @property
     def remembers(self) -> bool:
         """Whether what stands for missing values follows from steps before."""
-        return set(_REMEMBERED) <= set(self.names)
+        return _VALUE in self.names
 
     def rest(self, n_samples: int) -> tuple[torch.Tensor, ...]:
         """Give the state before the first step."""
         rest = self.network.rest(n_samples)
         if self.remembers:
-            count = torch.zeros(n_samples, 1, dtype=torch.float64)
-            rest = (*rest, *self.memory.rest(n_samples), count)  # type: ignore[union-attr]
+            rest = (*rest, self.memory.rest(n_samples))  # type: ignore[union-attr]
         if self.clock is None:
             return rest
         return (*rest, torch.full((n_samples, 1), torch.nan, dtype=self.dtype))
@@ -110,29 +109,18 @@ class Step(nn.Module):
             now = heard[-1]
             dt, after, state = self.clock(state[-1], now), (now,), state[:-1]
         if self.remembers:
-            x, remembered = self._filled(heard, state[-3:])
-            state, after = state[:-3], (*remembered, *after)
+            x, value = self._filled(heard[0], heard[1], state[-1])
+            state, after = state[:-1], (value, *after)
         features, own = self.network.features(x, state, dt)
         return features, *own, *after
 
     def _filled(
-        self, heard: Sequence[torch.Tensor], known: Sequence[torch.Tensor]
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        """Give x with what is expected where values are missing, and what is then known."""
+        self, z: torch.Tensor, missing: torch.Tensor, value: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give x with what was last where values are missing, and what is then the last."""
         assert self.memory is not None
-        z, missing = heard[:2]
-        value, when, count = known
-        at = count if self.clock is None else heard[-1].double()
-        value, when = self.memory.remembered(z, missing, at, value, when)
-        x = self.memory.columns(z, missing, self.memory.held(at, value, when))
-        return x, (value, when, count + 1.0)
-
-    def as_if_complete(self, heard: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        """Give what is known of a step of which nothing may be missing, NaN where it is."""
-        if self.memory is None or self.remembers:
-            return tuple(heard)
-        z, missing = heard[:2]
-        return torch.where(missing, torch.nan, z).to(torch.float32), *heard[2:]
+        value = torch.where(self.memory.there(missing), z, value)
+        return self.memory.columns(z, missing, value), value
 
 
 class _Read(nn.Module):
@@ -161,7 +149,7 @@ class _OneStep(nn.Module):
         self.step, self.said = step, said
 
     def forward(self, X: torch.Tensor, *state: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        features, *after = self.step(self.step.as_if_complete(self.step.read(X)), state)
+        features, *after = self.step(self.step.read(X), state)
         return (*self.said(self.step.network.head(features)), *after)
 
 
@@ -239,7 +227,7 @@ def whole_sequences(
     heard = call(graph, _Read(step), X)
     if step.memory is not None and not step.remembers:
         at = heard[2:] or call(graph, _Numbered(), X)
-        x = bridged(graph, step.memory, heard[0], heard[1], graph.cast(at[0], torch.float64))
+        x = lines(graph, step.memory, heard[0], heard[1], graph.cast(at[0], torch.float64))
         heard = [x, *heard[2:]]
     body = _WithinEnds(step, len(heard))
     at_steps = isinstance(targets, StepTargets)
@@ -264,12 +252,15 @@ def one_step(
     inputs, targets = estimator._prepared.inputs, estimator._prepared.targets
     X = _input(inputs, dtype, (N_SAMPLES,))
     step = Step(inputs, network, dtype)
-    if isinstance(inputs, SequenceInputs) and inputs.holes.told and not step.remembers:
+    holed = isinstance(inputs, SequenceInputs) and (inputs.holes.told or inputs.holes.empty)
+    if holed and not step.remembers:
         raise CannotExportError(
             "step=True needs a model whose answer to a step does not depend on later ones: this "
-            "one was fitted to sequences with missing values, and missing='bridge' looks ahead. "
+            "one was fitted to sequences with missing values, and missing='linear' looks ahead. "
             "Fit it with missing='mask'."
         )
+    if not step.remembers:
+        step.memory = None  # a missing value is NaN then, from there on
     first = {f"state_{k}": x for k, x in zip(step.names, step.rest(1), strict=True)}
     state = [
         Value(name, x.dtype, (*x.shape[:-2], N_SAMPLES, x.shape[-1])) for name, x in first.items()

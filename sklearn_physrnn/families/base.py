@@ -31,17 +31,17 @@ WALKING: Constraints = {
 
 # Of families whose inputs are sequences, among their `entries`.
 MISSING_IN_SEQUENCES = """
-missing : {"auto", "bridge", "mask", "error"}
+missing : {"auto", "linear", "mask", "error"}
     What becomes of values that are missing inside sequences: NaN, None or pandas' NA. "mask"
-    puts what is left of the channel's last value, which relaxes to its mean, at a rate that
-    training values tell: nothing depends on what comes later. "bridge" puts what is then
-    expected between the values before and after it: a straight line, where they hardly relax.
-    With both, each channel of which values were missing in training has an input more that says
-    where, and scales are those of the values that are there. "auto" is "mask" with readout
-    "sequence", whose answers come step by step, and else "bridge". "error" refuses missing
-    values. A model that was fitted without any takes them without relaxing, and is not told. A
-    channel without a value in training is not looked at, later either; a sequence without a
-    value is refused, and so is a missing time stamp.
+    puts a channel's last value in the place of a missing one, or zero, the mean of scaled
+    channels, before there is one: nothing depends on what comes later. "linear" puts what lies
+    on the straight line, in time, between the values before and after it. With both, each
+    channel of which values were missing in training has an input more that says where, and
+    scales are those of the values that are there. "auto" is "mask" with readout "sequence",
+    whose answers come step by step, and else "linear". "error" refuses missing values. A model
+    that was fitted without any takes them in the same way, but is not told. A channel without
+    a value in training is not looked at, later either; a sequence without a value is refused,
+    and so is a missing time stamp.
 """
 
 

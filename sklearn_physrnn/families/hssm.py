@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
+from ..preparation.clock import Clock
 from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
@@ -47,7 +48,7 @@ class HSSMFamily(Family):
         "encoder": [StrOptions({"linear", "gated"})],
         "patch_size": AT_LEAST_ONE,
         "bidirectional": ["boolean"],
-        "time_channel": [Integral, None],
+        "time_channel": [Integral, str, None],
         "missing": [StrOptions(set(MISSING))],
         # Not the network's, but what is known of a fitted one follows from it.
         "way_back": [StrOptions({"kept", "undone"})],
@@ -108,8 +109,10 @@ patch_size : int
 bidirectional : bool
     Whether each block has oscillators, too, that read the sequence from its end. It must be
     there as a whole then, and is not cut by `chunk_size`.
-time_channel : int or None
-    Channel of X that holds time stamps, for series sampled unevenly. They then scale
+time_channel : int, str or None
+    Channel of X that holds time stamps, for series sampled unevenly: its position, or its
+    name in a list of data frames, where it may hold dates; "index" takes the index of each
+    data frame or Series of a list. They then scale
     the oscillators' step, in units of an interval that 80 % of those in training do
     not exceed. What a longer one, in training or later, has above one unit is a gap, over
     which oscillators swing on by themselves: linear ones at once, over any length,
@@ -146,14 +149,15 @@ readout : {"mean", "last", "sequence"}
             patch_size=params.patch_size,
             bidirectional=params.bidirectional,
         )
-        inputs.start_untold(module.input_weight)
+        inputs.holes.start_untold(module.input_weight, inputs.n_columns)
         return module
 
     def inputs(self, params: Any) -> SequenceInputs:
-        channel = params.time_channel
+        clock = Clock(params.time_channel)
         return SequenceInputs(
             params.scale_inputs,
-            None if channel is None else int(channel),
+            clock.position,
+            clock=clock,
             unit_share=_UNIT_SHARE,
             longest_gap=hssm.UNITS[params.dynamics].kind.LONGEST,
             holes=Holes.of(

@@ -1,11 +1,11 @@
 """PETNN: energy-transition neurons, for sequences and tokens."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .._warnings import warn
@@ -13,6 +13,7 @@ from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn import petnn
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn._segments import SegmentCore
+from ..preparation.clock import Clock
 from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
 from ..preparation.sequences import SequenceInputs
@@ -46,8 +47,9 @@ class PETNNFamily(Family):
     }
     network: ClassVar[Constraints] = {
         "readout": [StrOptions(set(READOUTS))],
+        "memory": [Interval(Real, 1, None, closed="left")],
         "dropout": SHARE,
-        "time_channel": [Integral, None],
+        "time_channel": [Integral, str, None],
         "missing": [StrOptions(set(MISSING))],
         "vocabulary_size": [*AT_LEAST_ONE, None],
         "embedding_dim": AT_LEAST_ONE,
@@ -82,12 +84,18 @@ time_decay : bool
     Learn how fast time runs, from the input.
 ground_state : bool
     Learn what energy is left after a release, from the input.
+memory : float
+    Steps that neurons remember before training: each up to as many as are drawn for it,
+    between 1 and this. Of what lies much farther back there is no gradient to learn it by;
+    for a lag of thousands of steps set it to the lag.
 readout : {"last", "mean", "max"}
     What of the hidden states the head sees: the last, their mean or maximum over steps.
 dropout : float
     Share dropped in training: of embeddings, between layers and around the head.
-time_channel : int or None
-    Channel of X that holds time stamps, for series sampled unevenly. The timers then
+time_channel : int, str or None
+    Channel of X that holds time stamps, for series sampled unevenly: its position, or its
+    name in a list of data frames, where it may hold dates; "index" takes the index of each
+    data frame or Series of a list. The timers then
     count elapsed time, in units of its median in training, instead of steps.
 vocabulary_size : int or None
     Number of token ids, for X of integer tokens in place of values: a list of 1-D arrays,
@@ -103,7 +111,7 @@ readout : {"last", "mean", "max", "sequence"}
     for "sequence", every `every`-th by itself, with a y that has a time axis.
 """
 
-    def recurrent(self, params: Any, input_size: int, dropout: float) -> nn.Module:
+    def recurrent(self, params: Any, input_size: int, dropout: float, **more: Any) -> nn.Module:
         """Build the recurrent layers, of nn.LSTM's manners."""
         return petnn.PETNN(
             input_size,
@@ -114,6 +122,7 @@ readout : {"last", "mean", "max", "sequence"}
             time_decay=params.time_decay,
             ground_state=params.ground_state,
             dropout=dropout,
+            **more,
         )
 
     def input_weight(self, recurrent: Any) -> nn.Parameter:
@@ -126,9 +135,9 @@ readout : {"last", "mean", "max", "sequence"}
             input_size = params.embedding_dim
             embedding = nn.Embedding(params.vocabulary_size, input_size)
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
-        recurrent = self.recurrent(params, input_size, params.dropout)
+        recurrent = self.recurrent(params, input_size, params.dropout, memory=params.memory)
         if isinstance(inputs, SequenceInputs):
-            inputs.start_untold(self.input_weight(recurrent))
+            inputs.holes.start_untold(self.input_weight(recurrent), inputs.n_columns)
         return RecurrentModel(
             recurrent,
             params.hidden_size,
@@ -142,10 +151,11 @@ readout : {"last", "mean", "max", "sequence"}
     def inputs(self, params: Any) -> SequenceInputs | TokenInputs:
         if params.vocabulary_size is not None:
             return TokenInputs(int(params.vocabulary_size))
-        channel = params.time_channel
+        clock = Clock(params.time_channel)
         return SequenceInputs(
             params.scale_inputs,
-            None if channel is None else int(channel),
+            clock.position,
+            clock=clock,
             holes=Holes.of(params.missing, whole=params.readout != "sequence"),
         )
 

@@ -206,7 +206,7 @@ def attribute(estimator, X, baseline, target, response: str, n_steps: int) -> At
         if embedding is not None:
             values = values.sum(2, keepdim=True)
         if isinstance(known, SequenceInputs):
-            values = known.by_channel(values)
+            values = known.holes.by_channel(values)
         if (channel := time_channel(estimator)) is not None:
             axis = channel % series.values.shape[1]
             zeros = torch.zeros_like(values[:, :, :1])

@@ -74,21 +74,6 @@ class Block(nn.Module):
         return x, (self.hru.undo(x, *state, **options),)
 
 
-def check_loops(num_loops: int, norm: str | None) -> None:
-    """Raise ValueError where blocks cannot be used several times."""
-    if num_loops > 1 and norm == "batch":
-        raise ValueError(
-            f"num_loops={num_loops} does not go with norm='batch': the uses of a block would each "
-            "have statistics of their own. Set norm='layer' or norm=None."
-        )
-
-
-def _from_the_end(unit, x, dt, lengths):
-    u, dt, _ = from_the_end((x, dt, lengths))
-    output, _ = unit(u, dt=dt, lengths=lengths)
-    return turned(output, lengths)
-
-
 class _BlockStep(nn.Module):
     """One step of a block; the state is the oscillators', (2, n_samples, n_oscillators)."""
 
@@ -105,3 +90,18 @@ class _BlockStep(nn.Module):
         """Write it to a program; the state begins at `at`."""
         h = self.hru.emit(program, emitted(self.norm, program, x), at)
         return program.added(program.gated(emitted(self.gate, program, program.gelu(h))), x)
+
+
+def check_loops(num_loops: int, norm: str | None) -> None:
+    """Raise ValueError where blocks cannot be used several times."""
+    if num_loops > 1 and norm == "batch":
+        raise ValueError(
+            f"num_loops={num_loops} does not go with norm='batch': the uses of a block would each "
+            "have statistics of their own. Set norm='layer' or norm=None."
+        )
+
+
+def _from_the_end(unit, x, dt, lengths):
+    u, dt, _ = from_the_end((x, dt, lengths))
+    output, _ = unit(u, dt=dt, lengths=lengths)
+    return turned(output, lengths)

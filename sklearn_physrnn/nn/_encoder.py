@@ -35,9 +35,9 @@ class GatedEncoder(nn.Module):
         mixed: torch.Tensor = self.mix(glu(self.gate(u)))
         return mixed
 
-    def emit(self, program: "Program", x: "Register") -> "Register":
-        """Write it to a program."""
-        return emitted(self.mix, program, program.gated(emitted(self.gate, program, x)))
+    def emit(self, program: "Program", u: "Register") -> "Register":
+        """Write it to a program of one step."""
+        return emitted(self.mix, program, program.gated(emitted(self.gate, program, u)))
 
 
 ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {

@@ -68,7 +68,7 @@ class FlatStep:
         with torch.no_grad():
             features, _ = step.features(*self._example(n_channels))
             self.width, self.output_size = features.shape[1], step.head(features).shape[1]
-        self._no_time = np.empty((0, 0), self.dtype)
+        self._no_time = np.empty((0, 0, 0), self.dtype)
         self._program = None
         if compiled:
             with suppress(NotCompiledError):
@@ -89,8 +89,8 @@ class FlatStep:
         ----------
         x : C-contiguous ndarray of shape (N, T, n_channels)
             Of `dtype`, tokens, too.
-        dt : C-contiguous ndarray of shape (N, T) or None
-            Of `dtype`: time elapsed before each step; 1 if None.
+        dt : C-contiguous ndarray of shape (N, T, 1) or (N, T, 2), or None
+            Of `dtype`: time elapsed before each step, 1 if None; or sizes and gaps.
         state, sums : C-contiguous ndarray
             Written in place.
         features, outputs : C-contiguous ndarray of shape (N, T or 1, width or output_size)
@@ -119,7 +119,7 @@ class FlatStep:
         if self._step.embedding is not None:
             inputs = inputs[:, :, 0].long()
         for t in range(x.shape[1]):
-            elapsed = None if dt is None else torch.from_numpy(dt[:, t : t + 1])
+            elapsed = None if dt is None else torch.from_numpy(dt[:, t])
             seen, tensors = self._step.features(inputs[:, t], tensors, elapsed)
             k = t - (x.shape[1] - features.shape[1])
             if k >= 0:

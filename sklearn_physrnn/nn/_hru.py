@@ -263,7 +263,11 @@ class HRU(nn.Module):
     def as_step(self) -> nn.Module:
         """Give one step of it."""
         into, out, parameters = self._arguments(*self.dynamics())
-        return _HRUStep(type(self), {**into, **out}, parameters)
+        return _HRUStep(type(self), {**into, **out}, self._of_kernel(into, parameters))
+
+    def _of_kernel(self, into: Tensors, parameters: Tensors) -> Tensors:
+        """Parameters as the kernel takes them, in order."""
+        return parameters
 
     def _check(self, u, dt, lengths, dynamics) -> None:
         check_sequence("u", u, dt, lengths)
@@ -289,15 +293,6 @@ class HRU(nn.Module):
                 lambda: ValueError(_too_long(dt, self.kind.LONGEST)),
                 may_wait=True,
             )
-
-
-def _too_long(dt: torch.Tensor, longest: float) -> str:
-    sample, step = divmod(int(dt.argmax()), dt.shape[1])
-    return (
-        f"These oscillators take gaps of up to {longest:,.0f} units, in as many steps: sample "
-        f"{sample} has one of {dt.max() - 1:,.6g} before step {step}. Cut the sequence there, "
-        "give dt in a longer unit, or take linear oscillators, whose gaps may be of any length."
-    )
 
 
 class _HRUStep(nn.Module):
@@ -340,3 +335,12 @@ class _HRUStep(nn.Module):
         coefficients = kind.coefficients(parameters, self.b_matrix.dtype)
         y = program.oscillated(kind.CODE, drive, at, *coefficients)
         return program.added(u, program.affine(y, numbers(self.c_matrix)), numbers(self.skip))
+
+
+def _too_long(dt: torch.Tensor, longest: float) -> str:
+    sample, step = divmod(int(dt.argmax()), dt.shape[1])
+    return (
+        f"These oscillators take gaps of up to {longest:,.0f} units, in as many steps: sample "
+        f"{sample} has one of {dt.max() - 1:,.6g} before step {step}. Cut the sequence there, "
+        "give dt in a longer unit, or take linear oscillators, whose gaps may be of any length."
+    )

@@ -29,7 +29,7 @@ class PartStep(Protocol):
     def __call__(
         self, x: torch.Tensor, state: Tensors, dt: torch.Tensor | None
     ) -> tuple[torch.Tensor, Tensors]:
-        """Map x (n_samples, features) and dt (n_samples, 1) to outputs and the next state."""
+        """Map x (n_samples, features) and dt (n_samples, 1 or 2) to outputs and a state."""
 
     def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
         """Write the same to a program; `at` says where in a state each of `names` begins."""
@@ -96,6 +96,8 @@ class NetworkStep(nn.Module):
     readout : str
     every : int
         Of readout "sequence": which steps have an output that counts.
+    patch_size : int
+        Steps of a sequence that are one here, side by side in x.
     names : tuple of str
         Of the state's tensors, in order.
     """
@@ -105,6 +107,7 @@ class NetworkStep(nn.Module):
     def __init__(self, network: Walker, body: PartStep, head: nn.Module) -> None:
         super().__init__()
         self.readout, self.every = network.readout, network.every
+        self.patch_size: int = getattr(network, "patch_size", 1)
         self.body, self.head = body, fixed(head)
         own: tuple[str, ...] = {"mean": ("sum", "count"), "max": ("largest",)}.get(
             self.readout, ()
@@ -125,16 +128,17 @@ class NetworkStep(nn.Module):
         return tuple(x.expand(*x.shape[:-2], n_samples, x.shape[-1]).clone() for x in first)
 
     def of_walk(self, state: State) -> Tensors:
-        """Give the state that a walk of the network has come to."""
+        """Give the state that a walk of the network has come to; what waits is left out."""
         gathered: Tensors = ()
         if self._n_gathered:
             assert state.readout is not None
             gathered = (state.readout,)
         if self.readout == "mean":
             total = gathered[0].double()
-            count = total.new_full((len(total), 1), state.position)
-            gathered = total, count if state.counts is None else state.counts.double()
-        return (*state.recurrent, *gathered)
+            steps = total.new_full((len(total), 1), state.position)
+            steps = steps if state.counts is None else state.counts.double()
+            gathered = total, (steps / self.patch_size).floor()
+        return (*state.recurrent[: len(self.names) - self._n_gathered], *gathered)
 
     def forward(
         self, x: torch.Tensor, state: Sequence[torch.Tensor], dt: torch.Tensor | None = None
@@ -143,11 +147,12 @@ class NetworkStep(nn.Module):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, n_channels), or of tokens (n_samples,)
+        x : Tensor of shape (n_samples, patch_size * n_channels), or of tokens (n_samples,)
         state : sequence of Tensor
             As `rest` or an earlier step gave it.
-        dt : Tensor of shape (n_samples, 1) or None
-            Time elapsed before the step; 1 if None.
+        dt : Tensor of shape (n_samples, 1) or (n_samples, 2), or None
+            Time elapsed before the step, 1 if None; or what of it is the step's own, up to 1,
+            and what is a gap before it.
 
         Returns
         -------

@@ -24,7 +24,7 @@ class Patched(NamedTuple):
     x : Tensor of shape (n_samples, n_patches, patch_size * n_channels)
         Packed, (sum of the numbers of patches, patch_size * n_channels), with a packing.
     dt : Tensor or None
-        Time that a step of each patch took on average.
+        Time that a step of each patch took on average, with as many axes as that of the steps.
     packing : Packing or None
     waiting : Tensor
         What waits now.
@@ -74,8 +74,11 @@ def in_patches(
     last : bool
         Fill up what does not make a whole patch with zeros, instead of letting it wait.
     """
-    time = torch.ones_like(x[..., :1]) if dt is None else dt[..., None]
-    rows = torch.cat((x, time, torch.ones_like(time)), -1)
+    one = torch.ones_like(x[..., :1])
+    columns = None if dt is None or dt.ndim < x.ndim else dt.shape[-1]
+    if dt is not None and columns is None:
+        dt = dt[..., None]
+    rows = torch.cat((x, one if dt is None else dt.sum(-1, keepdim=True), one), -1)
     before = np.zeros(waiting.shape[1], np.int64) if first else _counts(waiting)
     if packing is None and (before == before[0]).all():
         cut, waiting = _cut_alike(rows, waiting, int(before[0]), last)
@@ -85,7 +88,7 @@ def in_patches(
             rows = rows.flatten(0, 1)
         cut, packing, waiting = _cut_each(rows, packing, waiting, before, last)
     patches, step = _flat(cut)
-    return Patched(patches, None if dt is None else step, packing, waiting)
+    return Patched(patches, None if dt is None else _laid_out(step, columns), packing, waiting)
 
 
 def rest_of(waiting: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -94,13 +97,22 @@ def rest_of(waiting: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     Returns
     -------
     x : Tensor of shape (n_samples, 1, patch_size * n_channels)
-    dt : Tensor of shape (n_samples, 1)
+    dt : Tensor of shape (n_samples, 1, 2)
+        Sizes and gaps.
     present : bool Tensor of shape (n_samples, 1)
         Whether anything waits.
     """
     filled = pad(waiting, (0, 0, 0, 0, 0, 1)).transpose(0, 1).unsqueeze(1)
     x, dt = _flat(filled)
-    return x, dt, filled[..., -1].sum(2) > 0
+    return x, _laid_out(dt, 2), filled[..., -1].sum(2) > 0
+
+
+def _laid_out(time: torch.Tensor, columns: int | None) -> torch.Tensor:
+    """Give times of steps as oscillators take them: by themselves, or sizes and gaps."""
+    if columns is None:
+        return time
+    parts = (time,) if columns == 1 else (time.clamp(max=1), (time - 1).clamp(min=0))
+    return torch.stack(parts, -1)
 
 
 def _counts(waiting: torch.Tensor) -> np.ndarray:

@@ -40,6 +40,7 @@ def from_the_end(sequences: Sequences) -> Sequences:
     x, dt, lengths = sequences
     if dt is not None:
         others = None if lengths is None else (lengths - 1).clamp(min=0)
-        rest = turned(dt[:, 1:, None], others)[..., 0]
-        dt = torch.cat((dt[:, :1], rest), 1)
+        columns = dt if dt.ndim == 3 else dt[..., None]
+        rest = turned(columns[:, 1:], others)
+        dt = torch.cat((dt[:, :1], rest.view_as(dt[:, 1:])), 1)
     return turned(x, lengths), dt, lengths

@@ -1,8 +1,5 @@
 """Deep state space model of Hamiltonian recurrent units."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
-
 import torch
 from torch import nn
 
@@ -12,13 +9,11 @@ from ._block import UNITS, Block, check_loops
 from ._check import check_dropout, check_flags, check_names, check_sizes
 from ._encoder import ENCODERS, GatedEncoder
 from ._norm import NORMS
-from ._one_step import NetworkStep, emitted, fixed
+from ._one_step import NetworkStep
 from ._packing import Packing
 from ._stack import Stack
-from ._walk import Piece, State, Tensors
-
-if TYPE_CHECKING:
-    from ..kernels.one_step.program import Program, Register
+from ._stack_step import StackStep
+from ._walk import Piece, State
 
 _READOUTS = ("mean", "last", "sequence")
 
@@ -312,17 +307,15 @@ class HSSM(Stack):
     def as_step(self) -> NetworkStep:
         """Give one step of the model, as it is now and in evaluation, in plain torch.
 
+        Of a model of patches it is a step of the recurrence: a patch.
+
         Raises
         ------
         ValueError
-            If it reads patches of several steps, or sequences from their end, too.
+            If the model is bidirectional.
         """
-        if self.patch_size > 1 or self.bidirectional:
-            raise ValueError(
-                "One step at a time is for models that read each step by itself, and from the "
-                f"first on: set patch_size=1 (now {self.patch_size}) and bidirectional=False."
-            )
-        return NetworkStep(self, _Blocks(self), self.head)
+        self._check_walks()
+        return NetworkStep(self, StackStep(self), self.head)
 
     def _check_walks(self) -> None:
         if self.bidirectional:
@@ -354,30 +347,3 @@ class HSSM(Stack):
                 raise ValueError(
                     f"weights must have shape {(n_samples,)}, got {tuple(weights.shape)}."
                 )
-
-
-class _Blocks(nn.Module):
-    """One step of encoder and blocks."""
-
-    def __init__(self, model: HSSM) -> None:
-        super().__init__()
-        self.encoder = fixed(model.encoder)
-        uses = [block.as_step() for block in model._blocks] * model.num_loops
-        self.blocks = nn.ModuleList(uses)
-        self.names = tuple(f"block_{k}" for k in range(len(self.blocks)))
-
-    def forward(
-        self, x: torch.Tensor, state: Tensors, dt: torch.Tensor | None
-    ) -> tuple[torch.Tensor, Tensors]:
-        x, after = self.encoder(x), []
-        for block, own in zip(self.blocks, state, strict=True):
-            x, own = block(x, own, dt)
-            after.append(own)
-        return x, tuple(after)
-
-    def emit(self, program: "Program", x: "Register", at: Sequence[int]) -> "Register":
-        """Write it to a program."""
-        x = emitted(self.encoder, program, x)
-        for block, own in zip(cast(list[Any], self.blocks), at, strict=True):
-            x = block.emit(program, x, own)
-        return x

@@ -153,3 +153,8 @@ class NonlinearHRU(HRU):
     def _arguments(self, w, c, alpha, step):
         into, out = {"b_matrix": self.B, "bias": self.b}, {"c_matrix": self.C, "skip": self.D}
         return into, out, {"w": w, "c": c, "alpha": alpha, "step": step}
+
+    def _of_kernel(self, into, parameters):
+        *shape, step = parameters
+        own = {name: parameters[name] for name in shape}
+        return own | {"rest": into["bias"], step: parameters[step]}

@@ -26,8 +26,8 @@ _INCREMENT_DEVIATION = 2.0  # of Z_t from step to step, for standardised input
 _STATE_DEVIATION = 0.125  # of S from step to step, at least, as the next layer's input
 # Ranges of the mean of Z_t. Without decay, T adds up Z_t - 1, and must tend downwards.
 _INCREMENT_MEANS = {True: (-0.5, 1.7), False: (-1.0, 0.0)}
-_MEMORY = 64.0  # steps, the longest that a hidden state remembers at the start
 _CANDIDATE_GAIN = 0.3
+_LOOKED_AT = 512  # steps of a trajectory that are held at once where it is only counted
 _DECAY_BIAS = 1.0  # R = 0.73: T decays within a few steps
 
 
@@ -77,6 +77,9 @@ class PETNN(nn.Module):
         Probability that an output of any layer but the last is dropped in training.
     release_width : float, default=1.0
         Width of the sigmoid of "surrogate" and "soft", in units of T.
+    memory : float, default=64.0
+        Steps that the hidden states of the last layer remember at first: each neuron's are
+        drawn between 1 and this, evenly by their logarithm.
 
     Attributes
     ----------
@@ -125,6 +128,7 @@ class PETNN(nn.Module):
         ground_state: bool = True,
         dropout: float = 0.0,
         release_width: float = 1.0,
+        memory: float = 64.0,
     ) -> None:
         super().__init__()
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
@@ -132,13 +136,15 @@ class PETNN(nn.Module):
         check_names(release=release, increment=increment)
         check_flags(time_decay=time_decay, ground_state=ground_state)
         check_dropout(dropout)
-        check_numbers(release_width=release_width)
+        check_numbers(release_width=release_width, memory=memory)
         if release not in RELEASES:
             raise ValueError(f"release must be one of {RELEASES}, got {release!r}.")
         if increment not in INCREMENTS:
             raise ValueError(f"increment must be one of {INCREMENTS}, got {increment!r}.")
         if not release_width > 0:
             raise ValueError(f"release_width must be positive, got {release_width!r}.")
+        if not memory >= 1:
+            raise ValueError(f"memory must be a step or more, got {memory!r}.")
         input_size, hidden_size, num_layers = (int(size) for size in sizes.values())
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -159,7 +165,7 @@ class PETNN(nn.Module):
                 ("bias", (n_outputs,)),
             ):
                 self.register_parameter(f"{name}_l{k}", nn.Parameter(torch.empty(shape)))
-        self.reset_parameters()
+        self.reset_parameters(memory)
 
     @property
     def dropout(self) -> float:
@@ -172,8 +178,8 @@ class PETNN(nn.Module):
             self.release, self.release_width, self.increment, self.time_decay, self.ground_state
         )
 
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew from torch's global generator.
+    def reset_parameters(self, memory: float = 64.0) -> None:
+        """Draw all parameters anew from torch's global generator; `memory` as the class has it.
 
         The timers' constants were found by trial on standard normal input, one to 300
         channels wide, with 4 to 128 neurons and up to three layers.
@@ -197,12 +203,12 @@ class PETNN(nn.Module):
                 nn.init.zeros_(weight_hh[:H])
                 nn.init.uniform_(bias[:H], *_INCREMENT_MEANS[self.time_decay])
                 if k == self.num_layers - 1:
-                    # Mixing weights from 1/2 down to 1/(1 + _MEMORY): neurons that remember
+                    # Mixing weights from 1/2 down to 1/(1 + memory): neurons that remember
                     # one step to neurons that remember many (chrono initialisation, Tallec
                     # and Ollivier, arXiv 1804.11188). At 1/2 throughout, series of hundreds
                     # of steps are hardly learned. Not below: the next layer's timers need
                     # an input that changes from step to step.
-                    nn.init.uniform_(bias[2 * H : 3 * H], -math.log(_MEMORY), 0.0)
+                    nn.init.uniform_(bias[2 * H : 3 * H], -math.log(memory), 0.0)
                     # Memories come back scaled by the released energy, which exceeds one.
                     weight_hh[3 * H :] *= _CANDIDATE_GAIN
                 if self.time_decay:
@@ -332,10 +338,21 @@ class PETNN(nn.Module):
         Tensor of shape (num_layers, hidden_size)
             Of the precision of the states. NaN if there is no step at all.
         """
-        layers = self.trajectory(x, state, dt=dt, lengths=lengths)
-        n_steps = x.shape[0] * x.shape[1] if lengths is None else torch.as_tensor(lengths).sum()
-        released = torch.stack([(layer.released >= 0.5).sum(dim=(0, 1)) for layer in layers])
-        return released.to(layers[0].state.dtype) / n_steps
+        x, state, dt, lengths = self._check(x, state, dt, lengths)
+        released = x.new_zeros(self.num_layers, self.hidden_size, dtype=torch.int64)
+        for start in range(0, x.shape[1], _LOOKED_AT):
+            own = x[:, start : start + _LOOKED_AT]
+            n = own.shape[1]
+            passed = None if dt is None else dt[:, start : start + n]
+            left = None if lengths is None else (lengths - start).clamp(0, n)
+            layers = self.trajectory(own, state, dt=passed, lengths=left)
+            released += torch.stack([(layer.released >= 0.5).sum(dim=(0, 1)) for layer in layers])
+            # Zero where a sample has ended, which goes no further.
+            ends = zip(*(layer[:3] for layer in layers), strict=True)
+            s, c, t = (torch.stack([part[:, -1] for part in parts]) for parts in ends)
+            state = s, c, t
+        n_steps = x.shape[0] * x.shape[1] if lengths is None else lengths.sum()
+        return released.to(state[0].dtype) / n_steps
 
     def _check(self, x, state, dt, lengths):
         weight, _, _ = self._weights(0)

@@ -49,8 +49,8 @@ class Channels:
         return cls(None if names is None else tuple(names))
 
     def sequences(
-        self, X: np.ndarray | list[pd.DataFrame], model: str
-    ) -> np.ndarray | list[np.ndarray]:
+        self, X: np.ndarray | list[pd.DataFrame], model: str, *, timed: bool = False
+    ) -> np.ndarray | list[np.ndarray] | list[pd.DataFrame]:
         """Turn a panel into sequences as this package's estimators take them.
 
         Parameters
@@ -59,12 +59,14 @@ class Channels:
             sktime's types "numpy3D" and "df-list".
         model : str
             What messages call the estimator.
+        timed : bool
+            Leave DataFrames as such, since their index or a name in them tells the time.
 
         Returns
         -------
-        sequences : ndarray of shape (n_instances, n_timesteps, n_channels), or list of ndarray
-            A list has an array of shape (n_timesteps, n_channels) for each DataFrame. Channels
-            are in the order of these, if both have names.
+        sequences : ndarray of shape (n_instances, n_timesteps, n_channels), or list
+            A list has an array of shape (n_timesteps, n_channels), or a DataFrame, for each
+            DataFrame. Channels are in the order of these, if both have names.
 
         Raises
         ------
@@ -83,4 +85,4 @@ class Channels:
                     f"X[{i}] has the columns {list(frame.columns)}, but X[0] has {list(names)}."
                 )
         order = in_order(names, self.names or (), data="X", parts="channels", model=model)
-        return [frame[order].to_numpy() for frame in X]
+        return [frame[order] if timed else frame[order].to_numpy() for frame in X]

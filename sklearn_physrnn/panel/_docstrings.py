@@ -11,10 +11,10 @@ X may be any panel that sktime knows, of one channel or several and of equal or 
 length: a 3-D array of shape (n_instances, n_channels, n_timesteps), a DataFrame with an index
 of instances and time, a nested DataFrame, a list of DataFrames. Trailing steps of the array that
 are NaN in every channel are padding; any other NaN is a value that is missing, of which
-`missing` says more.
-Time points in an index are not looked at; series sampled unevenly have them in a channel,
-`time_channel`. Channels that have names go by them: ``predict`` puts another order right, and
-refuses other channels.
+`missing` says more. Series sampled unevenly have time points in a channel, `time_channel`, or in
+their own index, of dates or numbers, with ``time_channel="index"``; else an index is not looked
+at. Channels that have names go by them: ``predict`` puts another order right, and refuses other
+channels.
 """
 
 _Class = TypeVar("_Class", bound=type[SeriesEstimator])

@@ -70,7 +70,8 @@ class SeriesEstimator(BaseEstimator):
         return estimator.fit(self._sequences(X), y)
 
     def _sequences(self, X):
-        return self._channels.sequences(X, type(self).__name__)
+        timed = isinstance(self.get_params(deep=False).get("time_channel"), str)
+        return self._channels.sequences(X, type(self).__name__, timed=timed)
 
     def _make_estimator(self):
         """Give the unfitted estimator that does the work; refuse wrong parameters."""

@@ -61,7 +61,7 @@ class HSSMSeriesClassifier(BaseSeriesClassifier):
     _narrower: ClassVar = {**BaseSeriesClassifier._narrower, **pooled(HSSM)}
     _test_params = _TEST_PARAMS
 
-    __init__ = constructor(HSSMClassifier, "every", "warm_start")
+    __init__ = constructor(HSSMClassifier, "carry_state", "every", "warm_start")
 
 
 @documented
@@ -104,4 +104,4 @@ class HSSMSeriesRegressor(BaseSeriesRegressor):
     _narrower: ClassVar = {**BaseSeriesRegressor._narrower, **pooled(HSSM)}
     _test_params = _TEST_PARAMS
 
-    __init__ = constructor(HSSMRegressor, "every", "warm_start", quantile=float)
+    __init__ = constructor(HSSMRegressor, "carry_state", "every", "warm_start", quantile=float)

@@ -58,7 +58,7 @@ class PETNNSeriesClassifier(BaseSeriesClassifier):
     _test_params = _TEST_PARAMS
 
     __init__ = constructor(
-        PETNNClassifier, "every", "vocabulary_size", "embedding_dim", "warm_start"
+        PETNNClassifier, "carry_state", "every", "vocabulary_size", "embedding_dim", "warm_start"
     )
 
 
@@ -103,5 +103,11 @@ class PETNNSeriesRegressor(BaseSeriesRegressor):
     _test_params = _TEST_PARAMS
 
     __init__ = constructor(
-        PETNNRegressor, "every", "vocabulary_size", "embedding_dim", "warm_start", quantile=float
+        PETNNRegressor,
+        "carry_state",
+        "every",
+        "vocabulary_size",
+        "embedding_dim",
+        "warm_start",
+        quantile=float,
     )

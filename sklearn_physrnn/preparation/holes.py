@@ -1,16 +1,17 @@
 """Values that are missing inside sequences: what stands in their place, and what tells of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
+import torch
 
 from ..storage.plain import Fields
-from .relaxation import Relaxation, Steps, after, between, relaxation_of
+from .scaling import Scaler
 
-MISSING = ("auto", "bridge", "mask", "error")
+MISSING = ("auto", "linear", "mask", "error")
 
 # What a channel that tells of missing values is where one is missing, in the units of scaled
 # channels. Where holes come by chance it is noise, which a smaller one adds less of.
@@ -23,23 +24,20 @@ class Holes:
 
     Attributes
     ----------
-    way : {"bridge", "mask", "error"}
-        What stands in the place of a missing value: what is expected between the channel's
-        values before and after it; or after the value before it, which no later one changes.
+    way : {"linear", "mask", "error"}
+        What stands in the place of a missing value: what lies on the straight line between the
+        channel's values before and after it; or the value before it, which no later one changes.
         "error" refuses missing values.
     told : tuple of int
         Channels, but for that of time, of which values were missing in training: each has one
         more, which tells where.
     empty : tuple of int
         Channels without a value in training, which are not looked at.
-    relaxation : Relaxation or None
-        How values fade; None where none was missing in training: they then stay what they are.
     """
 
     way: str = "error"
     told: tuple[int, ...] = ()
     empty: tuple[int, ...] = ()
-    relaxation: Relaxation | None = None
 
     @classmethod
     def of(cls, missing: str, *, whole: bool) -> Self:
@@ -51,7 +49,7 @@ class Holes:
         whole : bool
             Whether a sequence is known to its end before there is an answer.
         """
-        return cls({"auto": "bridge" if whole else "mask"}.get(missing, missing))
+        return cls({"auto": "linear" if whole else "mask"}.get(missing, missing))
 
     @property
     def allowed(self) -> bool:
@@ -61,7 +59,7 @@ class Holes:
     @property
     def looks_ahead(self) -> bool:
         """Whether what stands for a missing value depends on later ones."""
-        return self.way == "bridge"
+        return self.way == "linear"
 
     def learned(self, some: np.ndarray, every: np.ndarray) -> Self:
         """Learn of which channels some values are missing in training, and of which every one."""
@@ -72,69 +70,71 @@ class Holes:
         """Tell whether steps (n_steps, n_channels) need more than to be scaled."""
         return bool(self.told or self.empty or missing.any())
 
-    def with_relaxation(self, parts: Iterable[Steps]) -> Self:
-        """Learn how values fade from parts of the training data, if some are missing there."""
-        return replace(self, relaxation=relaxation_of(parts)) if self.told else self
-
     def columns(
-        self, z: np.ndarray, missing: np.ndarray, at: np.ndarray, lengths: np.ndarray
+        self, values: np.ndarray, at: np.ndarray, lengths: np.ndarray, scaler: Scaler
     ) -> np.ndarray:
         """Give what the network sees of steps.
 
         Parameters
         ----------
-        z : ndarray of shape (n_steps, n_channels)
-            Scaled values of sequences, one after another; anything finite where one is missing.
-        missing : bool ndarray of shape (n_steps, n_channels)
+        values : ndarray of shape (n_steps, n_channels)
+            Of sequences, one after another; NaN where one is missing.
         at : ndarray of shape (n_steps, n_channels) or (n_steps, 1)
             Where values are in time.
         lengths : ndarray of shape (n_samples,)
+        scaler : Scaler
 
         Returns
         -------
         ndarray of shape (n_steps, n_channels + n_told)
         """
+        missing = np.isnan(values)
+        z = scaler.transform(np.where(missing, values.dtype.type(0), values))
         there = ~missing
         there[:, list(self.empty)] = False
         filled = self._filled(z, there, at, lengths)
         tells = missing[:, list(self.told)].astype(z.dtype) * z.dtype.type(INDICATOR)
         return np.concatenate([filled.astype(z.dtype, copy=False), tells], axis=1)
 
+    def start_untold(self, weight: torch.Tensor, n_columns: int) -> None:
+        """Let weights (n_outputs, n_steps * n_columns) hear nothing yet of missing values.
+
+        Where holes come by chance, what they start with is noise to be unlearned.
+        """
+        with torch.no_grad():
+            weight.unflatten(1, (-1, n_columns))[..., n_columns - len(self.told) :] = 0
+
+    def by_channel(self, values: torch.Tensor) -> torch.Tensor:
+        """Add what is of a column that tells of missing values to the channel it tells of."""
+        n_channels = values.shape[-1] - len(self.told)
+        own, told = values[..., :n_channels], values[..., n_channels:]
+        return own.index_add(-1, torch.as_tensor(self.told, dtype=torch.long), told)
+
     def _filled(
         self, z: np.ndarray, there: np.ndarray, at: np.ndarray, lengths: np.ndarray
     ) -> np.ndarray:
-        """Put what is expected in the place of what is not `there`."""
+        """Put something in the place of what is not `there`: zero, where no value is known."""
         n_steps, steps = len(z), np.arange(len(z))[:, None]
         stop = np.repeat(lengths.cumsum(), lengths)[:, None]
         start = stop - np.repeat(lengths, lengths)[:, None]
-        rests, rates = self._relaxation(z.shape[1])
         before = np.maximum.accumulate(np.where(there, steps, -1), axis=0)
         seen = before >= start
-        earlier, since = _taken(z - rests, at, np.where(seen, before, 0))
-        filled = np.where(seen, after(earlier, np.maximum(at - since, 0), rates), 0)
-        if self.looks_ahead:
-            behind = np.minimum.accumulate(np.where(there, steps, n_steps)[::-1], axis=0)[::-1]
-            comes = behind < stop
-            later, until = _taken(z - rests, at, np.where(comes, behind, 0))
-            left = np.maximum(until - at, 0)
-            bridge = between(earlier, np.maximum(at - since, 0), later, left, rates)
-            ahead = np.where(seen, bridge, after(later, left, rates))
-            filled = np.where(comes, ahead, filled)
-        return np.where(there, z, filled + rests)
-
-    def _relaxation(self, n_channels: int) -> tuple[np.ndarray, np.ndarray]:
-        if self.relaxation is None:
-            return np.zeros(n_channels), np.zeros(n_channels)
-        return np.array(self.relaxation.rests), np.array(self.relaxation.rates)
+        earlier, since = _taken(z, at, np.where(seen, before, 0))
+        if not self.looks_ahead:
+            return np.where(seen, earlier, 0)
+        after = np.minimum.accumulate(np.where(there, steps, n_steps)[::-1], axis=0)[::-1]
+        comes = after < stop
+        later, until = _taken(z, at, np.where(comes, after, 0))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.clip(np.nan_to_num((at - since) / (until - since)), 0, 1)
+        line = np.where(seen, np.where(comes, earlier + share * (later - earlier), earlier), later)
+        return np.where(there, z, np.where(seen | comes, line, 0))
 
     # -- in files ----------------------------------------------------------------
 
     def to_state(self) -> dict[str, Any]:
         """Give what was learned as JSON."""
-        known = self.relaxation
-        rests, rates = ((), ()) if known is None else known
-        channels = {"told": list(self.told), "empty": list(self.empty)}
-        return {**channels, "rests": list(rests), "rates": list(rates)}
+        return {"told": list(self.told), "empty": list(self.empty)}
 
     def described(self, fields: Fields, n_channels: int) -> Self:
         """Take what `to_state` gave.
@@ -145,7 +145,6 @@ class Holes:
             If it is not that, of so many channels.
         """
         told, empty = (fields.integers(name, 0) for name in ("told", "empty"))
-        rests, rates = (_finite(fields.take(name, list), name) for name in ("rests", "rates"))
         fields.close()
         _check_channels(told, n_channels)
         _check_channels(empty, n_channels)
@@ -153,16 +152,7 @@ class Holes:
             raise ValueError("a channel of its holes is of two kinds.")
         if not self.allowed and (told or empty):
             raise ValueError("it tells of missing values, which missing='error' refuses.")
-        if {len(rests), len(rates)} not in ({0}, {n_channels}) or min(rates, default=0) < 0:
-            raise ValueError("its holes do not say of each channel how it relaxes.")
-        relaxation = Relaxation(rests, rates) if rests else None
-        return replace(self, told=tuple(told), empty=tuple(empty), relaxation=relaxation)
-
-
-def _finite(values: list[Any], name: str) -> tuple[float, ...]:
-    if not all(type(value) is float and np.isfinite(value) for value in values):
-        raise ValueError(f"its {name} must be finite numbers.")
-    return tuple(values)
+        return replace(self, told=tuple(told), empty=tuple(empty))
 
 
 def _taken(z: np.ndarray, at: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,15 @@ from .arrays import naming, real_numbers
 from .containers import as_array
 from .files import File
 from .moments import Moments
-from .series import DTYPES, OfLengths, Series, no_time_stamp, not_finite, nothing_known
+from .series import (
+    DTYPES,
+    OfLengths,
+    Series,
+    does_not_advance,
+    no_time_stamp,
+    not_finite,
+    nothing_known,
+)
 from .sources import Later, Source, source_of
 
 # Values below which a mapped file is read whole: as an array, it gives what arrays give to
@@ -106,7 +114,7 @@ class Recordings(OfLengths):
         Raises
         ------
         ValueError
-            If one is negative, or infinite.
+            If one is not positive, or infinite.
         """
         every = max(1, -(-int(self.lengths.sum()) // n_intervals))
         found, last = [], np.nan
@@ -117,13 +125,17 @@ class Recordings(OfLengths):
             with np.errstate(over="ignore"):
                 elapsed = np.diff(steps[:, channel], prepend=last if start else np.nan)
             last = steps[-1, channel]
-            wrong = np.flatnonzero((elapsed < 0) | np.isinf(elapsed))
-            if len(wrong):
+            wrong = np.flatnonzero((elapsed <= 0) | np.isinf(elapsed))
+            if len(wrong) and np.isinf(elapsed[wrong[0]]):
                 raise ValueError(
-                    f"Time stamps must not decrease, or jump beyond what {self.dtype} holds: in "
+                    f"Time stamps must not jump beyond what {self.dtype} holds: in "
                     f"sample {row}, channel {channel} comes to {steps[wrong[0], channel]:g} at "
                     f"time step {start + wrong[0]}."
                 )
+            if len(wrong):
+                now, at = steps[wrong[0], channel], start + wrong[0]
+                before = now - elapsed[wrong[0]]
+                raise does_not_advance(f"sample {row}, channel {channel}", before, now, at)
             found.append(elapsed[(-start) % every :: every].copy())
         elapsed = np.concatenate(found)
         return elapsed[~np.isnan(elapsed)]

@@ -1,11 +1,9 @@
 """Sequences as inputs: regular or of unequal length, evenly or unevenly spaced."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -13,12 +11,12 @@ from .._warnings import warn
 from ..storage.format import Spec
 from ..storage.plain import Fields
 from .arrays import floats, naming, real_numbers
+from .clock import Clock
 from .containers import as_array, held_sequences
 from .holes import Holes
 from .inputs import Inputs
 from .neighbours import times_of
 from .recordings import Recordings, in_memory, left_where_they_are, recordings
-from .relaxation import Steps
 from .scaling import LIMIT
 from .scaling_of_steps import scaler_of
 from .series import (
@@ -63,6 +61,8 @@ class SequenceInputs(Inputs):
         were gaps.
     longest_gap : float
         Units by which an interval may exceed the unit.
+    clock : Clock
+        Where time stamps are found, which `time_channel` follows from.
     n_dims : {2, 3}
         Of the X that was learned from; 2 means one channel.
     n_features : int
@@ -78,6 +78,7 @@ class SequenceInputs(Inputs):
     unit_share: float | None = None
     bounded: bool = False
     longest_gap: float = np.inf
+    clock: Clock = field(default_factory=Clock)
     n_dims: int = 3
     time_unit: float = 1.0
     holes: Holes = field(default_factory=Holes, kw_only=True)
@@ -92,23 +93,16 @@ class SequenceInputs(Inputs):
         """Channels but for that of time, and one for each that is told of missing values."""
         return self.n_values + len(self.holes.told)
 
-    def start_untold(self, weight: torch.Tensor) -> None:
-        """Let weights (n_outputs, n_steps * n_columns) hear nothing yet of missing values.
-
-        Where holes come by chance, what they start with is noise to be unlearned.
-        """
-        with torch.no_grad():
-            weight.unflatten(1, (-1, self.n_columns))[..., self.n_values :] = 0
-
     @property
     def n_values(self) -> int:
         """Channels but for that of time."""
         channels = 1 if self.n_dims == 2 else self.n_features
-        return channels - (self.time_channel is not None)
+        return channels - (self.time_channel is not None and not self.clock.from_index)
 
     def first(self, X: Any, caller: Any) -> tuple[Self, Series | Recordings]:
         """Check the X that is to be learned from; return it, and inputs of its shape."""
         with naming("X"):
+            self = self._told(X)
             n_dims, n_features, series = self._series(X, caller, reset=True)
             n_channels = 1 if n_dims == 2 else n_features
             if series.longest < 2:
@@ -136,6 +130,7 @@ class SequenceInputs(Inputs):
         X = in_memory(X)
         held = held_sequences(X)
         if held is None:
+            self.clock.check_has_position(X)
             X = real_numbers(as_array(X), "X")
             n_dims = count_dimensions(X)
             if n_dims < 2:
@@ -145,16 +140,37 @@ class SequenceInputs(Inputs):
         # scikit-learn's own rules of names, without those of values.
         named = X if held is None else held.named
         validate_data(caller, named, reset=reset, skip_check_array=True, ensure_2d=False)
-        given = X if held is None else held.sequences
+        given = X if held is None else self._timed(held.sequences, name)
         series = series_of_channels(given, holes=self.holes.allowed)
-        n_channels = series.values.shape[1]
+        n_channels = series.values.shape[1] - self.clock.from_index
         if not reset:
             exchanged = held is None and series.longest == self.n_features
             self._check_channels(n_channels, name, exchanged=exchanged)
         if self.time_channel is not None:
-            check_time(series, self.time_channel)
+            check_time(series, self.time_channel, self.clock.place)
             check_some_values(series, self.time_channel, padded=held is None)
         return 3, n_channels, series
+
+    def _told(self, X: Any) -> Self:
+        """Find out where time stamps are, and what."""
+        if self.clock.given is None or left_where_they_are(X):
+            if isinstance(self.clock.given, str):
+                self.clock.read(X, None)  # which raises
+            return self
+        held = held_sequences(in_memory(X))
+        clock, _, position = self.clock.read(X, None if held is None else held.sequences)
+        return replace(self, clock=clock, time_channel=position)
+
+    def _timed(self, sequences: list[Any], name: str) -> list[Any]:
+        """Make numbers of time stamps, if they are of the kind that was learned from."""
+        if self.clock.given is None:
+            return sequences
+        clock, timed, _ = self.clock.read(sequences, sequences)
+        if clock.in_seconds != self.clock.in_seconds:
+            dates, numbers = "dates or durations", "numbers"
+            was, are = (dates, numbers) if self.clock.in_seconds else (numbers, dates)
+            raise ValueError(f"Time stamps of X are {are}, but {name} was fitted to {was}.")
+        return sequences if timed is None else timed
 
     def _recordings(self, X: Any, name: str, *, reset: bool) -> tuple[int, int, Recordings]:
         found = recordings(X, holes=self.holes.allowed)
@@ -221,7 +237,6 @@ class SequenceInputs(Inputs):
         if every.all():
             raise ValueError("X has no channel with a value in the samples that are trained on.")
         fitted = replace(self, scaler=scaler, longest=X.longest, holes=holes)
-        fitted = replace(fitted, holes=holes.with_relaxation(fitted._parts(X)))
         if self.time_channel is None:
             return fitted
         if isinstance(X, Recordings):
@@ -269,12 +284,10 @@ class SequenceInputs(Inputs):
     def _columns(self, values: np.ndarray, X: Series) -> np.ndarray:
         """Give what the network sees of values (n_steps, n_values), all steps of X."""
         assert self.scaler is not None
-        if not self.holes.allowed or not self.holes.concern(missing := np.isnan(values)):
+        if not self.holes.allowed or not self.holes.concern(np.isnan(values)):
             return self.scaler.transform(values)
-        at = (
-            np.arange(len(values)) if self.time_channel is None else X.values[:, self.time_channel]
-        )
-        return self.holes.columns(self._scaled(values, missing), missing, at[:, None], X.lengths)
+        at = times_of(X.values, self.time_channel)[:, None]
+        return self.holes.columns(values, at, X.lengths, self.scaler)
 
     def _columns_of_part(
         self, X: Series | Recordings, row: int, start: int, steps: np.ndarray
@@ -283,39 +296,18 @@ class SequenceInputs(Inputs):
         assert self.scaler is not None
         if not self.holes.allowed or not self.holes.concern(np.isnan(steps)):
             return self.scaler.transform(self._without_time(steps))
+        ahead = self.holes.looks_ahead
         values, at = map(
             self._without_time,
-            X.neighbours.around(
-                row, start, steps, time_channel=self.time_channel, ahead=self.holes.looks_ahead
-            ),
+            X.neighbours.around(row, start, steps, time_channel=self.time_channel, ahead=ahead),
         )
-        missing = np.isnan(values)
-        lengths = np.array([len(values)])
-        return self.holes.columns(self._scaled(values, missing), missing, at, lengths)[1:-1]
-
-    def _parts(self, X: Series | Recordings) -> Iterator[Steps]:
-        """Give scaled steps of X: all, or parts that are spread over all."""
-        if isinstance(X, Series):
-            whole: Iterable[tuple[np.ndarray, np.ndarray]] = [(X.values, X.lengths)]
-        else:
-            every = max(1, -(-int(X.lengths.sum()) // _SAMPLED))
-            stretches = enumerate(steps for _, _, steps in X.stretches())
-            whole = ((x, np.array([len(x)])) for i, x in stretches if i % every == 0)
-        for steps, lengths in whole:
-            values = self._without_time(steps)
-            missing = np.isnan(values)
-            at = times_of(steps, self.time_channel)
-            yield Steps(self._scaled(values, missing), ~missing, at, lengths)
-
-    def _scaled(self, values: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        assert self.scaler is not None
-        return self.scaler.transform(np.where(missing, values.dtype.type(0), values))
+        return self.holes.columns(values, at, np.array([len(values)]), self.scaler)[1:-1]
 
     def _without_time(self, values: np.ndarray) -> np.ndarray:
         channel = self.time_channel
         return values if channel is None else np.delete(values, channel, axis=1)
 
-    def _steps_of_time(self, X: Series) -> np.ndarray:
+    def _steps_of_time(self, X: Series, *, warns: bool = True) -> np.ndarray:
         """Time that passes before each step (n_steps,), cut to the limit."""
         assert self.time_channel is not None
         elapsed = X.elapsed(self.time_channel)
@@ -326,7 +318,8 @@ class SequenceInputs(Inputs):
         steps = np.minimum(steps, LIMIT).astype(elapsed.dtype, copy=False)
         if self.unit_share is None:
             return steps
-        self._warn_of_gaps(np.delete(steps, X.starts))
+        if warns:
+            self._warn_of_gaps(np.delete(steps, X.starts))
         return np.minimum(steps, 1) if self.bounded else self._without_rounding(steps, X)
 
     def _gaps_apart(self, steps: np.ndarray, *, always: bool = False) -> np.ndarray:
@@ -354,11 +347,14 @@ class SequenceInputs(Inputs):
         )
 
     def steps_between(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """Time that passes from each time stamp to a later one (n_stamps,), as "dt" counts it."""
-        pairs = np.zeros((len(before), 2, self.n_features))
-        pairs[:, 0, self.time_channel], pairs[:, 1, self.time_channel] = before, after
-        lengths = np.full(len(before), 2)
-        return self._steps_of_time(Series(pairs.reshape(-1, self.n_features), lengths))[1::2]
+        """Count the time from each time stamp to a later one, as "dt" of a stretch does."""
+        n, channel = len(before), self.time_channel
+        pairs = np.zeros((n, 2, self.n_features))
+        pairs[:, 0, channel], pairs[:, 1, channel] = before, after
+        X = Series(pairs.reshape(-1, self.n_features), np.full(n, 2))
+        steps = self._steps_of_time(X, warns=False)[1::2]
+        self._refuse_long_gaps(steps, np.arange(n))
+        return self._gaps_apart(steps, always=True)
 
     def _without_rounding(self, steps: np.ndarray, X: Series) -> np.ndarray:
         """Make those one unit long that exceed it by what stamps are rounded, and no gap."""
@@ -384,7 +380,13 @@ class SequenceInputs(Inputs):
         """Give what was learned as JSON and arrays."""
         fields, arrays = super().to_state()
         own = {"n_dims": self.n_dims, "longest": self.longest}
-        times = {"time_unit": self.time_unit, "mean_dt": self.mean_dt, "bounded": self.bounded}
+        times: dict[str, Any] = {
+            "time_unit": self.time_unit,
+            "mean_dt": self.mean_dt,
+            "bounded": self.bounded,
+        }
+        if isinstance(self.clock.given, str) or self.clock.in_seconds:
+            times |= {"in_seconds": self.clock.in_seconds, "time_position": self.time_channel}
         holes = {"holes": self.holes.to_state()} if self.holes.allowed else {}
         return {**own, **times, **holes, **fields}, arrays
 
@@ -394,6 +396,12 @@ class SequenceInputs(Inputs):
         oscillators = self.unit_share is not None
         bounded = fields.take("bounded", bool) if fields.has("bounded") else oscillators
         known = replace(self, n_features=n_features, bounded=bounded, **sequence_fields(fields))
+        if fields.has("in_seconds"):
+            clock = replace(self.clock, in_seconds=fields.take("in_seconds", bool))
+            position = fields.take("time_position", int)
+            if not (position == -1 if clock.from_index else -n_features <= position < n_features):
+                raise ValueError("its time stamps must be where its parameters say.")
+            known = replace(known, clock=clock, time_channel=position)
         if not fields.has("holes"):  # which is younger than the first files
             return known
         holes = Fields(fields.take("holes", dict), "holes")
@@ -405,11 +413,6 @@ class SequenceInputs(Inputs):
         if not self.holes.told or not isinstance(middle, np.ndarray):
             return middle
         return np.append(middle, np.zeros(len(self.holes.told), middle.dtype))
-
-    def by_channel(self, values: torch.Tensor) -> torch.Tensor:
-        """Add what is of a channel that tells of missing values to the channel it tells of."""
-        own, told = values[..., : self.n_values], values[..., self.n_values :]
-        return own.index_add(-1, torch.as_tensor(self.holes.told, dtype=torch.long), told)
 
     def specs(self, scaler: Any) -> dict[str, Spec]:
         """Say which arrays belong to a `scaler` that a file describes."""

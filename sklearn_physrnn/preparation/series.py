@@ -329,8 +329,8 @@ def check_time_channel(channel: int, n_channels: int) -> None:
         )
 
 
-def check_time(series: Series, channel: int) -> None:
-    """Refuse time stamps that decrease, or lie too far apart for their type."""
+def check_time(series: Series, channel: int, place: str) -> None:
+    """Refuse time stamps that do not increase, or lie too far apart for their type."""
     check_time_channel(channel, series.values.shape[1])
     times = series.values[:, channel]
     if np.isnan(times).any():
@@ -342,14 +342,26 @@ def check_time(series: Series, channel: int) -> None:
             f"Time stamps must not lie further apart than {np.finfo(times.dtype).max:.1e}, "
             f"which those in channel {channel} do."
         )
-    backward = np.flatnonzero(elapsed < 0)
-    if len(backward):
-        at = backward[0]
+    wrong = np.flatnonzero(elapsed <= 0)
+    if len(wrong):
+        at = wrong[0]
         sample, step = series.place(int(at))
-        raise ValueError(
-            f"Time stamps must not decrease: in sample {sample}, channel {channel} falls from "
-            f"{times[at - 1]:g} to {times[at]:g} at time step {step}."
+        raise does_not_advance(f"sample {sample}, {place}", times[at - 1], times[at], step)
+
+
+def does_not_advance(where: str, before: Any, now: Any, step: Any) -> ValueError:
+    """Say where time goes back, or stands still."""
+    if now < before:
+        what = (
+            f"falls from {before:.10g} to {now:.10g} at time step {step}. Sort the steps by time."
         )
+    else:
+        what = (
+            f"is {now:.10g} again at time step {step}. Make one of what was observed at one time"
+            + ("; or give float64, float32 may round two times to one." * (now.dtype.itemsize < 8))
+            + "." * (now.dtype.itemsize >= 8)
+        )
+    return ValueError(f"Time stamps must increase: in {where} {what}")
 
 
 def no_time_stamp(sample: int, step: int, channel: int) -> ValueError:

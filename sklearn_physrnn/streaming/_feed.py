@@ -1,16 +1,16 @@
 """From the steps that are pushed to what the network takes, as predictions would have it."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..nn._flat_step import Scaling
 from ..preparation.arrays import naming, real_numbers
+from ..preparation.holes import Holes
 from ..preparation.inputs import Inputs
 from ..preparation.scaling import LIMIT, Standard
 from ..preparation.sequences import SequenceInputs
-from ..preparation.series import Series
-from ..preparation.tokens import TokenInputs
 
 Memory = dict[str, np.ndarray]
 
@@ -41,6 +41,8 @@ class Feed:
         Fitted.
     dtype : numpy dtype
         Of the computation.
+    direct : bool
+        Whether the network's step takes what is pushed, and may scale it.
 
     Attributes
     ----------
@@ -52,20 +54,34 @@ class Feed:
         What the network's step itself is to do with what is pushed.
     """
 
-    def __init__(self, inputs: Inputs, dtype: np.dtype) -> None:
+    def __init__(self, inputs: Inputs, dtype: np.dtype, *, direct: bool = True) -> None:
         self.inputs, self.dtype = inputs, dtype
-        self.tokens = isinstance(inputs, TokenInputs)
-        self._time_channel = getattr(inputs, "time_channel", None)
-        self.n_channels = inputs.n_columns + (self._time_channel is not None)
+        self.tokens = not isinstance(inputs, SequenceInputs)
+        self._time_channel: int | None = None
+        self._holes, self.n_channels = Holes(), 1
+        if isinstance(inputs, SequenceInputs):
+            self._time_channel, self._holes = inputs.time_channel, inputs.holes
+            self.n_channels = inputs.n_values + (inputs.time_channel is not None)
         self.scaling, scaler = None, inputs.scaler
-        if isinstance(scaler, Standard) and self._time_channel is None:
+        plain = not self._holes.told and not self._holes.empty and self._time_channel is None
+        if direct and plain and isinstance(scaler, Standard):
             self.scaling = Scaling(scaler.center, scaler.scale, LIMIT)
+
+    @property
+    def fills(self) -> bool:
+        """Whether values may be missing: then those that were seen last are remembered."""
+        return self._holes.allowed and not self._holes.looks_ahead
 
     def rest(self) -> Memory:
         """Give what is remembered of one stream before its first step."""
-        if self._time_channel is None:
-            return {}
-        return {"last": np.zeros((1, self.n_channels), self.dtype)}
+        memory = {}
+        if self._time_channel is not None:
+            memory["time"] = np.zeros((1, 1))
+        if self.fills:
+            n_values = self.n_channels - (self._time_channel is not None)
+            memory["seen"] = np.full((1, n_values), np.nan, self.dtype)
+            memory["seen_at"] = np.zeros((1, n_values))
+        return memory
 
     def read(self, x: Any, n_streams: int) -> Pushed:
         """Check what is pushed.
@@ -112,25 +128,46 @@ class Feed:
             f"shape {shape}."
         )
 
-    def arrays(
-        self, steps: np.ndarray, memory: Memory, age: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Turn checked steps into the network's x and dt, and remember what later ones need.
+    def arrays(self, steps: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray | None]:
+        """Turn steps into the network's x and dt, and remember what later ones need.
 
         Raises
         ------
         ValueError
-            If time runs backwards, a token is unknown, or a value is too large.
+            If a value is missing that must not be, or infinite; if time runs backwards, or a
+            token is unknown.
         """
-        if isinstance(self.inputs, TokenInputs):
+        self._check_values(steps)
+        if not isinstance(self.inputs, SequenceInputs):
             self._check_tokens(steps)
             return steps, None
-        if self.scaling is not None:
-            return steps, None
-        assert isinstance(self.inputs, SequenceInputs)
-        if self._time_channel is None:
-            return np.ascontiguousarray(self._scaled(steps)), None
-        return self._in_time(self.inputs, self._time_channel, steps, memory, age)
+        channel, dt = self._time_channel, None
+        age = memory["age"][:, None]
+        at = age + np.arange(steps.shape[1], dtype=np.float64)
+        values = steps
+        if channel is not None:
+            at = steps[:, :, channel].astype(np.float64)
+            values = np.delete(steps, channel, axis=2)
+            dt = self._elapsed(self.inputs, at, memory)
+            memory["time"][:] = at[:, -1:]
+        if self.scaling is None:
+            values = self._columns(values, at, memory)
+        elif self.fills:
+            values, _ = self._after_seen(values, at, memory)
+            values = _held(values, self.scaling.center)[:, -steps.shape[1] :]
+        return np.ascontiguousarray(values), dt
+
+    def remember(self, values: np.ndarray, memory: Memory) -> None:
+        """Keep the values of a step without a hole that has gone straight to the network."""
+        if self.fills:
+            memory["seen"][:], memory["seen_at"][:] = values, memory["age"][:, None]
+
+    def _check_values(self, steps: np.ndarray) -> None:
+        wrong = np.isinf(steps) if self.fills else ~np.isfinite(steps)
+        if self._time_channel is not None:
+            wrong[:, :, self._time_channel] |= np.isnan(steps[:, :, self._time_channel])
+        if wrong.any():
+            raise self.not_finite(steps, wrong)
 
     def _check_tokens(self, steps: np.ndarray) -> None:
         n = self.inputs.vocabulary_size  # type: ignore[attr-defined]
@@ -141,29 +178,86 @@ class Feed:
                 f"[0, {n}), the range of vocabulary_size={n}."
             )
 
-    def _scaled(self, values: np.ndarray) -> np.ndarray:
+    def _columns(self, values: np.ndarray, at: np.ndarray, memory: Memory) -> np.ndarray:
+        """Scale values (n_streams, n_steps, n_values), and fill in those that are missing."""
         assert self.inputs.scaler is not None
-        return self.inputs.scaler.transform(values)
+        scale = self.inputs.scaler.transform
+        missing = np.isnan(values)
+        if not self._holes.allowed or not self._holes.concern(missing):
+            if self.fills:
+                memory["seen"][:], memory["seen_at"][:] = values[:, -1], at[:, -1:]
+            return scale(values)
+        n_streams, n_steps, n_values = values.shape
+        places = np.broadcast_to(at[:, :, None], values.shape)
+        if self.fills:
+            values, places = self._after_seen(values, at, memory)
+        columns = self._holes.columns(
+            values.reshape(-1, n_values), places.reshape(-1, n_values),
+            np.full(n_streams, values.shape[1]), self.inputs.scaler,
+        )  # fmt: skip
+        return columns.reshape(n_streams, values.shape[1], -1)[:, -n_steps:]
 
-    def _in_time(
-        self, inputs: SequenceInputs, channel: int, steps: np.ndarray, memory: Memory,
-        age: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        before = np.where(age[:, None] > 0, memory["last"], steps[:, 0])
-        joined = np.concatenate([before[:, None], steps], axis=1)
-        late = np.diff(joined[:, :, channel], axis=1) < 0
+    def _after_seen(
+        self, values: np.ndarray, at: np.ndarray, memory: Memory
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Put before values what was seen last, with places, and remember what is seen now."""
+        places = np.broadcast_to(at[:, :, None], values.shape)
+        values = np.concatenate([memory["seen"][:, None], values], axis=1)
+        places = np.concatenate([memory["seen_at"][:, None], places], axis=1)
+        steps = np.arange(values.shape[1])[:, None]
+        last = np.where(np.isnan(values), 0, steps).max(axis=1)[:, None]
+        memory["seen"][:] = np.take_along_axis(values, last, axis=1)[:, 0]
+        memory["seen_at"][:] = np.take_along_axis(places, last, axis=1)[:, 0]
+        return values, places
+
+    def _elapsed(self, inputs: SequenceInputs, at: np.ndarray, memory: Memory) -> np.ndarray:
+        """Give the time before each step (n_streams, n_steps, 1), as the network counts it."""
+        new = memory["age"] == 0
+        earlier = np.where(new[:, None], at[:, :1], memory["time"])
+        stamps = np.concatenate([earlier, at], axis=1)
+        late = np.diff(stamps, axis=1) < 0
         if late.any():
             stream, step = np.argwhere(late)[0]
-            times = joined[stream, step : step + 2, channel]
             raise ValueError(
-                f"Time runs backwards in channel {channel} of x: stream {stream} was at "
-                f"{times[0]:.10g}, and step {step} of what is pushed is at {times[1]:.10g}."
+                f"Time runs backwards in channel {self._time_channel} of x: stream {stream} was "
+                f"at {stamps[stream, step]:.10g}, and step {step} of what is pushed is at "
+                f"{stamps[stream, step + 1]:.10g}."
             )
-        n_streams, n_steps, n_channels = joined.shape
-        series = Series(joined.reshape(-1, n_channels), np.full(n_streams, n_steps))
-        made = inputs.arrays(series)
-        dt = made["dt"]
-        new = age == 0
-        dt[new, 1] = dt[new, 0]  # a first step counts as one typical interval
-        memory["last"][:] = steps[:, -1]
-        return np.ascontiguousarray(made["x"][:, 1:]), np.ascontiguousarray(dt[:, 1:])
+        with warnings.catch_warnings():  # of data in which most intervals are gaps: this is one
+            warnings.simplefilter("ignore")
+            between = inputs.steps_between(stamps[:, :-1].ravel(), stamps[:, 1:].ravel())
+        dt = between.reshape(at.shape)
+        dt[new, 0] = 1.0  # a first step counts as one typical interval
+        if (dt > 1 + inputs.longest_gap).any():
+            stream, step = np.argwhere(dt > 1 + inputs.longest_gap)[0]
+            raise ValueError(
+                f"{dt[stream, step] * inputs.time_unit:.6g} pass before step {step} of what is "
+                f"pushed to stream {stream}, {dt[stream, step]:,.6g} times the unit of time. "
+                f"Nonlinear oscillators take gaps of up to {inputs.longest_gap:,.0f} units, step "
+                "by step: reset the stream. dynamics='linear' takes any."
+            )
+        return np.ascontiguousarray(dt.astype(self.dtype)[:, :, None])
+
+    def not_finite(self, steps: np.ndarray, wrong: np.ndarray | None = None) -> ValueError:
+        """Say what of steps is not finite."""
+        wrong = ~np.isfinite(steps) if wrong is None else wrong
+        stream, step, channel = np.argwhere(wrong)[0]
+        missing = np.isnan(steps[stream, step, channel])
+        hint = ""
+        if missing and self._holes.looks_ahead:
+            hint = (
+                " With missing='bridge', which 'auto' is unless every step is predicted, what "
+                "stands in its place follows from later values: fit with missing='mask' to stream."
+            )
+        return ValueError(
+            f"Input x contains {'NaN' if missing else 'infinity'}: stream {stream}, step {step} "
+            f"of what is pushed, channel {channel}.{hint}"
+        )
+
+
+def _held(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Give values (n_streams, n_steps, n_values) that stay until there is a next, from `first`."""
+    steps = np.arange(values.shape[1])[:, None]
+    last = np.maximum.accumulate(np.where(np.isnan(values), 0, steps), axis=1)
+    held = np.take_along_axis(values, last, axis=1)
+    return np.where(np.isnan(held), first, held).astype(values.dtype, copy=False)

@@ -14,6 +14,7 @@ from ..preparation.inputs import Inputs
 from ..preparation.step_targets import StepAnswer
 from ._feed import Feed, Memory, Pushed
 from ._files import read_state, write_state
+from ._patches import Patches
 
 
 class Stream:
@@ -65,15 +66,17 @@ class Stream:
     ) -> None:
         self._step, self._answers, self._fingerprint = step, dict(answers), fingerprint
         self._remedies = remedies
-        self._feed = Feed(inputs, np.dtype(dtype))
+        self._feed = Feed(inputs, np.dtype(dtype), direct=step.patch_size == 1)
         self._per_step = step.readout == "sequence"
         self._every = step.every if self._per_step else 1
         self._prepare()
         self._set(self._rest(n_streams))
 
     def _prepare(self) -> None:
-        feed = self._feed
-        self._flat = FlatStep(self._step, feed.inputs.n_columns, feed.scaling)
+        feed, size = self._feed, self._step.patch_size
+        n_channels = feed.inputs.n_columns
+        self._flat = FlatStep(self._step, size * n_channels, feed.scaling)
+        self._patches = Patches(self._flat, size, n_channels) if size > 1 else None
 
     def _rest(self, n_streams: int) -> Memory:
         flat = self._flat
@@ -84,6 +87,7 @@ class Stream:
             "features": np.full((1, flat.width), np.nan, flat.dtype),
             "outputs": np.full((1, flat.output_size), np.nan, flat.dtype),
             **self._feed.rest(),
+            **({} if self._patches is None else self._patches.rest()),
         }
         return {name: np.repeat(part, n_streams, axis=0) for name, part in nothing.items()}
 
@@ -100,7 +104,7 @@ class Stream:
         )  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:
-        left = ("_flat", "_usual", "_usual_memory")
+        left = ("_flat", "_patches", "_usual", "_usual_memory")
         return {name: value for name, value in vars(self).items() if name not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -180,8 +184,8 @@ class Stream:
     def _pushed(self, x: Any, streams: Any, method: str) -> Any:
         answer = self._answers[method]
         usual = streams is None and type(x) is np.ndarray and x.shape in self._usual
-        if usual and x.dtype == self._feed.dtype and x.flags.c_contiguous:
-            self._go_on(x.reshape(self.n_streams, 1, -1))
+        usual = usual and x.dtype == self._feed.dtype and x.flags.c_contiguous
+        if usual and self._go_on(x.reshape(self.n_streams, 1, -1)):
             said = answer.decode(self._memory["outputs"])
             return said[0] if x.ndim == 1 else said
         pushed, outputs, rows = self._advanced(x, streams)
@@ -191,15 +195,17 @@ class Stream:
             said = self._of_steps(answer, pushed, outputs, rows)
         return said[0] if pushed.one else said
 
-    def _go_on(self, steps: np.ndarray) -> None:
-        """Take every stream through one step, in its memory."""
+    def _go_on(self, steps: np.ndarray) -> bool:
+        """Take every stream through one step, in its memory; or not, if values are missing."""
         memory = self._memory
         code = self._flat.run(steps, None, *self._usual_memory)
         if code == BAD_INPUT:
-            raise self._not_finite(steps)
+            return False
+        self._feed.remember(steps[:, 0], memory)
         memory["age"] += 1
         if code == BAD_OUTPUT:
             check_finite(memory["outputs"], self._remedies)
+        return True
 
     def _advanced(self, x: Any, streams: Any) -> tuple[Pushed, np.ndarray, Any]:
         memory: Memory = self._memory
@@ -209,15 +215,17 @@ class Stream:
             memory = {name: part[rows] for name, part in memory.items()}
         n_streams = len(memory["age"])
         pushed = self._feed.read(x, n_streams)
-        if not np.isfinite(pushed.steps).all():
-            raise self._not_finite(pushed.steps)
-        steps, dt = self._feed.arrays(pushed.steps, memory, memory["age"])
+        steps, dt = self._feed.arrays(pushed.steps, memory)
         n_kept = steps.shape[1] if self._per_step else 1
         features, outputs = (
             np.empty((n_streams, n_kept, memory[name].shape[1]), self.dtype)
             for name in ("features", "outputs")
         )
-        code = self._flat.run(steps, dt, memory["network"], memory["sums"], features, outputs)
+        if self._patches is not None:
+            code = self._patches.run(steps, dt, memory, features, outputs)
+        else:
+            arrays = memory["network"], memory["sums"], features, outputs
+            code = self._flat.run(steps, dt, *arrays)
         memory["age"] += steps.shape[1]
         memory["features"][:] = features[:, -1]
         self._remember_said(memory, outputs)
@@ -265,14 +273,6 @@ class Stream:
                 f"got {streams!r:.100}."
             )
         return rows
-
-    def _not_finite(self, steps: np.ndarray) -> ValueError:
-        stream, step, channel = np.argwhere(~np.isfinite(steps))[0]
-        what = "NaN" if np.isnan(steps[stream, step, channel]) else "infinity"
-        return ValueError(
-            f"Input x contains {what}: stream {stream}, step {step} of what is pushed, channel "
-            f"{channel}."
-        )
 
     def _known(self, method: str) -> str:
         if method not in self._answers:

@@ -75,8 +75,13 @@ def check_carries(module: nn.Module) -> None:
     Raises
     ------
     ValueError
-        If it normalises over the steps of a batch.
+        If it normalises over the steps of a batch, or needs whole sequences.
     """
+    if not getattr(module, "walks", True):
+        raise ValueError(
+            "carry_state=True does not go with bidirectional=True: what is read from the end of "
+            "a record begins there anew. Set bidirectional=False, or carry_state=False."
+        )
     if getattr(module, "takes_weights", False):
         raise ValueError(
             "carry_state=True does not go with norm='batch': batch normalisation would make "

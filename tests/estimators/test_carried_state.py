@@ -81,6 +81,8 @@ def test_consecutive_calls_lose_what_one_pass_over_the_whole_loses(cls, options)
         (PETNNRegressor, SMALL, "max"),
         (HSSMRegressor, OSCILLATORS, "last"),
         (HSSMRegressor, OSCILLATORS, "mean"),
+        (HSSMRegressor, {**OSCILLATORS, "patch_size": 4, "num_loops": 2}, "last"),
+        (HSSMRegressor, {**OSCILLATORS, "patch_size": 4, "encoder": "gated"}, "mean"),
     ],
 )
 def test_a_readout_of_many_steps_sees_all_since_the_beginning(cls, options, readout, ragged):
@@ -112,6 +114,21 @@ def test_time_goes_on_between_calls(cls, options, mapped, tmp_path, monkeypatch)
     assert sum(losses) == pytest.approx(whole, rel=1e-12)
     with pytest.raises(ValueError, match=r"record 0 begins at .*, and ended at .*reset_state"):
         model.partial_fit(X[:, :10], y[:, :10])
+
+
+@pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
+def test_a_gap_between_calls_is_one(dynamics):
+    X = stamped()
+    X[:, 12:, 2] += 40  # in no call is a gap
+    X[:, :, 2] = np.floor(X[:, :, 2])
+    y = X[:, :, 0]
+    options = {**OSCILLATORS, "dynamics": dynamics, "fitter": "bptt", "time_channel": 2}
+    model = begun(HSSMRegressor(readout="sequence", **options, **STILL), X, y, False)
+    whole = copy.deepcopy(model).partial_fit(X, y).loss_curve_[-1]
+    losses = [
+        model.partial_fit(X[:, a:b], y[:, a:b]).loss_curve_[-1] * (b - a) / 30 for a, b in CUTS
+    ]
+    assert sum(losses) == pytest.approx(whole, rel=1e-12)
 
 
 def test_every_few_steps_have_a_target_wherever_records_are_cut():
@@ -240,6 +257,13 @@ def test_batch_normalisation_carries_no_state():
     X, y = records(), records()[:, :, 0]
     with pytest.raises(ValueError, match=r"carry_state=True .* norm='batch'.* norm='layer'"):
         HSSMRegressor(readout="sequence", **{**OSCILLATORS, "norm": "batch"}).partial_fit(X, y)
+
+
+def test_what_reads_from_the_end_carries_no_state():
+    X = records()
+    model = HSSMRegressor(readout="last", **OSCILLATORS, bidirectional=True)
+    with pytest.raises(ValueError, match="carry_state=True does not go with bidirectional=True"):
+        model.partial_fit(X, X[:, -1, 0])
 
 
 def test_rows_of_a_table_have_no_state():

@@ -5,12 +5,14 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_val_score
 from sklearn.utils import get_tags
 
 import sklearn_physrnn
 from sklearn_physrnn import HSSMClassifier, HSSMRegressor, PETNNClassifier, PETNNRegressor
+from sklearn_physrnn.export import to_onnx_bytes
 from sklearn_physrnn.inspection import integrated_gradients
 from sklearn_physrnn.preparation import recordings
 from tests.families import ENTRIES, each, that_take
@@ -37,7 +39,7 @@ def entry_of(kind):
 def test_without_holes_the_model_is_the_one_that_refuses_them(kind):
     entry, X, y = entry_of(kind)
     strict = entry.make(missing="error").fit(X, y)
-    for missing in ("auto", "bridge", "mask"):
+    for missing in ("auto", "linear", "mask"):
         model = entry.make(missing=missing).fit(X, y)
         for name, weight in strict.module_.state_dict().items():
             np.testing.assert_array_equal(model.module_.state_dict()[name], weight)
@@ -170,7 +172,7 @@ def spoiled(X, value, where):
 
 
 @each(SEQUENCES)
-@pytest.mark.parametrize("missing", ["bridge", "mask"])
+@pytest.mark.parametrize("missing", ["linear", "mask"])
 def test_pieces_of_time_do_not_change_what_is_learned(kind, missing):
     entry, X, y = entry_of(kind)
     X = holed(np.concatenate([X, X[:, ::-1]], axis=1))
@@ -182,7 +184,7 @@ def test_pieces_of_time_do_not_change_what_is_learned(kind, missing):
     np.testing.assert_allclose(outputs(cut, X), outputs(whole, X), rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("missing", ["bridge", "mask"])
+@pytest.mark.parametrize("missing", ["linear", "mask"])
 def test_files_may_have_holes(missing, tmp_path, monkeypatch):
     monkeypatch.setattr(recordings, "_WORTH_LEAVING", 1)
     monkeypatch.setattr(recordings, "_VALUES_AT_A_TIME", 8)
@@ -293,7 +295,7 @@ def test_an_answer_at_a_step_hangs_on_nothing_later():
 
 @each(SEQUENCES)
 def test_scikit_learn_is_told_whether_nan_may_be(kind):
-    for missing in ("auto", "bridge", "mask", "error"):
+    for missing in ("auto", "linear", "mask", "error"):
         tags = get_tags(kind(missing=missing)).input_tags
         assert tags.allow_nan == (missing != "error")
 
@@ -314,3 +316,25 @@ def test_attributions_of_holes_are_those_of_their_channel(kind):
     found = integrated_gradients(model, X[:3])
     assert found.shape == X[:3].shape
     assert np.isfinite(found).all()
+
+
+@each(SEQUENCES)
+def test_a_network_starts_as_one_that_is_not_told(kind):
+    entry, X, y = entry_of(kind)
+    X = holed(X)
+    X[:, -1] = 1.0  # no padding
+    model = entry.make(max_iter=1, learning_rate_init=1e-9, dropout=0).fit(X, y)
+    told = model._prepared.inputs.arrays(model._read_inputs(X))["x"]
+    module = model.module_.double()
+    untold = told.copy()
+    untold[:, :, 2:] = 0
+    with torch.no_grad():
+        found, expected = (module.eval()(torch.as_tensor(x)) for x in (told, untold))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_model_that_knows_of_holes_is_not_exported_as_one_that_does_not():
+    pytest.importorskip("onnx")
+    entry, X, y = entry_of(PETNNRegressor)
+    with pytest.raises(ValueError, match="sequences with missing values"):
+        to_onnx_bytes(entry.make().fit(holed(X), y))

@@ -100,3 +100,17 @@ def test_unknown_token(token):
     model = token_classifier().fit(X, y)
     with pytest.raises(ValueError, match=rf"token id {token:g}"):
         model.predict(bad)
+
+
+def test_a_lag_beyond_what_neurons_remember_is_learned_with_a_longer_memory():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(64, 600, 1)).astype(np.float32)
+    y = np.arange(64) % 2
+    X[:, :12, 0] += 6 * y[:, None] - 3  # and nothing after
+    options = {"readout": "last", "hidden_size": 16, "max_iter": 30, "batch_size": 8}
+    options |= {"learning_rate_init": 0.003, "random_state": 0, "device": "cpu"}
+    scores = [
+        PETNNClassifier(memory=memory, **options).fit(X[:48], y[:48]).score(X[48:], y[48:])
+        for memory in (8, 600)
+    ]
+    assert scores[1] >= 0.9 > scores[0]

@@ -226,8 +226,8 @@ def test_negative_time_channel(family, timed):
     [
         (lambda X: X[:, :, :1], "at least two channels"),
         (lambda X: X[:, :, 1], "needs X with channels"),
-        (lambda X: X[:, ::-1], r"Time stamps must not decrease: in sample 0"),
-        (lambda X: X * [0, 1, 1, 1], "Time never advances"),
+        (lambda X: X[:, ::-1], r"Time stamps must increase: in sample 0, channel 0 falls from"),
+        (lambda X: X * [0, 1, 1, 1], r"in sample 0, channel 0 is 0 again at time step 1"),
     ],
 )
 def test_bad_time_stamps(family, timed, spoil, message):

@@ -39,7 +39,7 @@ def assert_whole_and_steps_agree(estimator, folder, x, *, steps):
 
 
 @pytest.mark.parametrize("time_channel", [None, 3])
-@pytest.mark.parametrize("missing", ["mask", "bridge"])
+@pytest.mark.parametrize("missing", ["mask", "linear"])
 @pytest.mark.parametrize("kind", [HSSMRegressor, PETNNRegressor])
 def test_values_that_were_missing_in_training_too(kind, missing, time_channel, tmp_path):
     x = walks(0.3) if time_channel is None else with_time(walks(0.3))
@@ -48,7 +48,7 @@ def test_values_that_were_missing_in_training_too(kind, missing, time_channel, t
     assert_whole_and_steps_agree(estimator, tmp_path, x, steps=missing == "mask")
 
 
-@pytest.mark.parametrize("missing", ["mask", "bridge"])
+@pytest.mark.parametrize("missing", ["mask", "linear"])
 def test_values_that_were_never_missing_in_training(missing, tmp_path):
     whole = RNG.normal(size=(N, T, C)).cumsum(axis=1)
     estimator = HSSMClassifier(**TINY, missing=missing).fit(whole, Y > 0)
@@ -57,14 +57,14 @@ def test_values_that_were_never_missing_in_training(missing, tmp_path):
 
 
 def test_a_step_that_would_have_to_look_ahead_is_refused(tmp_path):
-    estimator = PETNNRegressor(**TINY, missing="bridge").fit(walks(0.3), Y)
+    estimator = PETNNRegressor(**TINY, missing="linear").fit(walks(0.3), Y)
     with pytest.raises(ValueError, match="missing='mask'"):
         estimator.to_onnx(tmp_path / "model.onnx", step=True)
 
 
 def test_where_none_were_missing_a_step_without_a_value_is_nan_from_there_on(tmp_path):
     whole = RNG.normal(size=(N, T, C))
-    estimator = HSSMRegressor(**TINY, missing="bridge").fit(whole, Y)
+    estimator = HSSMRegressor(**TINY, missing="linear").fit(whole, Y)
     x = whole.astype(np.float32)
     x[2, 4, 1] = np.nan
     (said,) = stepped(session(estimator, tmp_path, step=True), x)

@@ -189,3 +189,9 @@ def test_weights_in_float64_are_exported(tmp_path):
     assert_agrees(estimator, tmp_path, X)
     assert next(estimator.module_.parameters()).dtype is torch.float64
     assert next(estimator.module_.parameters()).requires_grad
+
+
+def test_near_rows_are_refused_by_name(tmp_path):
+    near = DynPMNNRegressor(**TINY, neighbors=[0, 1]).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="looks near rows of training up"):
+        near.to_onnx(tmp_path / "model.onnx")

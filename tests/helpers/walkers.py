@@ -35,6 +35,8 @@ def _every_network():
     ):
         options = {"dynamics": dynamics, "norm": norm, "readout": readout}
         yield f"hssm-{dynamics}-{norm}-{readout}", hssm, options
+    yield "hssm-gated", hssm, {"encoder": "gated"}
+    yield "hssm-loops", hssm, {"num_loops": 3, "norm": "layer", "encoder": "gated"}
     for release, increment, decay, ground in itertools.product(
         ("soft", "surrogate", "hard"), ("linear", "tanh"), (True, False), (True, False)
     ):
@@ -60,7 +62,7 @@ def inputs_of(model, n_samples, n_steps, dtype=torch.float64):
     return torch.randn(n_samples, n_steps, 2, dtype=dtype)
 
 
-def elapsed(name, n_samples, n_steps, dtype=torch.float64):
-    """Time before steps: with gaps, but for nonlinear oscillators, which have none."""
+def elapsed(n_samples, n_steps, dtype=torch.float64):
+    """Time before steps, with gaps."""
     dt = torch.rand(n_samples, n_steps, dtype=dtype)
-    return dt if "nonlinear" in name else torch.where(dt > 0.7, 40 * dt, dt)
+    return torch.where(dt > 0.7, 40 * dt, dt)

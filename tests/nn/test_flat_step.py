@@ -19,9 +19,9 @@ def _seed():
         yield
 
 
-def _arrays(name, model, n, dtype=torch.float64, *, timed=False):
+def _arrays(model, n, dtype=torch.float64, *, timed=False):
     x = inputs_of(model, n, T, dtype).numpy()
-    dt = elapsed(name, n, T, dtype).numpy() if timed else None
+    dt = elapsed(n, T, dtype)[:, :, None].numpy() if timed else None
     return x if x.ndim == 3 else x[:, :, None].astype(np.float64), dt
 
 
@@ -45,17 +45,27 @@ def _run(flat, x, dt=None, every_step=True):
 @pytest.mark.parametrize("timed", [False, True])
 def test_compiled_steps_say_what_plain_ones_say(name, n, timed):
     model = network(name)
-    x, dt = _arrays(name, model, n, timed=timed)
+    x, dt = _arrays(model, n, timed=timed)
     compiled, plain = _pair(model, x.shape[2])
     for found, expected in zip(_run(compiled, x, dt), _run(plain, x, dt), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_so_they_do_of_sizes_and_gaps_apart():
+    for name in ("hssm-linear-batch-mean", "hssm-nonlinear-layer-last"):
+        model = network(name)
+        x, dt = _arrays(model, 3, timed=True)
+        apart = np.concatenate([np.minimum(dt, 1), np.maximum(dt - 1, 0)], axis=2)
+        for flat in _pair(model, 2):
+            for one, other in zip(_run(flat, x, apart), _run(flat, x, dt), strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["hssm-linear-batch-mean", "hssm-nonlinear-layer-last",
                                   "petnn-soft-linear-True-True", "petnn-max-False"])  # fmt: skip
 def test_so_they_do_in_float32(name):
     model = network(name, torch.float32)
-    x, dt = _arrays(name, model, 35, torch.float32, timed=True)
+    x, dt = _arrays(model, 35, torch.float32, timed=True)
     compiled, plain = _pair(model, 2)
     found, expected = _run(compiled, x, dt), _run(plain, x, dt)
     assert [part.dtype for part in found] == [np.float32] * 3 + [np.float64]
@@ -66,7 +76,7 @@ def test_so_they_do_in_float32(name):
 def test_a_stream_s_numbers_do_not_hang_on_which_others_there_are():
     model = network("hssm-linear-batch-mean")
     compiled, _ = _pair(model, 2)
-    x, _ = _arrays("", model, 35)
+    x, _ = _arrays(model, 35)
     together = _run(compiled, x)
     for i in (0, 20, 34):
         for part, own in zip(together, _run(compiled, x[i : i + 1]), strict=True):
@@ -75,7 +85,7 @@ def test_a_stream_s_numbers_do_not_hang_on_which_others_there_are():
 
 def test_only_the_last_step_says_something_if_no_more_is_asked_for():
     compiled, plain = _pair(petnn(readout="max"), 2)
-    x, _ = _arrays("", petnn(), 3)
+    x, _ = _arrays(petnn(), 3)
     for flat in (compiled, plain):
         features, outputs, *_ = _run(flat, x)
         last, said, *_ = _run(flat, x, every_step=False)
@@ -103,17 +113,17 @@ def test_what_no_program_knows_is_run_in_plain_torch():
     model.head[2] = nn.Softsign()
     flat = FlatStep(model.as_step(), 2)
     assert not flat.compiled
-    x, _ = _arrays("", model, 3)
+    x, _ = _arrays(model, 3)
     np.testing.assert_allclose(_run(flat, x)[1][:, -1], model(torch.from_numpy(x)).detach())
 
 
 def test_what_is_not_finite_is_told():
     pair = _pair(petnn(), 2)
-    x, _ = _arrays("", petnn(), 2)
+    x, _ = _arrays(petnn(), 2)
     bad = x.copy()
     bad[1, 3, 0] = np.nan
     model = petnn()
-    model.head[3].weight.data *= np.inf
+    model.head[4].weight.data *= np.inf
     wild = _pair(model, 2)
     for flat, broken in zip(pair, wild, strict=True):
         state, sums = (np.repeat(first, 2, axis=0) for first in (flat.state, flat.sums))

@@ -55,6 +55,23 @@ def test_a_patch_is_a_step_of_more_channels(readout):
     torch.testing.assert_close(patched(u, dt=dt), steps(u.reshape(3, 10, 8), dt=mean))
 
 
+@pytest.mark.parametrize("options", [{"patch_size": 3}, {"bidirectional": True}])
+def test_sizes_and_gaps_may_lie_beside_each_other(options):
+    net, u = model(**options), draw(3, 11, 2)
+    dt = 3 * torch.rand(3, 11, dtype=torch.float64)
+    apart = torch.stack((dt.clamp(max=1), (dt - 1).clamp(min=0)), 2)
+    torch.testing.assert_close(net(u, dt=apart), net(u, dt=dt))
+    short = dt.clamp(max=1)
+    torch.testing.assert_close(net(u, dt=short[..., None]), net(u, dt=short))
+    lengths = torch.tensor([11, 4, 1])
+    expected = net(u, dt=dt, lengths=lengths)
+    torch.testing.assert_close(net(u, dt=apart, lengths=lengths), expected)
+    if net.walks:
+        _, state = net.walk(u[:, :5], net.begin(3), dt=apart[:, :5])
+        _, state = net.walk(u[:, 5:], state, dt=apart[:, 5:])
+        torch.testing.assert_close(net.conclude(state), net(u, dt=dt))
+
+
 @pytest.mark.parametrize("readout", ["mean", "last"])
 @pytest.mark.parametrize("length", [1, 3, 5, 10])
 def test_what_is_left_over_is_filled_up_with_zeros(readout, length):

@@ -45,13 +45,44 @@ def _stepped(step, x, dt, state=None):
 def test_steps_say_what_a_walk_says(name, timed):
     model = network(name)
     x = inputs_of(model, N, T)
-    dt = elapsed(name, N, T) if timed else None
+    dt = elapsed(N, T) if timed else None
     step = model.as_step()
     expected, end = _walked(model, x, dt)
     said, state = _stepped(step, x, dt)
     torch.testing.assert_close(said, expected, rtol=0, atol=1e-12)
     for own, other in zip(state, step.of_walk(end), strict=True):
         torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)
+
+
+@torch.no_grad()
+def test_a_patch_is_one_step():
+    model = hssm(patch_size=3, readout="mean")
+    x, dt = torch.randn(N, T, 2, dtype=torch.float64), torch.rand(N, T, dtype=torch.float64)
+    step = model.as_step()
+    assert step.patch_size == 3
+    patches, mean = x.reshape(N, T // 3, 6), dt.reshape(N, T // 3, 3).mean(2)
+    said, state = _stepped(step, patches, mean)
+    torch.testing.assert_close(said[-1], model(x, dt=dt), rtol=0, atol=1e-12)
+    _, end = model.walk(x, model.begin(N), dt=dt)
+    for own, other in zip(state, step.of_walk(end), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)
+
+
+@torch.no_grad()
+def test_sizes_and_gaps_may_be_given_apart():
+    for dynamics in ("linear", "nonlinear"):
+        model = hssm(dynamics=dynamics)
+        x, dt = torch.randn(N, 1, 2, dtype=torch.float64), 9 * torch.rand(N, 1).double()
+        step = model.as_step()
+        apart = torch.cat((dt.clamp(max=1), (dt - 1).clamp(min=0)), 1)
+        torch.testing.assert_close(
+            step(x[:, 0], step.rest(N), apart), step(x[:, 0], step.rest(N), dt)
+        )
+
+
+def test_what_reads_from_the_end_has_no_steps():
+    with pytest.raises(ValueError, match="bidirectional=False"):
+        hssm(bidirectional=True).as_step()
 
 
 @torch.no_grad()

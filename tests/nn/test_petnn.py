@@ -76,6 +76,25 @@ def test_padding_has_no_effect():
     torch.testing.assert_close(rate[1], expected)
 
 
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_releases_of_long_sequences_are_counted_a_stretch_at_a_time(num_layers, monkeypatch):
+    layer, x = PETNN(3, 8, num_layers), torch.randn(3, 50, 3)
+    dt, lengths = torch.rand(3, 50), torch.tensor([50, 21, 7])
+    whole = layer.release_rate(x, dt=dt, lengths=lengths)
+    monkeypatch.setattr("sklearn_physrnn.nn.petnn._LOOKED_AT", 7)
+    most = []
+    looked_at = layer.trajectory
+    monkeypatch.setattr(
+        layer, "trajectory", lambda x, *a, **k: most.append(x.shape[1]) or looked_at(x, *a, **k)
+    )
+    torch.testing.assert_close(layer.release_rate(x, dt=dt, lengths=lengths), whole)
+    assert most == [7] * 7 + [1]
+    assert 0 < whole.min() < whole.max() < 1
+    alone = [layer.release_rate(x[i : i + 1, :n], dt=dt[i : i + 1, :n]) * n
+             for i, n in enumerate((50, 21, 7))]  # fmt: skip
+    torch.testing.assert_close(sum(alone) / 78, whole)
+
+
 def test_time_steps_matter_and_one_is_the_default():
     layer, x = PETNN(3, 8), torch.randn(2, 10, 3)
     ones = torch.ones(2, 10)
@@ -107,6 +126,20 @@ def test_timers_are_alive_at_the_start(input_size, hidden_size, num_layers):
         assert rate.max() < 1
         assert rate.mean(1).min() > 0.2
         assert rate.mean(1).max() < 0.8
+
+
+def test_memory_is_drawn_evenly_by_its_logarithm():
+    torch.manual_seed(0)
+    layer = PETNN(1, 2000, 2, memory=10_000.0)
+    mixing = torch.sigmoid(layer.bias_l1[4000:6000])
+    steps = (1 / mixing - 1).log10().detach()
+    assert steps.min() >= -1e-4
+    assert 3.9 < steps.max() <= 4.0001
+    assert abs(float(steps.mean()) - 2) < 0.1
+    assert (layer.bias_l0[4000:6000] == 0).all()  # the next layer's timers need change
+    for wrong in (0.5, 0, -1, float("nan"), True):
+        with pytest.raises(ValueError, match="memory"):
+            PETNN(1, 2, memory=wrong)
 
 
 def test_timer_is_dead_with_a_bounded_increment():

@@ -16,7 +16,7 @@ from tests.helpers.panels import SMALL, make, make_wrapped, outputs
 
 # What sktime's interface has no place for: it knows no tokens, its fit always starts anew,
 # and its regressors do not predict at every step.
-LEFT_OUT = {"vocabulary_size", "embedding_dim", "warm_start", "every"}
+LEFT_OUT = {"carry_state", "vocabulary_size", "embedding_dim", "warm_start", "every"}
 
 
 # -- the same model ------------------------------------------------------------------------

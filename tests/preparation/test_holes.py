@@ -1,6 +1,5 @@
 """Values that are missing inside sequences, as inputs turn them into what a network sees."""
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +10,6 @@ from sklearn_physrnn.preparation.holes import INDICATOR, Holes
 from sklearn_physrnn.preparation.moments import Moments
 from sklearn_physrnn.preparation.neighbours import Neighbours
 from sklearn_physrnn.preparation.recordings import recordings
-from sklearn_physrnn.preparation.relaxation import Relaxation, between
 from sklearn_physrnn.preparation.scaling import Standard
 from sklearn_physrnn.preparation.sequences import SequenceInputs
 from sklearn_physrnn.preparation.series import Series
@@ -48,7 +46,7 @@ def seen(way, *samples, **options):
 
 
 def test_a_missing_value_lies_on_the_line_between_its_neighbours():
-    x = seen("bridge", HOLED)[0]
+    x = seen("linear", HOLED)[0]
     np.testing.assert_allclose(x[:, 0], [2, 2, 4, 6, 8])
     np.testing.assert_allclose(x[:, 1], [1, 7 / 3, 11 / 3, 5, 5])
 
@@ -56,21 +54,21 @@ def test_a_missing_value_lies_on_the_line_between_its_neighbours():
 def test_the_line_is_in_time_where_there_are_time_stamps():
     times = np.array([0.0, 1, 2, 5, 11])
     stamped = np.column_stack((times, HOLED))
-    x = seen("bridge", stamped, time_channel=0)[0]
+    x = seen("linear", stamped, time_channel=0)[0]
     np.testing.assert_allclose(x[:, 0], [2, 2, 2 + 6 / 10, 2 + 24 / 10, 8])
 
 
 def test_a_mask_carries_the_last_value_on_and_looks_at_no_later_one():
     x = seen("mask", HOLED)[0]
-    np.testing.assert_allclose(x[:, 0], [5, 2, 2, 2, 8])  # the mean, before there is a value
+    np.testing.assert_allclose(x[:, 0], [0, 2, 2, 2, 8])
     np.testing.assert_allclose(x[:, 1], [1, 1, 1, 5, 5])
 
 
-@pytest.mark.parametrize("way", ["bridge", "mask"])
+@pytest.mark.parametrize("way", ["linear", "mask"])
 def test_no_value_comes_from_another_sample(way):
     x = seen(way, [[1.0], [NAN], [NAN]], [[NAN], [3.0], [NAN]])
     np.testing.assert_allclose(x[0, :, 0], [1, 1, 1])
-    np.testing.assert_allclose(x[1, :, 0], [3 if way == "bridge" else 2, 3, 3])
+    np.testing.assert_allclose(x[1, :, 0], [3 if way == "linear" else 0, 3, 3])
 
 
 def test_only_channels_with_holes_in_training_are_told_of():
@@ -84,12 +82,12 @@ def test_only_channels_with_holes_in_training_are_told_of():
 
 
 def test_a_channel_without_a_value_in_training_is_not_looked_at_later():
-    inputs = inputs_of("bridge", series([[NAN, 1.0], [NAN, 3.0]]))
+    inputs = inputs_of("linear", series([[NAN, 1.0], [NAN, 3.0]]))
     assert (inputs.holes.told, inputs.holes.empty) == ((), (0,))
     x = inputs.arrays(series([[7.0, 1.0], [9.0, 3.0]]))["x"][0]
     np.testing.assert_array_equal(x, [[0, 1], [0, 3]])
     with pytest.raises(ValueError, match="no channel with a value"):
-        inputs_of("bridge", series([[NAN, NAN], [NAN, NAN]]))
+        inputs_of("linear", series([[NAN, NAN], [NAN, NAN]]))
 
 
 @pytest.mark.parametrize("scaling", ["standard", "quantile", "quantile_linear"])
@@ -122,7 +120,7 @@ def with_holes(rng, shape=(3, 50, 3)):
 
 @pytest.mark.parametrize("where", ["memory", "files"])
 @pytest.mark.parametrize("time_channel", [None, 2, -1])
-@pytest.mark.parametrize("way", ["bridge", "mask"])
+@pytest.mark.parametrize("way", ["linear", "mask"])
 @pytest.mark.parametrize("n_steps", [1, 4, 17])
 def test_pieces_see_what_the_whole_does(
     way, time_channel, n_steps, where, rng, mapped, small_reads
@@ -167,16 +165,14 @@ def test_a_gap_is_read_through_once_however_many_pieces_lie_in_it():
     assert source.n_read < 3 * 20_000
 
 
-def test_recordings_learn_what_arrays_do(rng, mapped):
+def test_recordings_learn_what_arrays_do(rng, mapped, small_reads):
     X = with_holes(rng)
     X[1, 45:] = NAN  # padding, of the last channel too
     read, known = recordings(mapped(X), holes=True), series(X[0], X[1, :45], X[2])
     np.testing.assert_array_equal(read.lengths, known.lengths)
     for scaling in ("standard", False):
         of_files, of_arrays = (inputs_of("mask", x, scaling, 3) for x in (read, known))
-        assert of_files.holes.told == of_arrays.holes.told == (0, 1)
-        found, known_ones = (i.holes.relaxation for i in (of_files, of_arrays))
-        np.testing.assert_allclose(found, known_ones, atol=1e-12)
+        assert of_files.holes == of_arrays.holes
         for row in range(3):
             a, b = (i.stretch(known, row, 0, 45)["x"] for i in (of_files, of_arrays))
             np.testing.assert_allclose(a, b, atol=1e-12)
@@ -199,71 +195,18 @@ def test_moments_do_not_count_what_is_missing(rng):
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"told": [0, 3]}, "channels that there are not"),
-        ({"told": [1, 0]}, "channels that there are not"),
-        ({"empty": [0]}, "of two kinds"),
-        ({"told": [0.5]}, "told"),
-        ({"told": None}, "told"),
-        ({"rates": [1.0, 1.0]}, "how it relaxes"),
-        ({"rates": [], "rests": [1.0] * 3}, "how it relaxes"),
-        ({"rates": [1.0, -1.0, 0.0]}, "how it relaxes"),
-        ({"rests": [1.0, float("nan"), 0.0]}, "finite"),
-        ({"rests": [1, 1, 0]}, "finite"),
-        ({"more": 1}, "more"),
+        ({"told": [0, 3], "empty": []}, "channels that there are not"),
+        ({"told": [1, 0], "empty": []}, "channels that there are not"),
+        ({"told": [0], "empty": [0]}, "of two kinds"),
+        ({"told": [0.5], "empty": []}, "told"),
+        ({"told": [0]}, "empty"),
+        ({"told": [0], "empty": [], "more": 1}, "more"),
     ],
 )
 def test_what_a_file_says_of_holes_is_checked(state, message):
-    known = Holes("mask", (0,), (2,), Relaxation((0.5, 0.0, -0.1), (1.0, 0.0, 0.2)))
-    for holes in (known, Holes("mask", (0,), (2,))):
-        assert Holes("mask").described(Fields(holes.to_state(), "holes"), 3) == holes
-    wrong = Fields({**known.to_state(), **state}, "holes")
     with pytest.raises(ValueError, match=message):
-        Holes("mask").described(wrong, 3)
+        Holes("mask").described(Fields(state, "holes"), 3)
+    known = Holes("mask", (0,), (2,))
+    assert Holes("mask").described(Fields(known.to_state(), "holes"), 3) == known
     with pytest.raises(ValueError, match="missing='error' refuses"):
         Holes("error").described(Fields(known.to_state(), "holes"), 3)
-
-
-def process(rate, n_samples=20, n_steps=400, seed=0):
-    """An Ornstein-Uhlenbeck process of mean 3 and deviation 2."""
-    noise = np.random.default_rng(seed).normal(size=(n_steps, n_samples))
-    x, keep = np.zeros((n_steps, n_samples)), np.exp(-rate)
-    x[0] = noise[0]
-    for t in range(1, n_steps):
-        x[t] = keep * x[t - 1] + (1 - keep**2) ** 0.5 * noise[t]
-    return 3 + 2 * x.T
-
-
-@pytest.mark.parametrize("way", ["bridge", "mask"])
-@pytest.mark.parametrize("rate", [0.05, 0.3])
-def test_values_relax_as_fast_as_training_says_and_miss_less_than_lines_do(way, rate):
-    full = process(rate)
-    lost = np.random.default_rng(1).random(full.shape) < 0.8
-    X = series(*np.where(lost, NAN, full)[:, :, None])
-    inputs = inputs_of(way, X, "standard", n_features=1)
-    [found] = inputs.holes.relaxation.rates
-    assert rate / 2 < found < rate * 2
-    own = inputs.scaler.transform(full.reshape(-1, 1)).reshape(full.shape)
-    stiff = replace(inputs, holes=replace(inputs.holes, relaxation=None))
-    errors = [np.square(one.arrays(X)["x"][:, :, 0] - own)[lost].mean() for one in (inputs, stiff)]
-    assert errors[0] < errors[1]
-
-
-def test_what_hardly_relaxes_is_bridged_by_lines():
-    t = np.linspace(0, 6, 200)[:, None]
-    full = np.concatenate([np.sin(t + k) for k in range(5)])
-    lost = np.random.default_rng(0).random(full.shape) < 0.5
-    X = Series(np.where(lost, NAN, full), np.full(5, 200))
-    inputs = inputs_of("bridge", X, "standard", n_features=1)
-    assert inputs.holes.relaxation.rates == (0.0,)
-    z = inputs.scaler.transform(full).reshape(5, 200)
-    for row, x in enumerate(inputs.arrays(X)["x"][:, :, 0]):
-        there = np.flatnonzero(~lost.reshape(5, 200)[row])
-        np.testing.assert_allclose(x, np.interp(np.arange(200), there, z[row, there]))
-
-
-def test_a_bridge_is_the_expectation_between_its_two_ends():
-    rate, gap = 0.7, 3.0
-    x = between(*(np.array([v]) for v in (2.0, 1.0, -1.0, gap - 1.0, rate)))[0]
-    covariance = np.exp(-rate * np.abs(np.subtract.outer([0, gap], [0, gap])))
-    weights = np.linalg.solve(covariance, np.exp(-rate * np.array([1.0, gap - 1.0])))
-    assert x == pytest.approx(weights @ [2.0, -1.0])

@@ -116,34 +116,45 @@ def _add(x, n_rows, factor, scaled, out, size, width):
 
 
 @jit
+def _part(passed, steps):
+    """Size and gap of a step: as they are, or of what passes; `steps` (2,) receives them."""
+    steps[0], steps[1] = passed[0], passed.dtype.type(0)
+    if len(passed) == 2:
+        steps[1] = passed[1]
+    elif passed[0] > 1:
+        steps[0], steps[1] = passed.dtype.type(1), passed[0] - passed.dtype.type(1)
+
+
+@jit
 def _swing(drive, width, n_modes, start, n_rows, rows, exact, state, at, dt, t, out):
     rows, angles = rows[: 3 * n_modes].reshape(3, n_modes), exact[: 3 * n_modes]
     angles = angles.reshape(3, n_modes)
-    one, size = drive.dtype.type(1), np.ones(min(dt.size, 1), drive.dtype)
+    steps = np.ones(2, drive.dtype)
+    size = steps[: min(dt.size, 1)]
     for i in range(n_rows):
         own = state[start + i, at : at + 2 * n_modes]
         z, y = own[:n_modes], own[n_modes:]
         if dt.size > 0:
-            size[0] = min(dt[start + i, t], one)
-            if dt[start + i, t] > one:  # what is above one unit is a gap
-                turn(z, y, dt[start + i, t] - one, angles)
+            _part(dt[start + i, t], steps)
+            if steps[1] > 0:
+                turn(z, y, steps[1], angles)
         u = drive[i * width : i * width + n_modes].reshape(1, n_modes)
         run_row(rows, z, y, u, size, out[i * width : i * width + n_modes].reshape(1, n_modes))
 
 
 @jit
 def _swing_hard(drive, width, n_modes, start, n_rows, rows, state, at, dt, t, out):
-    rows = rows[: 5 * n_modes].reshape(5, n_modes)
+    rows = rows[: 6 * n_modes].reshape(6, n_modes)
     one = np.ones(1, np.int64)
-    size = np.ones((min(dt.size, 1), 1, 1), drive.dtype)
-    no_power, no_rest = np.empty((0, 0), drive.dtype), np.empty((0, 0, 0), drive.dtype)
+    steps = np.ones((1, 2 * min(dt.size, 1), min(dt.size, 1)), drive.dtype)
+    no_power, no_rest = np.empty((1, 0), drive.dtype), np.empty((1, 0, 0), drive.dtype)
     for i in range(n_rows):
         own = state[start + i, at : at + 2 * n_modes].reshape(2, 1, n_modes)
         if dt.size > 0:
-            size[0, 0, 0] = dt[start + i, t]
+            _part(dt[start + i, t], steps[0, :, 0])
         u = drive[i * width : i * width + n_modes].reshape(1, 1, n_modes)
         o = out[i * width : i * width + n_modes].reshape(1, 1, n_modes)
-        run_rows(rows, own[0], own[1], no_power, u, size, one, 0, o, no_rest)
+        run_rows(rows, own[0], own[1], no_power, u, steps, one, 0, o, no_rest)
 
 
 @jit
@@ -178,7 +189,7 @@ def _excite(
         _copy(own[at_c:], size, slots[CELL * plane + i * width :])
         _copy(own[at_t:], size, t0[i])
         if dt.size > 0:
-            passed[i, 0] = dt[start + i, t]
+            passed[i, 0] = dt[start + i, t, 0]
     forward_shard(
         0, n_rows, room, n_lanes, inputs,
         weights[: n_blocks * (n_inputs + 1) * width].reshape(n_blocks, n_inputs + 1, width),
@@ -249,7 +260,8 @@ def run(
     weights, exact : flat
         Of the dtype of all that has no other, and of float64.
     x : (N, T, C)
-    dt : (N, T), or empty
+    dt : (N, T, 1 or 2), or empty
+        Units of time, or sizes and gaps.
     state, sums : (N, numbers of a stream)
         Of that dtype, and of float64; written in place.
     memory : flat

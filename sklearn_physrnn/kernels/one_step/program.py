@@ -215,7 +215,7 @@ class Program:
         ----------
         x : ndarray of shape (N, T, n_channels)
             Of the program's dtype, as all arrays but `sums`; tokens, too.
-        dt : ndarray of shape (N, T), or (0, 0)
+        dt : ndarray of shape (N, T, 1 or 2), or (0, 0, 0)
         state : ndarray of shape (N, state_size)
             Written in place.
         sums : float64 ndarray of shape (N, n_sums)

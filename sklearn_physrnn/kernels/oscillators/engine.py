@@ -120,4 +120,4 @@ class OneStep(Protocol):
 
     @property
     def advanced(self) -> Callable[..., tuple[Tensor, Tensor]]:
-        """State (B, P) each after a step: takes Z, y, the drive, dt (B, 1) and `constants`."""
+        """State (B, P) each after a step: takes Z, y, drive, dt (B, 1 or 2) and `constants`."""

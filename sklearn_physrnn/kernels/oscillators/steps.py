@@ -36,6 +36,14 @@ def elapsed(dt: torch.Tensor) -> torch.Tensor:
     return dt if dt.ndim == 2 else dt.sum(2)
 
 
+def parted(dt: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Size and gap (B, 1) of one step: of what passes, (B, 1), or of both as they are, (B, 2)."""
+    if dt.shape[1] == 2:
+        return dt[:, :1], dt[:, 1:]
+    dt = dt.to(torch.promote_types(dt.dtype, torch.float32))
+    return dt.clamp(max=1.0), (dt - 1).clamp(min=0.0)
+
+
 def has_gaps(steps: torch.Tensor | None) -> TypeGuard[torch.Tensor]:
     """Whether `steps`, as :func:`as_steps` gives them, may have gaps."""
     return steps is not None and steps.shape[1] == 2

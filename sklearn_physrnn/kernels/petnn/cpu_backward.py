@@ -137,7 +137,7 @@ def backward_shard(
         if timed:
             if release == HARD:
                 for j in range(N):
-                    slope[j] = zero
+                    slope[j] = zero  # as it is after a gap, where m is one
             else:
                 for j in range(N):
                     slope[j] = dC[j] * (ground[j] - C[j]) + d_energy[j] * C[j] - dT[j] * slack[j]

@@ -17,6 +17,8 @@ from .cpu_layout import (
 )
 from .cpu_math import bound, sigmoid, squash
 
+_ONE_IN_FLOAT32, _ONE = 17.4, 40.0  # from where on a sigmoid rounds to one
+
 
 @jit
 def release_into(release, slack, width, out):
@@ -24,8 +26,11 @@ def release_into(release, slack, width, out):
     # Plain integers would turn float32 arithmetic into float64.
     zero, one = slack.dtype.type(0), slack.dtype.type(1)
     if release == SOFT:
+        # One exactly, where it is one but for rounding: after a long gap the least that is
+        # left would be multiplied by the gap.
+        least = -slack.dtype.type(_ONE_IN_FLOAT32 if slack.itemsize == 4 else _ONE) * width
         for j in range(len(out)):
-            out[j] = sigmoid(-slack[j] / width)
+            out[j] = one if slack[j] < least else sigmoid(-slack[j] / width)
     else:
         for j in range(len(out)):
             # A NaN stays one.

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ...one_step.codes import Code
+from ..steps import parted
 from .turn import turned
 
 Tensor = torch.Tensor
@@ -28,12 +29,12 @@ def advanced(
     z: Tensor, y: Tensor, u: Tensor, dt: Tensor | None,
     *, kappa: Tensor, kappa_low: Tensor, gain: Tensor, exact: Tensor,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Z and y (B, P) after a step under the drive u (B, P), of dt (B, 1) units or one."""
+    """Z and y (B, P) after a step under the drive u (B, P), of `dt` (see ``parted``) or one."""
     size: Tensor | float = 1.0
     if dt is not None:
-        wide = dt.to(torch.promote_types(dt.dtype, torch.float32))
-        size = wide.clamp(max=1.0).to(y.dtype)
-        z, y = turned(z, y, (wide - 1).clamp(min=0.0), exact)
+        size, gap = parted(dt)
+        size = size.to(y.dtype)
+        z, y = turned(z, y, gap, exact)
     y_half = y + 0.5 * size * z
     z = z + size * (gain * u - kappa_low * y_half)
     z = z - size * kappa * y_half
