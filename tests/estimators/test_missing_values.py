@@ -12,7 +12,6 @@ from sklearn.utils import get_tags
 
 import sklearn_physrnn
 from sklearn_physrnn import HSSMClassifier, HSSMRegressor, PETNNClassifier, PETNNRegressor
-from sklearn_physrnn.export import to_onnx_bytes
 from sklearn_physrnn.inspection import integrated_gradients
 from sklearn_physrnn.preparation import recordings
 from tests.families import CLASSIFIERS, ENTRIES, each, that_take
@@ -331,13 +330,6 @@ def test_a_network_starts_as_one_that_is_not_told(kind):
     with torch.no_grad():
         found, expected = (module.eval()(torch.as_tensor(x)) for x in (told, untold))
     np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
-def test_a_model_that_knows_of_holes_is_not_exported_as_one_that_does_not():
-    pytest.importorskip("onnx")
-    entry, X, y = entry_of(PETNNRegressor)
-    with pytest.raises(ValueError, match="sequences with missing values"):
-        to_onnx_bytes(entry.make().fit(holed(X), y))
 
 
 @each(that_take("sequence", CLASSIFIERS))
