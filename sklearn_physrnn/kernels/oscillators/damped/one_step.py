@@ -5,33 +5,37 @@ import torch
 
 from ...one_step.codes import Code
 from ..linear import one_step as linear
+from ..steps import parted
 
 Tensor = torch.Tensor
 
-CODE: Code | None = None
+CODE = Code.DAMPED
 
 
 def constants(
     dtype: torch.dtype, stiffness: Tensor, decay: Tensor, step: Tensor
 ) -> dict[str, Tensor]:
     """What steps of `dtype` read of the parameters: half the decay besides linear ones'."""
-    return {"half": decay.double() / 2, **linear.constants(dtype, stiffness, step)}
+    return {"half_decay": decay.double() / 2, **linear.constants(dtype, stiffness, step)}
 
 
 def advanced(
-    z: Tensor, y: Tensor, u: Tensor, dt: Tensor | None, *, half: Tensor, **constants: Tensor
+    z: Tensor, y: Tensor, u: Tensor, dt: Tensor | None, *, half_decay: Tensor, **constants: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Z and y (B, P) after a step under the drive u (B, P), of dt (B, 1) units or one."""
+    """Z and y (B, P) after a step under the drive u (B, P), of `dt` (see ``parted``) or one."""
     size: Tensor | float = 1.0
     if dt is not None:
-        wide = dt.to(torch.promote_types(dt.dtype, torch.float32))
-        gap = torch.exp(-2 * half * (wide - 1).clamp(min=0.0)).to(y.dtype)
-        z, y, size = gap * z, gap * y, wide.clamp(max=1.0)
-    lost = torch.expm1(-half * size).to(y.dtype)
+        size, gap = parted(dt)
+        left = torch.exp(-2 * half_decay * gap).to(y.dtype)
+        z, y = left * z, left * y
+    lost = torch.expm1(-half_decay * size).to(y.dtype)
     z, y = linear.advanced(z + lost * z, y + lost * y, u, dt, **constants)
     return z + lost * z, y + lost * y
 
 
 def coefficients(parameters: list[Tensor], dtype: torch.dtype) -> tuple[np.ndarray, ...]:
-    """Nothing: there is no compiled step."""
-    return ()
+    """What the compiled loop reads of the parameters: rows and rates in `dtype`, and angles."""
+    from . import cpu  # compiled code, only when it is first needed
+
+    rows, angles, rates = cpu.coefficients(parameters, dtype)
+    return np.concatenate([rows, rates]), angles
