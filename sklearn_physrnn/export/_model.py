@@ -70,9 +70,15 @@ def _step_of(network: nn.Module) -> NetworkStep:
     if make is None:
         raise CannotExportError(f"{type(network).__name__} cannot be exported: it knows no step.")
     try:
-        return make()
+        step = make()
     except (TypeError, ValueError) as error:  # which says why there is none
         raise CannotExportError(f"This model cannot be exported. {error}") from error
+    if step.patch_size > 1:
+        raise CannotExportError(
+            "A model of patches cannot be exported: what is left of a sequence is a patch that "
+            f"is filled up. Set patch_size=1 (now {step.patch_size})."
+        )
+    return step
 
 
 def _describe(model: ModelProto, network: nn.Module, first: dict[str, torch.Tensor]) -> None:

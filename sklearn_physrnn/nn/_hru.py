@@ -13,7 +13,7 @@ from ..kernels.oscillators import check_epsilon, check_sequence
 from ..kernels.oscillators.engine import OneStep, Reference
 from ..kernels.oscillators.steps import elapsed
 from ._check import check_names, check_sizes
-from ._one_step import NotCompiledError, kept, numbers
+from ._one_step import kept, numbers
 
 if TYPE_CHECKING:
     from ..kernels.one_step.program import Program, Register
@@ -336,8 +336,6 @@ class _HRUStep(nn.Module):
         drive = program.affine(u, numbers(self.b_matrix), numbers(getattr(self, "bias", None)))
         parameters = list(self._parameters_of_modes.values())
         kind = self._unit.one_step
-        if kind.CODE is None:
-            raise NotCompiledError(self._unit.__name__)
         coefficients = kind.coefficients(parameters, self.b_matrix.dtype)
         y = program.oscillated(kind.CODE, drive, at, *coefficients)
         return program.added(u, program.affine(y, numbers(self.c_matrix)), numbers(self.skip))

@@ -31,7 +31,9 @@ def petnn(dtype=torch.float64, layers=2, tokens=False, readout="last", every=1, 
 
 def _every_network():
     for dynamics, norm, readout in itertools.product(
-        ("linear", "nonlinear"), ("batch", "layer", None), ("mean", "last", "sequence")
+        ("linear", "damped", "nonlinear"),
+        ("batch", "layer", None),
+        ("mean", "last", "sequence"),
     ):
         options = {"dynamics": dynamics, "norm": norm, "readout": readout}
         yield f"hssm-{dynamics}-{norm}-{readout}", hssm, options

@@ -62,6 +62,7 @@ def test_so_they_do_of_sizes_and_gaps_apart():
 
 
 @pytest.mark.parametrize("name", ["hssm-linear-batch-mean", "hssm-nonlinear-layer-last",
+                                  "hssm-damped-layer-mean",
                                   "petnn-soft-linear-True-True", "petnn-max-False"])  # fmt: skip
 def test_so_they_do_in_float32(name):
     model = network(name, torch.float32)

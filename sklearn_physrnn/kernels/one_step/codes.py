@@ -24,3 +24,4 @@ class Code(IntEnum):
     MEAN = 13
     LARGEST = 14
     SAID = 15
+    DAMPED = 16

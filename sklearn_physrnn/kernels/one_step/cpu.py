@@ -126,7 +126,7 @@ def _part(passed, steps):
 
 
 @jit
-def _swing(drive, width, n_modes, start, n_rows, rows, exact, state, at, dt, t, out):
+def _swing(drive, width, n_modes, start, n_rows, rows, rates, exact, state, at, dt, t, out):
     rows, angles = rows[: 3 * n_modes].reshape(3, n_modes), exact[: 3 * n_modes]
     angles = angles.reshape(3, n_modes)
     steps = np.ones(2, drive.dtype)
@@ -137,9 +137,10 @@ def _swing(drive, width, n_modes, start, n_rows, rows, exact, state, at, dt, t, 
         if dt.size > 0:
             _part(dt[start + i, t], steps)
             if steps[1] > 0:
-                turn(z, y, steps[1], angles)
+                turn(z, y, steps[1], angles, rates)
         u = drive[i * width : i * width + n_modes].reshape(1, n_modes)
-        run_row(rows, z, y, u, size, out[i * width : i * width + n_modes].reshape(1, n_modes))
+        o = out[i * width : i * width + n_modes].reshape(1, n_modes)
+        run_row(rows, rates, z, y, u, size, o)
 
 
 @jit
@@ -317,7 +318,13 @@ def run(
                     _add(a, n_rows, factor, first >= 0, b, b_size, b_width)
                 elif code == Code.LINEAR:
                     _swing(
-                        a, a_width, a_size, start, n_rows, weights[second:], exact[third:],
+                        a, a_width, a_size, start, n_rows, weights[second:], None, exact[third:],
+                        state, first, dt, t, b,
+                    )  # fmt: skip
+                elif code == Code.DAMPED:
+                    rates = weights[second + 3 * a_size : second + 6 * a_size].reshape(3, a_size)
+                    _swing(
+                        a, a_width, a_size, start, n_rows, weights[second:], rates, exact[third:],
                         state, first, dt, t, b,
                     )  # fmt: skip
                 elif code == Code.NONLINEAR:

@@ -119,7 +119,7 @@ class OneStep(Protocol):
     torch's can hold.
     """
 
-    CODE: Code | None  # of a compiled step; None if there is none
+    CODE: Code  # of a compiled step
 
     @property
     def coefficients(self) -> Callable[..., tuple[np.ndarray, ...]]:

@@ -9,7 +9,7 @@ from ..steps import parted
 
 Tensor = torch.Tensor
 
-CODE: Code | None = None
+CODE = Code.DAMPED
 
 
 def constants(
@@ -36,5 +36,8 @@ def advanced(
 
 
 def coefficients(parameters: list[Tensor], dtype: torch.dtype) -> tuple[np.ndarray, ...]:
-    """Nothing: there is no compiled step."""
-    return ()
+    """What the compiled loop reads of the parameters: rows and rates in `dtype`, and angles."""
+    from . import cpu  # compiled code, only when it is first needed
+
+    rows, angles, rates = cpu.coefficients(parameters, dtype)
+    return np.concatenate([rows, rates]), angles

@@ -53,7 +53,8 @@ def parameter_gradients(sums: np.ndarray, parameters: list[torch.Tensor]) -> lis
 
 
 @jit
-def _run(rows, rates, z, y, drive, sizes, out):
+def run_row(rows, rates, z, y, drive, sizes, out):
+    """Run one sample through `drive` (T, P), in steps of `sizes` (T,) or of one unit."""
     kappa, kappa_low, gain = rows[0], rows[1], rows[2]
     half = drive.dtype.type(0.5)
     s = drive.dtype.type(1)
@@ -127,7 +128,7 @@ def _go(coefs, rates, z, y, drive, sizes, gaps, first, out, slots, states):
         if gaps.size > 0 and gaps[t] != 0:
             turn(z, y, gaps[t], coefs[1], rates)
         stop = _pause(t + 1, len(out), gaps, slots, first)
-        _run(coefs[0], rates, z, y, drive[t:], sizes[t:], out[t:stop])
+        run_row(coefs[0], rates, z, y, drive[t:], sizes[t:], out[t:stop])
         t = stop
 
 
@@ -314,9 +315,3 @@ def _echo(
 
 drivers = Drivers(Loop(_advance, 1), Loop(_adjoint, 2), Loop(_echo, 3), n_sums=3)
 advance, adjoint, echo = drivers.advance, drivers.adjoint, drivers.echo
-
-
-@jit
-def run_row(rows, z, y, drive, sizes, out):
-    """Run one sample that has no rates: a step of a stream is a run, too."""
-    _run(rows, None, z, y, drive, sizes, out)

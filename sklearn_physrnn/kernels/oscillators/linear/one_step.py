@@ -12,7 +12,7 @@ from .turn import turned
 
 Tensor = torch.Tensor
 
-CODE: Code | None = Code.LINEAR
+CODE = Code.LINEAR
 
 
 def constants(dtype: torch.dtype, stiffness: Tensor, step: Tensor) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from ..steps import parted
 
 Tensor = torch.Tensor
 
-CODE: Code | None = Code.NONLINEAR
+CODE = Code.NONLINEAR
 
 
 def constants(
