@@ -198,12 +198,12 @@ def gradients(report, options):
 READERS = ("PETNN", "PETNN, memory of the length", "HSSM")
 
 
-def reader(name, length):
+def reader(name, length, seed):
     """Draw a network that reads the last step, of two outputs.
 
     PETNN's neurons remember up to 64 steps at first, or up to `length`.
     """
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     if name.startswith("PETNN"):
         memory = 64 if name == "PETNN" else length
         layers = PETNN(1, 32, release="soft", memory=memory)
@@ -240,14 +240,17 @@ def back_propagate(model, x, y, size, truncated):
 def cue(report, options):
     """Report the accuracy that whole and truncated gradients come to."""
     n_steps, n = (3, 16) if options.quick else (options.steps, options.shown)
-    for length, name, truncated in itertools.product(options.cue, options.readers, (False, True)):
-        model, size = reader(name, length), min(4096, -(-length // 8))
-        optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=n_steps)
+    each = itertools.product(options.cue, options.readers, range(options.seeds), (False, True))
+    for length, name, seed, truncated in each:
+        model, size = reader(name, length, seed), min(4096, -(-length // 8))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, options.rate, total_steps=n_steps
+        )
         start = time.process_time()
         for step in range(n_steps):  # new noise in every batch
             optimizer.zero_grad()
-            batch = cues(options.batch, length, step)
+            batch = cues(options.batch, length, n_steps * seed + step)
             back_propagate(model.train(), *batch, size, truncated)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -260,7 +263,7 @@ def cue(report, options):
                 for part in x.split(16)
             ]
         accuracy = (torch.cat(outputs).argmax(1) == y).double().mean()
-        report.add(data=f"cue, {length:,} steps", seed=0, metric="accuracy",
+        report.add(data=f"cue, {length:,} steps", seed=seed, metric="accuracy",
                    model=f"{name}, {'truncated' if truncated else 'whole'}",
                    value=float(accuracy), seconds=seconds,
                    detail=f"{n_steps} steps of {options.batch}")  # fmt: skip
@@ -279,6 +282,7 @@ def main(arguments=None):
     options.add_argument("--readers", nargs="*", default=READERS, choices=READERS)
     options.add_argument("--steps", type=int, default=300, help="of training, for the cue")
     options.add_argument("--batch", type=int, default=16, help="sequences, of the cue")
+    options.add_argument("--rate", type=float, default=0.003, help="largest learning rate")
     options.add_argument("--shown", type=int, default=200, help="sequences to score on")
     options.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = read(options, arguments)

@@ -125,17 +125,18 @@ CUES = {
 
 
 def cue(rows):
-    """Accuracy on the cue by length."""
+    """Accuracy on the cue by length, a mark a seed."""
     figure, axes = panels()
     rows = rows[rows["metric"] == "accuracy"]
     for ax, name in zip(axes, CUES, strict=True):
         ax.set(yscale="linear", ylim=(0.3, 1.03))
         ax.axhline(0.5, color=GREY, lw=1, ls=":")
-        for model, words, colour, marker in CUES[name]:
-            own = rows[rows["model"] == model].sort_values("steps")
-            ax.plot(own["steps"], own["value"], marker=marker, color=colour, label=words)
+        for i, (model, words, colour, marker) in enumerate(CUES[name]):
+            own = rows[rows["model"] == model]
+            beside = own["steps"] * 1.12 ** (i - 1)
+            ax.plot(beside, own["value"], marker, color=colour, ms=8, alpha=0.8, label=words)
         ax.set_ylabel("accuracy")
-        ax.legend(fontsize=9, loc="lower left")
+        ax.legend(fontsize=9, loc="center")
     lengths = sorted(rows["steps"].unique())
     axes[-1].set_xticks(lengths, [f"{n:,}" for n in lengths])
     axes[-1].minorticks_off()
@@ -157,7 +158,7 @@ def main(arguments=None):
     rows = pd.read_csv(options.rows)
     rows["steps"] = length(rows["data"])
     # The last row of a condition counts: files are added to.
-    rows = rows.drop_duplicates(["data", "model", "metric"], keep="last")
+    rows = rows.drop_duplicates(["data", "model", "metric", "seed"], keep="last")
     with plt.rc_context(STYLE):
         for name, draw in PICTURES.items():
             figure = draw(rows)

@@ -6,8 +6,8 @@ The same HSSM stands behind linear interpolation and behind forward filling; so 
 with a ridge classifier, and histogram gradient boosting on all values in a row, behind linear
 interpolation (and stretched to one length where series differ in it).
 
-A made set has holes that tell the class and values that do not: a sensor that drops out for a
-few steps at a time, or as many steps one by one.
+A made set ("dropouts") has holes that tell the class and values that do not: which of two
+channels loses 30 % of them.
 
 SelfRegulationSCP1 is fitted for 15 epochs, all else with defaults. At the end: paired
 differences to linear interpolation in front of HSSM, in the mean over sets, with their standard
@@ -53,20 +53,12 @@ def _dropped(x, lost, rng):
     return x
 
 
-def dropouts(n_samples, rng, n_steps=60, n_channels=2):
-    """Make series of two classes that differ in how holes lie, and in nothing else."""
-    y = np.arange(n_samples) % 2
-    series = []
-    for label in y:
-        x = rng.normal(size=(n_steps, n_channels)).cumsum(axis=0)
-        holes = np.zeros(n_steps, dtype=bool)
-        bursts = rng.choice(n_steps // 4, size=4, replace=False)
-        holes[(4 * bursts[:, None] + np.arange(4)).ravel()] = True
-        if label:
-            holes = rng.permutation(holes)
-        x[holes, 0] = np.nan
-        series.append(x)
-    return series, y
+def dropouts(n_samples, rng, n_steps=60):
+    """Make series of two classes, which differ in the channel that loses 30 % of its values."""
+    X, y = rng.normal(size=(n_samples, n_steps, 2)).cumsum(axis=1), np.arange(n_samples) % 2
+    for x, label in zip(X, y, strict=True):
+        x[rng.random(n_steps) < 0.3, label] = np.nan
+    return list(X), y
 
 
 # -- what fills it in -------------------------------------------------------------------------

@@ -62,7 +62,7 @@ class Exporting:
         tokens with -1. Its outputs are "y" and, of a classifier, "probabilities".
 
         With `step`, X has no axis of time. For each tensor of the state there is an input
-        "state_..." and an output "next_...", with the sample as its last axis but one; the
+        ``state_...`` and an output ``next_...``, with the sample as its last axis but one; the
         number that it begins with is in the file's metadata, "first_state". With readout
         "sequence" every step has an answer, and "every" in the metadata says which of them the
         model was trained to give.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,6 +15,7 @@ from ..preparation.tokens import TokenInputs
 from ._answers import answer, by_name
 from ._clock import Clock
 from ._graph import CannotExportError, Graph, Value
+from ._holes import Memory, lines
 from ._loops import along_time
 from ._scaling import scaling
 from ._translation import call
@@ -22,6 +24,7 @@ N_SAMPLES, N_STEPS = torch.export.Dim("n_samples"), torch.export.Dim("n_steps")
 
 _N_READ = torch.export.Dim("n_read")  # steps that have outputs
 
+_VALUE = "value"  # the state that is what was seen last of each channel
 _TIME = "time"  # the state that is the last step's stamp
 
 
@@ -39,19 +42,23 @@ class Step(nn.Module):
     def __init__(self, inputs: Inputs, network: NetworkStep, dtype: torch.dtype) -> None:
         super().__init__()
         self.network, self.dtype = network, dtype
-        self.clock = self.scaling = None
+        self.clock = self.scaling = self.memory = None
         self.names = network.names
         if isinstance(inputs, TokenInputs):
             return
         if type(inputs) is not SequenceInputs or inputs.scaler is None:
             raise CannotExportError(f"{type(inputs).__name__} cannot be exported.")
-        if inputs.holes.told or inputs.holes.empty:
+        if inputs.time_channel is not None and inputs.longest_gap < np.inf and not inputs.bounded:
             raise CannotExportError(
-                "It was fitted to sequences with missing values, which the graph could not take. "
-                "Fill them in before, and fit with missing='error'."
+                "Nonlinear oscillators cross a gap of time in as many steps as it is long, which "
+                "a graph does not: with a time_channel, fit with dynamics='linear'."
             )
         self.scaling = scaling(inputs.scaler)
-        n_channels = inputs.n_columns
+        n_channels = inputs.n_values
+        if inputs.holes.allowed:
+            self.memory = Memory(inputs.holes, n_channels)
+            if not inputs.holes.looks_ahead:
+                self.names = (*self.names, _VALUE)
         if inputs.time_channel is not None:
             n_channels += 1
             self.clock, self.time = Clock(inputs), inputs.time_channel % n_channels
@@ -59,32 +66,61 @@ class Step(nn.Module):
         columns = [i for i in range(n_channels) if self.clock is None or i != self.time]
         self.register_buffer("columns", torch.tensor(columns))
 
+    @property
+    def remembers(self) -> bool:
+        """Whether what stands for missing values follows from steps before."""
+        return _VALUE in self.names
+
     def rest(self, n_samples: int) -> tuple[torch.Tensor, ...]:
         """Give the state before the first step."""
         rest = self.network.rest(n_samples)
+        if self.remembers:
+            rest = (*rest, self.memory.rest(n_samples))  # type: ignore[union-attr]
         if self.clock is None:
             return rest
         return (*rest, torch.full((n_samples, 1), torch.nan, dtype=self.dtype))
 
     def read(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Map X (..., n_channels), or tokens (...), to what `forward` takes of it."""
+        """Map X (..., n_channels), or tokens (...), to what is to be known of it.
+
+        Returns
+        -------
+        x : Tensor
+            Scaled; NaN where nothing may be missing, and in float32 then.
+        missing : Tensor, where values may be
+        now : Tensor of shape (..., 1), where there are time stamps
+        """
         if self.scaling is None:
             return (X,)
         x = X if self.clock is None else X.index_select(-1, self.columns)
-        x = self.scaling(x).to(torch.float32)
-        return (x,) if self.clock is None else (x, X[..., self.time : self.time + 1])
+        now = () if self.clock is None else (X[..., self.time : self.time + 1],)
+        if self.memory is None:
+            return self.scaling(x).to(torch.float32), *now
+        missing = x.isnan()
+        return self.scaling(torch.where(missing, 0.0, x)), missing, *now
 
     def forward(
         self, heard: Sequence[torch.Tensor], state: Sequence[torch.Tensor]
     ) -> tuple[torch.Tensor, ...]:
-        """Map what was read of a step, (batch, ...), to features and the next state."""
-        if self.clock is None:
-            features, after = self.network.features(heard[0], state)
-            return features, *after
-        x, now = heard
-        dt = self.clock(state[-1], now)
-        features, after = self.network.features(x, state[:-1], dt)
-        return features, *after, now
+        """Map what is known of a step, (batch, ...), to features and the next state."""
+        x, dt = heard[0], None
+        after: tuple[torch.Tensor, ...] = ()
+        if self.clock is not None:
+            now = heard[-1]
+            dt, after, state = self.clock(state[-1], now), (now,), state[:-1]
+        if self.remembers:
+            x, value = self._filled(heard[0], heard[1], state[-1])
+            state, after = state[:-1], (value, *after)
+        features, own = self.network.features(x, state, dt)
+        return features, *own, *after
+
+    def _filled(
+        self, z: torch.Tensor, missing: torch.Tensor, value: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give x with what was last where values are missing, and what is then the last."""
+        assert self.memory is not None
+        value = torch.where(self.memory.there(missing), z, value)
+        return self.memory.columns(z, missing, value), value
 
 
 class _Read(nn.Module):
@@ -96,6 +132,13 @@ class _Read(nn.Module):
 
     def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return self.step.read(X)
+
+
+class _Numbered(nn.Module):
+    """Numbers of steps, (batch, time, 1), in order."""
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return torch.ones_like(X[:, :, :1], dtype=torch.float64).cumsum(1)
 
 
 class _OneStep(nn.Module):
@@ -139,18 +182,9 @@ class _Rest(nn.Module):
 class _Inside(nn.Module):
     """Where (batch, time, 1) there are steps, and no padding."""
 
-    def __init__(self, inputs: Inputs) -> None:
-        super().__init__()
-        self.tokens = isinstance(inputs, TokenInputs)
-        self.padded = self.tokens or getattr(inputs, "n_dims", 3) == 3
-
     def forward(self, X: torch.Tensor) -> torch.Tensor:
-        if self.tokens:
-            present = X[:, :, None] >= 0
-        elif self.padded:
-            present = ~X.isnan().all(-1, keepdim=True)
-        else:
-            return torch.ones_like(X[:, :, :1], dtype=torch.bool)
+        tokens = not X.is_floating_point()
+        present = X[:, :, None] >= 0 if tokens else ~X.isnan().all(-1, keepdim=True)
         return present.flip(1).to(torch.int64).cumsum(1).flip(1) > 0
 
 
@@ -191,6 +225,10 @@ def whole_sequences(
         (X,) = call(graph, _Channel(), X)
     step = Step(inputs, network, dtype)
     heard = call(graph, _Read(step), X)
+    if step.memory is not None and not step.remembers:
+        at = heard[2:] or call(graph, _Numbered(), X)
+        x = lines(graph, step.memory, heard[0], heard[1], graph.cast(at[0], torch.float64))
+        heard = [x, *heard[2:]]
     body = _WithinEnds(step, len(heard))
     at_steps = isinstance(targets, StepTargets)
 
@@ -198,7 +236,7 @@ def whole_sequences(
         after = call(inner, body, *now, *state)
         return after, after[:1] if at_steps else []
 
-    (inside,) = call(graph, _Inside(inputs), X)
+    (inside,) = call(graph, _Inside(), X)
     after, features = along_time(graph, advance, call(graph, _Rest(step), X), [inside, *heard])
     seen = after[:1]
     if at_steps:
@@ -214,6 +252,15 @@ def one_step(
     inputs, targets = estimator._prepared.inputs, estimator._prepared.targets
     X = _input(inputs, dtype, (N_SAMPLES,))
     step = Step(inputs, network, dtype)
+    holed = isinstance(inputs, SequenceInputs) and (inputs.holes.told or inputs.holes.empty)
+    if holed and not step.remembers:
+        raise CannotExportError(
+            "step=True needs a model whose answer to a step does not depend on later ones: this "
+            "one was fitted to sequences with missing values, and missing='linear' looks ahead. "
+            "Fit it with missing='mask'."
+        )
+    if not step.remembers:
+        step.memory = None  # a missing value is NaN then, from there on
     first = {f"state_{k}": x for k, x in zip(step.names, step.rest(1), strict=True)}
     state = [
         Value(name, x.dtype, (*x.shape[:-2], N_SAMPLES, x.shape[-1])) for name, x in first.items()
@@ -231,5 +278,6 @@ def _input(inputs: Inputs, dtype: torch.dtype, free: tuple[Any, ...]) -> Value:
         return Value("X", torch.int64, free)
     if len(free) == 2 and getattr(inputs, "n_dims", 3) == 2:
         return Value("X", dtype, free)
-    n_channels = inputs.n_columns + (getattr(inputs, "time_channel", None) is not None)
+    assert isinstance(inputs, SequenceInputs)
+    n_channels = inputs.n_values + (inputs.time_channel is not None)
     return Value("X", dtype, (*free, n_channels))

@@ -85,7 +85,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
         "refit": ["boolean", StrOptions({"auto"})],
-        "missing": [StrOptions({"auto", "linear", "mask", "error"})],
+        "missing": [StrOptions({"auto", "bridge", "mask", "error"})],
         "checkpoint": [str, os.PathLike, None],
         "update_max_iter": [Interval(Integral, 1, None, closed="left")],
     }

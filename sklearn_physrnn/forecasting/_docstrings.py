@@ -70,13 +70,14 @@ refit : bool or "auto"
     included; "auto" where there are at most 1000.
 update_max_iter : int
     Epochs of an ``update`` with ``update_params=True``, at a twentieth of the learning rate.
-missing : {"auto", "linear", "mask", "error"}
+missing : {"auto", "bridge", "mask", "error"}
     What becomes of NaN in y and in the past of X, and of times that an index lacks. They count
-    for nothing in units, losses and intervals. In a window "linear", which "auto" is, puts a
-    straight line over a gap, as a window is known to its end; "mask" puts the last value in it.
-    With both the network is told which values are missing and for how long, if there were
-    gaps in `fit`; one fitted without takes them in the same way, but is not told. In X the
-    column's mean stands, with an indicator. "error" refuses gaps.
+    for nothing in units, losses and intervals. In a window "bridge", which "auto" is, puts a
+    straight line over a gap, as a window is known to its end; where there were gaps in `fit`,
+    what other channels do meanwhile bends it. "mask" puts the last value in it. With both the
+    network is told which values are missing and for how long, if there were gaps in `fit`; one
+    fitted without takes them in the same way, but is not told. In X the column's mean stands,
+    with an indicator. "error" refuses gaps.
 early_stopping : bool
     Stop when the loss of the held-out windows has not improved for `n_iter_no_change`
     epochs, and restore the best weights. Without it training takes all of `max_iter`.

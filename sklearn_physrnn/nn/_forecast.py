@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ._dropout import Dropout
-from ._gaps import bridged, held, told
+from ._gaps import bridged, held, learn_between, told
 from ._segments import ForecastCore
 
 NORMALIZATIONS = ("last", "standard", "last_standard", None)
@@ -44,9 +44,13 @@ class WindowForecaster(nn.Module):
     ----------
     typical : Tensor of shape (n_channels,)
         Mean standard deviation of a window of each channel; 1 before `learn_typical`.
+    between : Tensor of shape (n_channels, n_channels) or None
+        What the values of other channels say of a missing one, where the core is `told`; 0
+        before `learn_typical`.
     """
 
     typical: torch.Tensor
+    between: torch.Tensor | None
 
     def __init__(
         self,
@@ -66,6 +70,8 @@ class WindowForecaster(nn.Module):
         self.linear = linear
         self.looks_ahead = looks_ahead
         self.register_buffer("typical", torch.ones(core.n_channels))
+        between = torch.zeros(core.n_channels, core.n_channels)
+        self.register_buffer("between", between if core.told and core.n_channels > 1 else None)
 
     @torch.no_grad()
     def learn_typical(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> None:
@@ -80,6 +86,8 @@ class WindowForecaster(nn.Module):
             deviations = torch.where(tells, _statistics(x, observed)[1].squeeze(1), 0)
             deviation = deviations.sum(0) / tells.sum(0).clamp_min(1)
         self.typical.copy_(torch.where(deviation > 0, deviation, 1))
+        if self.between is not None and observed is not None:
+            self.between.copy_(learn_between(x, observed))
 
     def forward(
         self,
@@ -110,7 +118,7 @@ class WindowForecaster(nn.Module):
         """
         self.core.check(x, features)
         if observed is not None:
-            x = bridged(x, observed) if self.looks_ahead else held(x, observed)
+            x = self._filled(x, observed)
         z, shift, scale = self._normalize(x, observed)
         gaps = None
         if self.core.told:
@@ -120,6 +128,11 @@ class WindowForecaster(nn.Module):
         if self.linear is not None:
             forecast = forecast + self.linear(z)
         return forecast * scale.unsqueeze(-1) + shift.unsqueeze(-1)
+
+    def _filled(self, x: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+        if not self.looks_ahead:
+            return held(x, observed)
+        return bridged(x, observed, self.between)
 
     def _normalize(
         self, x: torch.Tensor, observed: torch.Tensor | None

@@ -19,6 +19,7 @@ from .neighbours import times_of
 from .recordings import Recordings, in_memory, left_where_they_are, recordings
 from .scaling import LIMIT
 from .scaling_of_steps import scaler_of
+from .sequence_fields import sequence_fields
 from .series import (
     DTYPES,
     Series,
@@ -29,15 +30,10 @@ from .series import (
     series_of_channels,
     series_of_table,
 )
+from .shapes import ONE_DIMENSION, check_channels, check_table
 from .stored_scalers import Arrays, scaler_specs
 
 ROUNDED = 1e-9  # of the unit of time, which is a difference of rounded stamps itself
-
-_ONE_DIMENSION = (
-    "Expected X of shape (n_samples, n_timesteps, n_channels), or (n_samples, n_timesteps) for "
-    "one channel, got an array of shape {}. Reshape your data: one series of one channel is "
-    "X[None, :, None]."
-)
 
 # Steps, evenly spread, that the unit of time is learned from in recordings.
 _SAMPLED = 1 << 20
@@ -99,6 +95,11 @@ class SequenceInputs(Inputs):
         channels = 1 if self.n_dims == 2 else self.n_features
         return channels - (self.time_channel is not None and not self.clock.from_index)
 
+    @property
+    def _known_channels(self) -> int | None:
+        """Channels of X; None for one without an axis of its own."""
+        return None if self.n_dims == 2 else self.n_features
+
     def first(self, X: Any, caller: Any) -> tuple[Self, Series | Recordings]:
         """Check the X that is to be learned from; return it, and inputs of its shape."""
         with naming("X"):
@@ -134,7 +135,7 @@ class SequenceInputs(Inputs):
             X = real_numbers(as_array(X), "X")
             n_dims = count_dimensions(X)
             if n_dims < 2:
-                raise ValueError(_ONE_DIMENSION.format(np.shape(X)))
+                raise ValueError(ONE_DIMENSION.format(np.shape(X)))
             if n_dims == 2:
                 return self._one_channel(X, caller, reset=reset)
         # scikit-learn's own rules of names, without those of values.
@@ -145,7 +146,7 @@ class SequenceInputs(Inputs):
         n_channels = series.values.shape[1] - self.clock.from_index
         if not reset:
             exchanged = held is None and series.longest == self.n_features
-            self._check_channels(n_channels, name, exchanged=exchanged)
+            check_channels(n_channels, self._known_channels, name, exchanged=exchanged)
         if self.time_channel is not None:
             check_time(series, self.time_channel, self.clock.place)
             check_some_values(series, self.time_channel, padded=held is None)
@@ -176,9 +177,9 @@ class SequenceInputs(Inputs):
         found = recordings(X, holes=self.holes.allowed)
         table = hasattr(X, "shape") and len(X.shape) == 2
         if not reset and table and self.n_dims == 3:
-            self._check_table(X.shape, name)
+            check_table(X.shape, self.n_features, name)
         elif not reset:
-            self._check_channels(found.n_channels, name)
+            check_channels(found.n_channels, self._known_channels, name)
         if self.time_channel is not None:
             check_time_channel(self.time_channel, found.n_channels)
             found.intervals(self.time_channel, 1)
@@ -195,40 +196,9 @@ class SequenceInputs(Inputs):
         if reset or self.n_dims == 2:  # scikit-learn's own rules hold
             X = validate_data(caller, X, dtype=DTYPES, reset=reset, ensure_all_finite=False)
         else:
-            self._check_table(np.shape(X), type(caller).__name__)
+            check_table(np.shape(X), self.n_features, type(caller).__name__)
             X = check_array(X, dtype=DTYPES, input_name="X", ensure_all_finite=False)
         return 2, X.shape[1], series_of_table(X, holes=self.holes.allowed)
-
-    def _check_table(self, shape: tuple[int, ...], name: str) -> None:
-        if self.n_features == 1:
-            return
-        raise ValueError(
-            f"X has 2 dimensions, but {name} was fitted with 3 and {self.n_features} channels. "
-            + (
-                "One series of shape (n_timesteps, n_channels) is X[None]."
-                if shape[1] == self.n_features
-                else "Give X of shape (n_samples, n_timesteps, n_channels)."
-            )
-        )
-
-    def _check_channels(self, n_channels: int, name: str, *, exchanged: bool = False) -> None:
-        known = 1 if self.n_dims == 2 else self.n_features
-        if n_channels == known:
-            return
-        if self.n_dims == 2:
-            raise ValueError(
-                f"X has 3 dimensions and {n_channels} channels, but {name} was fitted with 2: to "
-                "one channel, of shape (n_samples, n_timesteps)."
-            )
-        raise ValueError(
-            f"X has {n_channels} channels, but {name} is expecting {known} channels as input"
-            + (
-                ", as many as X has time steps: if the axes are exchanged, give "
-                "X.transpose(0, 2, 1)."
-                if exchanged
-                else "."
-            )
-        )
 
     def fit(self, X: Series | Recordings, weights: np.ndarray | None) -> Self:
         """Learn the scale of each channel, which values are missing, and the unit of time."""
@@ -420,18 +390,3 @@ class SequenceInputs(Inputs):
             return super().specs(None)
         specs = scaler_specs(scaler, self.n_values)
         return {f"input_scaler.{name}": spec for name, spec in specs.items()}
-
-
-def sequence_fields(fields: Fields) -> dict[str, Any]:
-    """Take what a file says of sequences, whatever their steps are."""
-    n_dims, time_unit = fields.integer("n_dims", 2), fields.take("time_unit", float)
-    if n_dims > 3:
-        raise ValueError("its inputs must have 2 or 3 dimensions.")
-    if not 0 < time_unit < np.inf:
-        raise ValueError("its unit of time must be positive.")
-    # Files of version 0.1 lack it.
-    mean_dt = fields.take("mean_dt", float) if fields.has("mean_dt") else 1.0
-    if not 0 < mean_dt <= 1:
-        raise ValueError("its mean step of time must be positive, and at most 1.")
-    longest = fields.integer("longest")
-    return {"n_dims": n_dims, "longest": longest, "time_unit": time_unit, "mean_dt": mean_dt}

@@ -10,7 +10,7 @@ from ..storage.plain import Fields
 from .arrays import naming, real_numbers
 from .containers import as_array, held_sequences
 from .inputs import Inputs
-from .sequences import sequence_fields
+from .sequence_fields import sequence_fields
 from .series import Series, series_of_tokens
 from .stored_scalers import Arrays
 

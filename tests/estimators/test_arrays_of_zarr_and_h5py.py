@@ -104,8 +104,8 @@ def test_a_list_of_them_may_have_unequal_lengths(kept):
 
 def test_values_that_are_not_finite_are_named_by_sample_step_and_channel(kept):
     X, _ = data("float32")
-    X[3, 151, 1] = np.nan
-    with pytest.raises(ValueError, match="NaN: sample 3, time step 151, channel 1"):
+    X[3, 151, 1] = np.inf
+    with pytest.raises(ValueError, match="infinity: sample 3, time step 151, channel 1"):
         PETNNRegressor(**SMALL).fit(kept("X", X), np.arange(5.0))
 
 

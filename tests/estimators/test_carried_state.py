@@ -119,8 +119,8 @@ def test_time_goes_on_between_calls(cls, options, mapped, tmp_path, monkeypatch)
 @pytest.mark.parametrize("dynamics", ["linear", "nonlinear"])
 def test_a_gap_between_calls_is_one(dynamics):
     X = stamped()
+    X[:, :, 2] = np.arange(X.shape[1])
     X[:, 12:, 2] += 40  # in no call is a gap
-    X[:, :, 2] = np.floor(X[:, :, 2])
     y = X[:, :, 0]
     options = {**OSCILLATORS, "dynamics": dynamics, "fitter": "bptt", "time_channel": 2}
     model = begun(HSSMRegressor(readout="sequence", **options, **STILL), X, y, False)

@@ -83,13 +83,12 @@ def test_a_file_that_changed_since_is_not_predicted(change, message, mapped, mon
         model.predict(X)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
 def test_what_is_not_finite_in_the_middle_is_named_by_step_and_channel(bad, mapped):
     X, y = data()
     model = PETNNClassifier(readout="sequence", **SMALL).fit(mapped(X), y)
     X[2, 41, 1] = bad
-    what = "NaN" if np.isnan(bad) else "infinity"
-    name = rf"X contains {what}: sample 2, time step 41, channel 1\."
+    name = r"X contains infinity: sample 2, time step 41, channel 1\."
     there = mapped(X)
     for answer in (
         lambda: PETNNClassifier(readout="sequence", **SMALL).fit(there, y),
@@ -104,8 +103,8 @@ def test_what_is_not_finite_in_the_middle_is_named_by_step_and_channel(bad, mapp
 def test_a_target_that_is_not_finite_is_named_by_its_step(mapped):
     X, _ = data()
     y = X[:, :, 0].copy()
-    y[2, 41] = np.nan
-    with pytest.raises(ValueError, match=r"y contains NaN.*sample 2, .*step 41"):
+    y[2, 41] = np.inf
+    with pytest.raises(ValueError, match=r"y contains infinity.*sample 2, .*step 41"):
         PETNNRegressor(readout="sequence", **SMALL).fit(mapped(X), mapped(y))
 
 
@@ -114,9 +113,11 @@ def test_a_value_that_ceases_to_be_finite_ends_the_fit(monkeypatch):
     X, y = data()
 
     def spoil():
-        X[2, 41, 1] = np.nan  # in an array of a library that tells no one
+        X[2, 41, 1] = np.inf  # in an array of a library that tells no one
 
     model = PETNNClassifier(readout="sequence", callbacks=[Then(spoil)], **SMALL)
-    with pytest.raises(ValueError, match=r"X contains NaN: sample 2, time step 41, channel 1\."):
+    with pytest.raises(
+        ValueError, match=r"X contains infinity: sample 2, time step 41, channel 1\."
+    ):
         model.fit(Elsewhere(X), y)
     assert not hasattr(model, "module_")

@@ -12,10 +12,9 @@ from sklearn.utils import get_tags
 
 import sklearn_physrnn
 from sklearn_physrnn import HSSMClassifier, HSSMRegressor, PETNNClassifier, PETNNRegressor
-from sklearn_physrnn.export import to_onnx_bytes
 from sklearn_physrnn.inspection import integrated_gradients
 from sklearn_physrnn.preparation import recordings
-from tests.families import ENTRIES, each, that_take
+from tests.families import CLASSIFIERS, ENTRIES, each, that_take
 from tests.helpers.recordings import mapped_in
 
 SEQUENCES = that_take("sequence")
@@ -333,8 +332,11 @@ def test_a_network_starts_as_one_that_is_not_told(kind):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_model_that_knows_of_holes_is_not_exported_as_one_that_does_not():
-    pytest.importorskip("onnx")
-    entry, X, y = entry_of(PETNNRegressor)
-    with pytest.raises(ValueError, match="sequences with missing values"):
-        to_onnx_bytes(entry.make().fit(holed(X), y))
+@each(that_take("sequence", CLASSIFIERS))
+def test_where_a_value_is_missing_may_be_all_there_is_to_learn_from(kind):
+    rng = np.random.default_rng(0)
+    X, y = np.ones((80, 20, 2)), np.arange(80) % 2
+    for x, label in zip(X, y, strict=True):
+        x[rng.random(20) < 0.4, label] = NAN
+    model = ENTRIES[kind].make(max_iter=30, learning_rate_init=0.03).fit(X[:40], y[:40])
+    assert model.score(X[40:], y[40:]) > 0.8

@@ -135,8 +135,10 @@ def test_what_tags_say_is_what_is_taken():
         assert tags.allow_nan == takes
         assert tags.sparse
         assert tags.categorical
-    tags = get_tags(PETNNRegressor()).input_tags
-    assert not any((tags.allow_nan, tags.sparse, tags.categorical))
+    for option, takes in (("auto", True), ("error", False)):
+        tags = get_tags(PETNNRegressor(missing=option)).input_tags
+        assert tags.allow_nan == takes
+        assert not any((tags.sparse, tags.categorical))
 
 
 @each(TABLES)

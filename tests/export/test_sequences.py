@@ -9,7 +9,7 @@ from sklearn_physrnn import (
     PETNNClassifier,
     PETNNRegressor,
 )
-from tests.families import ENTRIES, FAMILIES, SKLEARN, each, that_take
+from tests.families import ENTRIES, FAMILIES, PANELS, SKLEARN, each, that_take
 from tests.helpers.onnx import answers, assert_alike, first_state, session, stepped
 
 SETTINGS = [
@@ -22,6 +22,7 @@ N, T, C = 12, 5, 2
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(N, T, C)).astype(np.float32)
 TINY = {"hidden_size": 4, "max_iter": 2, "random_state": 0}
+AS_A_WHOLE = {"patch_size", "bidirectional"}  # models that know no single step
 OF_SEQUENCES = that_take("sequence", SKLEARN)
 
 
@@ -73,6 +74,10 @@ def test_every_setting_of_a_sequence_says_in_a_file_what_it_says_itself(family, 
     if "vocabulary_size" in setting.parameters:
         x = RNG.integers(0, estimator.vocabulary_size, size=(N, T))
     estimator.fit(x, targets(estimator, T))
+    for name in AS_A_WHOLE.intersection(setting.parameters):
+        with pytest.raises(ValueError, match=name):
+            estimator.to_onnx(tmp_path / "model.onnx")
+        return
     few = max(1, getattr(estimator, "every", 1))
     assert_agrees(estimator, tmp_path, x, x[:1], x[:, :few], np.repeat(x, 3, axis=1), padded(x))
     assert_steps_agree(estimator, tmp_path, x)
@@ -89,7 +94,8 @@ def irregular(dtype, start, unit):
     ("kind", "own"),
     [
         (HSSMRegressor, {}),
-        (HSSMClassifier, {"dynamics": "nonlinear"}),
+        (HSSMClassifier, {"dynamics": "damped"}),
+        (HSSMClassifier, {"norm": "layer"}),
         (PETNNRegressor, {"release": "hard"}),
     ],
 )
@@ -106,10 +112,17 @@ def test_time_stamps_are_in_the_file(kind, own, dtype, start, unit, tmp_path):
     assert_steps_agree(estimator, tmp_path, x, dtype=dtype)
 
 
+def test_nonlinear_oscillators_with_gaps_are_refused(tmp_path):
+    estimator = small(HSSMRegressor, time_channel=1, dynamics="nonlinear")
+    estimator.fit(irregular(float, 0, 1), targets(estimator))
+    with pytest.raises(ValueError, match="dynamics='linear'"):
+        estimator.to_onnx(tmp_path / "model.onnx")
+
+
 @each(OF_SEQUENCES)
 def test_what_predict_refuses_is_nan_from_there_on(kind, tmp_path):
     x = irregular(np.float32, 0, 1)
-    estimator = small(kind, time_channel=1)
+    estimator = small(kind, time_channel=1, missing="error")
     estimator.fit(x, targets(estimator))
     for channel, value in ((0, np.nan), (2, np.inf), (1, np.nan), (1, -5)):
         wrong = x.copy()
@@ -140,6 +153,24 @@ def test_tables_of_one_channel_stay_tables(kind, tmp_path):
     assert_agrees(estimator, tmp_path, X[:, :, 0], X[:1, :, 1])
     said = stepped(session(estimator, tmp_path, step=True), X[:, :, :1])
     assert_alike([one[-1] for one in said], answers(estimator, X[:, :, 0]))
+
+
+@each(OF_SEQUENCES)
+def test_steps_of_a_file_say_what_the_estimators_stream_says(kind, tmp_path):
+    estimator = small(kind)
+    estimator.fit(X, targets(estimator))
+    stream = estimator.stream(N, dtype="float32")
+    said = stepped(session(estimator, tmp_path, step=True), X)
+    for k in range(T):
+        assert_alike([said[0][k]], [stream.push(X[:, k])])
+
+
+@each(PANELS)
+def test_what_is_inside_of_a_panels_estimator_is_exported(kind, tmp_path):
+    panel, x = ENTRIES[kind].fitted(), ENTRIES[kind].X.astype(np.float32)
+    inside = panel.classifier_ if hasattr(panel, "classifier_") else panel.regressor_
+    found = session(inside, tmp_path).run(["y"], {"X": x.transpose(0, 2, 1)})
+    assert_alike(found, [panel.predict(x)])
 
 
 @each(OF_SEQUENCES)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sklearn_physrnn.nn._forecast import NORMALIZATIONS, LinearMap, WindowForecaster
-from sklearn_physrnn.nn._gaps import bridged, held, told
+from sklearn_physrnn.nn._gaps import bridged, held, learn_between, told
 from sklearn_physrnn.nn._segments import DynPMNNCore, OscillatorCore, SegmentCore
 from sklearn_physrnn.nn.petnn import PETNN
 from sklearn_physrnn.training._losses import PerWindow, regression_loss
@@ -54,6 +54,35 @@ def test_gaps_are_bridged_as_by_interpolation():
                 expected = np.interp(steps, steps[there], known)
             np.testing.assert_allclose(found[window, :, channel], expected, atol=1e-14)
     assert (found[1] == x[1]).all()
+
+
+def test_a_missing_value_follows_what_other_channels_do_meanwhile():
+    rng = np.random.default_rng(0)
+    wild = torch.from_numpy(rng.normal(size=(60, N_STEPS, 1)))
+    x = torch.cat((wild, 2 * wild + 5, torch.from_numpy(rng.normal(size=wild.shape))), 2)
+    everything = torch.ones_like(x, dtype=torch.bool)
+    between = learn_between(x, everything)
+    assert (between.diagonal() == 0).all()
+    np.testing.assert_allclose(between[:2, :2], [[0, 0.5], [2, 0]], rtol=0.03)
+    assert between[2].abs().max() < 0.15
+    observed = everything.clone()
+    observed[:, 4, 1] = False
+    alone, among = bridged(x, observed), bridged(x, observed, between)
+    assert (alone[observed] == among[observed]).all()
+    error, before = ((found - x)[:, 4, 1].square().mean().sqrt() for found in (among, alone))
+    assert error < 0.1 * before
+    # What is missing in another channel tells nothing.
+    observed[:, 4] = False
+    np.testing.assert_array_equal(bridged(x, observed, between), bridged(x, observed))
+
+
+def test_what_channels_say_of_each_other_is_learned_of_what_is_there():
+    x, observed = observations()
+    module = forecaster("PETNN", True)
+    for other in (1e6, torch.nan):
+        module.learn_typical(torch.where(observed, x, other), observed)
+        torch.testing.assert_close(module.between, learn_between(x, observed))
+    assert forecaster("PETNN", False).between is None
 
 
 def test_the_last_value_is_held_in_a_gap_as_by_filling_forward():

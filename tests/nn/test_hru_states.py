@@ -126,7 +126,7 @@ def test_the_return_error_of_damped_oscillators_says_how_far_back_they_can_be_fo
     layer = DampedHRU(3, 4)
     with torch.no_grad():
         layer.decay_raw.fill_(0.0)
-    lasting = float(1 / layer.decays()[0])
+    lasting = 1 / layer.decays()[0].item()
     short, long = (layer.return_error(torch.randn(2, int(n * lasting), 3)) for n in (2, 30))
     assert (short < 1e-4).all()
     assert (long > 1e3).all()

@@ -70,7 +70,7 @@ def test_a_patch_is_one_step():
 
 @torch.no_grad()
 def test_sizes_and_gaps_may_be_given_apart():
-    for dynamics in ("linear", "nonlinear"):
+    for dynamics in ("linear", "damped", "nonlinear"):
         model = hssm(dynamics=dynamics)
         x, dt = torch.randn(N, 1, 2, dtype=torch.float64), 9 * torch.rand(N, 1).double()
         step = model.as_step()

@@ -50,6 +50,7 @@ def _settings():
         yield family.regressor, {**quantiles, "readout": "sequence"}
     yield sk.PETNNClassifier, {"readout": "max", "release": "hard"}
     yield sk.HSSMClassifier, {"dynamics": "nonlinear", "norm": "layer"}
+    yield sk.HSSMClassifier, {"dynamics": "damped", "norm": "layer"}
     yield sk.HSSMClassifier, {"encoder": "gated", "num_loops": 2, "norm": None}
     for patches in (2, 4):
         yield sk.HSSMClassifier, {"patch_size": patches}

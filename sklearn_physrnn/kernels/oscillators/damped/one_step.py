@@ -15,20 +15,22 @@ CODE = Code.DAMPED
 def constants(
     dtype: torch.dtype, stiffness: Tensor, decay: Tensor, step: Tensor
 ) -> dict[str, Tensor]:
-    """What steps of `dtype` read of the parameters: half the decay besides linear ones'."""
-    return {"half_decay": decay.double() / 2, **linear.constants(dtype, stiffness, step)}
+    """What steps of `dtype` read of the parameters: besides linear ones', the decay."""
+    decay = decay.double()
+    lost = torch.expm1(-decay / 2).to(dtype)
+    return {"decay": decay, "lost": lost, **linear.constants(dtype, stiffness, step)}
 
 
 def advanced(
-    z: Tensor, y: Tensor, u: Tensor, dt: Tensor | None, *, half_decay: Tensor, **constants: Tensor
-) -> tuple[Tensor, Tensor]:
+    z: Tensor, y: Tensor, u: Tensor, dt: Tensor | None,
+    *, decay: Tensor, lost: Tensor, **constants: Tensor,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Z and y (B, P) after a step under the drive u (B, P), of `dt` (see ``parted``) or one."""
-    size: Tensor | float = 1.0
     if dt is not None:
-        size, gap = parted(dt)
-        left = torch.exp(-2 * half_decay * gap).to(y.dtype)
+        size, gap = (part.double() for part in parted(dt))
+        left = torch.exp(-decay * gap).to(y.dtype)
         z, y = left * z, left * y
-    lost = torch.expm1(-half_decay * size).to(y.dtype)
+        lost = (torch.exp(-decay / 2 * size) - 1).to(y.dtype)
     z, y = linear.advanced(z + lost * z, y + lost * y, u, dt, **constants)
     return z + lost * z, y + lost * y
 
