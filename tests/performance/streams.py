@@ -48,9 +48,10 @@ def agreement(cls, n_steps, **parameters):
         said, whole = stream.predict_proba(), model.predict_proba(series)
         features, expected = stream.transform(), model.transform(series)
         off = np.abs(features - expected).max() / np.abs(expected).max()
+        apart = np.abs(said - whole).max()
+        name = f"{cls.__name__} {parameters} {np.dtype(dtype).name}"
         print(
-            f"{cls.__name__} {parameters} {np.dtype(dtype).name}, {n_steps:,} steps: features "
-            f"off by {off:.1e}, probabilities by {np.abs(said - whole).max():.1e}",
+            f"{name}, {n_steps:,} steps: features off by {off:.1e}, outputs {apart:.1e}",
             flush=True,
         )
 
