@@ -206,7 +206,7 @@ ELEMENTWISE: dict[str, Operation] = {
     "aten::div": _divided,
     "aten::floor_divide": lambda w, node, a, b: _divided(w, node, a, b, rounding_mode="floor"),
     "aten::remainder": _made_of(lambda f, a, b: f.Sub(a, f.Mul(f.Floor(f.Div(a, b)), b))),
-    "aten::fmod": _of_two("Mod"),
+    "aten::fmod": _made_of(lambda f, a, b: f.Mod(a, b, fmod=1)),
     "aten::pow": _raised,
     "aten::square": _made_of(lambda f, x: f.Mul(x, x)),
     "aten::rsqrt": _made_of(lambda f, x: f.Reciprocal(f.Sqrt(x))),
