@@ -110,6 +110,7 @@ def _from(first: Any, n: int, step: Any) -> pd.Index:
         return pd.period_range(first, periods=n, freq=step)
     if isinstance(first, pd.Timestamp):
         return pd.date_range(first, periods=n, freq=step)
+    step = step if isinstance(step, int | np.integer) else 1  # of rows that have no dates
     return pd.RangeIndex(first, first + n * step, step)
 
 

@@ -84,8 +84,8 @@ def test_every_setting_of_a_sequence_says_in_a_file_what_it_says_itself(family, 
 
 
 def irregular(dtype, start, unit):
-    """Stamps with gaps, steps of no time, and steps that only rounding makes longer."""
-    steps = RNG.choice([0, 0.3, 1, 1, 1, 40], size=(N, T))
+    """Stamps with gaps, short steps, and steps that only rounding makes longer."""
+    steps = RNG.choice([0.1, 0.3, 1, 1, 1, 40], size=(N, T))
     stamps = (start + unit * steps.cumsum(axis=1))[:, :, None]
     return np.concatenate([X[:, :, :1], stamps, X[:, :, 1:]], axis=2).astype(dtype)
 
@@ -170,7 +170,7 @@ def test_what_is_inside_of_a_panels_estimator_is_exported(kind, tmp_path):
     panel, x = ENTRIES[kind].fitted(), ENTRIES[kind].X.astype(np.float32)
     inside = panel.classifier_ if hasattr(panel, "classifier_") else panel.regressor_
     found = session(inside, tmp_path).run(["y"], {"X": x.transpose(0, 2, 1)})
-    assert_alike(found, [panel.predict(x)])
+    assert_alike([found[0].ravel()], [panel.predict(x)])
 
 
 @each(OF_SEQUENCES)
@@ -242,7 +242,8 @@ def test_loops_stay_loops(tmp_path):
     estimator = small(HSSMRegressor).fit(X, X[:, 0, 0])
     estimator.to_onnx(tmp_path / "model.onnx")
     graph = onnx.load(tmp_path / "model.onnx").graph
-    assert [node.op_type for node in graph.node].count("Scan") == 1
+    # One over steps, and two that fill holes, however many steps there are.
+    assert [node.op_type for node in graph.node].count("Scan") == 3
     assert [d.dim_param for d in graph.input[0].type.tensor_type.shape.dim][:2] == [
         "n_samples",
         "n_steps",

@@ -214,7 +214,7 @@ def test_wrong_channels_at_predict(kind, motions):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("hidden_size", 0), ("optimizer", "best"), ("time_channel", "t")]
+    ("name", "value"), [("hidden_size", 0), ("optimizer", "best"), ("time_channel", 0.5)]
 )
 def test_bad_parameters_are_named_with_the_class(kind, motions, name, value):
     with pytest.raises(ValueError, match=f"The '{name}' parameter of {kind.__name__} must be"):

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import torch
 
+from .. import _check
+
 Tensor = torch.Tensor
 
 GROWTH = 1e3  # three of float32's seven digits
@@ -36,6 +38,13 @@ class Borders(NamedTuple):
     states: Tensor
 
 
+def spacing(like: Tensor, steps: Tensor) -> int | None:
+    """Steps between borders where nobody waits for values of `like`; None where they decide."""
+    if like.is_cpu and _check.looks_at(like):
+        return None
+    return 1 if steps.shape[1] == 2 else int(math.log(GROWTH) / FASTEST)
+
+
 def borders_of(
     like: Tensor, decay: Tensor, steps: Tensor, lengths: Tensor, n_modes: int
 ) -> Borders:
@@ -46,10 +55,9 @@ def borders_of(
     """
     n_rows, n_steps = like.shape[:2]
     bound = math.log(GROWTH)
-    if not like.is_cpu:
-        spacing = 1 if steps.shape[1] == 2 else int(bound / FASTEST)
-        begins = torch.arange(n_steps, device=like.device) % spacing == 0
-        n_states = -(-n_steps // spacing)
+    if (every := spacing(like, steps)) is not None:
+        begins = torch.arange(n_steps, device=like.device) % every == 0
+        n_states = -(-n_steps // every)
     else:
         time = torch.arange(n_steps)
         lasting = torch.ones(1, n_steps, dtype=torch.float64)

@@ -129,7 +129,7 @@ def echo(
         if kind.left is not None:
             z, y, weight = z / share, y / share, weight * share**2
             grads[-2] -= scale / 2 * weight * _product(z, y, epsilon)
-        if has_gaps(steps) and bool((steps[:, 1, t] > 0).any()):
+        if has_gaps(steps):
             gap = steps[:, 1, t, None]
             if lengths is not None:
                 gap = torch.where(running, gap, 0.0)
@@ -166,5 +166,6 @@ def _gap_gradients(kind, before, gap, parameters, pull):
     state = [x.detach().requires_grad_() for x in before]
     with torch.enable_grad():
         after = kind.gap(*state, gap, *each)
-    by_z, by_y, *rest = torch.autograd.grad(after, [*state, *each], pull)
+    # Of no gap in steps not all parameters are part.
+    by_z, by_y, *rest = torch.autograd.grad(after, [*state, *each], pull, materialize_grads=True)
     return by_z, by_y, rest

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from .._autograd import compiled_backward, compiled_forward
 from . import reference
-from .borders import Borders, borders_of
+from .borders import Borders, borders_of, spacing
 from .engine import Coefficients, Engine, Reference, Sums
 from .nudge import nudge_sizes, with_end
 from .steps import has_gaps
@@ -259,9 +259,13 @@ def _cuts(kind, drive, dt, lengths, parameters) -> list[slice]:
     if kind.left is None:
         return [slice(None)]
     steps, counts = as_arrays(drive, dt, lengths)
-    slots = borders_of(drive, parameters[-2], steps, counts, 0).slots
-    begins = [*torch.nonzero(slots >= 0).flatten().tolist(), len(slots)]
-    return [slice(*ends) for ends in pairwise(begins)]
+    n_steps = drive.shape[1]
+    if (every := spacing(drive, steps)) is not None:
+        begins = [*range(0, n_steps, every)]
+    else:
+        slots = borders_of(drive, parameters[-2], steps, counts, 0).slots
+        begins = torch.nonzero(slots >= 0).flatten().tolist()
+    return [slice(*ends) for ends in pairwise([*begins, n_steps])]
 
 
 def _part(cut: slice, drive, dt, lengths):
