@@ -11,7 +11,7 @@ class Clock(nn.Module):
     """Stamps of steps before and now, (batch, 1) each, to units of time between them.
 
     A stamp before of NaN says that there was none. What prediction would refuse, a stamp that
-    is NaN or earlier than the one before, becomes NaN.
+    is NaN or not later than the one before, becomes NaN.
     """
 
     def __init__(self, inputs: SequenceInputs) -> None:
@@ -26,7 +26,7 @@ class Clock(nn.Module):
             steps = steps.clamp(max=1)
         elif self.of_oscillators:
             steps = self._without_rounding(steps, before, now)
-        steps = torch.where(elapsed < 0, torch.nan, steps)
+        steps = torch.where(elapsed <= 0, torch.nan, steps)
         return torch.where(before.isnan(), 1 + 0 * now, steps).to(torch.float32)
 
     def _without_rounding(

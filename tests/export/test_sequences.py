@@ -85,7 +85,7 @@ def test_every_setting_of_a_sequence_says_in_a_file_what_it_says_itself(family, 
 
 def irregular(dtype, start, unit):
     """Stamps with gaps, short steps, and steps that only rounding makes longer."""
-    steps = RNG.choice([0.1, 0.3, 1, 1, 1, 40], size=(N, T))
+    steps = RNG.choice([0.3, 1, 1, 1, 40], size=(N, T))
     stamps = (start + unit * steps.cumsum(axis=1))[:, :, None]
     return np.concatenate([X[:, :, :1], stamps, X[:, :, 1:]], axis=2).astype(dtype)
 
@@ -124,7 +124,7 @@ def test_what_predict_refuses_is_nan_from_there_on(kind, tmp_path):
     x = irregular(np.float32, 0, 1)
     estimator = small(kind, time_channel=1, missing="error")
     estimator.fit(x, targets(estimator))
-    for channel, value in ((0, np.nan), (2, np.inf), (1, np.nan), (1, -5)):
+    for channel, value in ((0, np.nan), (2, np.inf), (1, np.nan), (1, -5), (1, x[3, 0, 1])):
         wrong = x.copy()
         wrong[3, 1, channel] = value
         with pytest.raises(ValueError, match=r"X|[Tt]ime"):
@@ -170,7 +170,8 @@ def test_what_is_inside_of_a_panels_estimator_is_exported(kind, tmp_path):
     panel, x = ENTRIES[kind].fitted(), ENTRIES[kind].X.astype(np.float32)
     inside = panel.classifier_ if hasattr(panel, "classifier_") else panel.regressor_
     found = session(inside, tmp_path).run(["y"], {"X": x.transpose(0, 2, 1)})
-    assert_alike([found[0].ravel()], [panel.predict(x)])
+    expected = panel.predict(x)  # in float64, and of one axis for one target, as sktime has it
+    assert_alike(found, [expected.astype(found[0].dtype).reshape(found[0].shape)])
 
 
 @each(OF_SEQUENCES)
