@@ -111,8 +111,11 @@ readout : {"last", "mean", "max", "sequence"}
     for "sequence", every `every`-th by itself, with a y that has a time axis.
 """
 
-    def recurrent(self, params: Any, input_size: int, dropout: float, **more: Any) -> nn.Module:
+    def recurrent(self, params: Any, input_size: int, dropout: float) -> nn.Module:
         """Build the recurrent layers, of nn.LSTM's manners."""
+        own = (
+            {"memory": params.memory} if hasattr(params, "memory") else {}
+        )
         return petnn.PETNN(
             input_size,
             params.hidden_size,
@@ -122,7 +125,7 @@ readout : {"last", "mean", "max", "sequence"}
             time_decay=params.time_decay,
             ground_state=params.ground_state,
             dropout=dropout,
-            **more,
+            **own,
         )
 
     def input_weight(self, recurrent: Any) -> nn.Parameter:
@@ -135,7 +138,7 @@ readout : {"last", "mean", "max", "sequence"}
             input_size = params.embedding_dim
             embedding = nn.Embedding(params.vocabulary_size, input_size)
             nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
-        recurrent = self.recurrent(params, input_size, params.dropout, memory=params.memory)
+        recurrent = self.recurrent(params, input_size, params.dropout)
         if isinstance(inputs, SequenceInputs):
             inputs.holes.start_untold(self.input_weight(recurrent), inputs.n_columns)
         return RecurrentModel(

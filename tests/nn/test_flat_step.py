@@ -41,8 +41,8 @@ def _run(flat, x, dt=None, every_step=True):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("n", [1, 35])  # a row, and a block with a remainder
-@pytest.mark.parametrize("timed", [False, True])
+# A row, and a block with a remainder.
+@pytest.mark.parametrize(("n", "timed"), [(1, True), (35, False)])
 def test_compiled_steps_say_what_plain_ones_say(name, n, timed):
     model = network(name)
     x, dt = _arrays(model, n, timed=timed)

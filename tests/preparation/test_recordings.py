@@ -121,7 +121,7 @@ def test_intervals_are_those_between_steps_of_one_sequence(mapped, small_reads):
     elapsed = recordings(mapped(X)).intervals(0, 1000)
     np.testing.assert_array_equal(elapsed, np.full(58, 2.0))
     X[1, 21, 0] = 0
-    with pytest.raises(ValueError, match=r"sample 1, channel 0 comes to 0 at time step 21"):
+    with pytest.raises(ValueError, match="sample 1, channel 0 falls from 42 to 0 at time step 21"):
         recordings(mapped(X)).intervals(0, 1000)
 
 

@@ -147,7 +147,7 @@ def check_construction(tally, question):
 
 
 def test_constructors(record_property):
-    try_all(0.03, check_construction, record_property, constructions())
+    try_all(0.2, check_construction, record_property, constructions())
 
 
 def _petnn_arguments() -> dict[str, torch.Tensor]:
