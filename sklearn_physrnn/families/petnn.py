@@ -113,9 +113,7 @@ readout : {"last", "mean", "max", "sequence"}
 
     def recurrent(self, params: Any, input_size: int, dropout: float) -> nn.Module:
         """Build the recurrent layers, of nn.LSTM's manners."""
-        own = (
-            {"memory": params.memory} if hasattr(params, "memory") else {}
-        )
+        own = {"memory": params.memory} if hasattr(params, "memory") else {}
         return petnn.PETNN(
             input_size,
             params.hidden_size,
