@@ -67,7 +67,9 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"(reproduce|quickstart|panel_classification|forecast_exogenous)",
+    "ignore_pattern": (
+        r"(reproduce|quickstart|panel_classification|forecast_exogenous|backtest_step_by_step)"
+    ),
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "remove_config_comments": True,
