@@ -1,5 +1,6 @@
 """Rows of a table as inputs, and what near rows had as targets."""
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -219,8 +220,6 @@ class _Described(Place):
 
 
 def _quietly(cv: Any, rows: Rows) -> list[Any]:
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes with fewer rows than folds
         return list(cv.split(np.zeros((len(rows), 1)), rows.y))

@@ -20,7 +20,6 @@ from ._callbacks import (
     ClipGradients,
     DecayWeights,
     KeepWeights,
-    Progress,
     Schedule,
 )
 from ._capture import Repeated
@@ -33,6 +32,7 @@ from ._guests import invited, prints, wants_batches
 from ._net import Net
 from ._observed import Observed, Observer, StopIfAsked
 from ._pieces import piece_size
+from ._progress import Progress
 from ._random import preserved_global_state
 from ._saving import SaveTraining
 from ._schedules import SCHEDULES

@@ -161,3 +161,19 @@ def assert_close(result, truth, tolerance, inputs=None):
 def cosine_gap(x, y):
     x, y = x.double().flatten(), y.double().flatten()
     return 1 - float(x @ y / (x.norm() * y.norm()))
+
+
+def with_gaps(gaps, n_rows=3, n_steps=13):
+    """Steps of at most one unit, with a gap first, last and at every third between them."""
+    generator = torch.Generator().manual_seed(7)
+    dt = 0.2 + 0.8 * torch.rand(n_rows, n_steps, generator=generator, dtype=F64)
+    at = torch.arange(0, n_steps, 3)
+    for row in range(n_rows):
+        dt[row, at] = gaps[(torch.arange(len(at)) + row) % len(gaps)]
+    return dt
+
+
+def drawn_state(n_rows, n_modes):
+    """Momenta and positions."""
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(2, n_rows, n_modes, generator=generator, dtype=F64)

@@ -1,6 +1,7 @@
 """Linear oscillators over gaps: steps of more than one unit, in which nothing arrives."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,16 @@ from torch.autograd import gradcheck
 
 from sklearn_physrnn.kernels.oscillators import unit
 from tests.helpers.backends import CPU, INTERPRETER, REFERENCE, on_the_gpu
-from tests.helpers.oscillators import DAMPED, F64, LINEAR, assert_close, run, run_on_gpu
+from tests.helpers.oscillators import (
+    DAMPED,
+    F64,
+    LINEAR,
+    assert_close,
+    drawn_state,
+    run,
+    run_on_gpu,
+    with_gaps,
+)
 
 both_gradients = pytest.mark.parametrize("gradient", ["bptt", "rhel"])
 every_place = pytest.mark.parametrize("place", [REFERENCE, CPU, INTERPRETER])
@@ -16,19 +26,7 @@ both_kinds = pytest.mark.parametrize("kind", [LINEAR, DAMPED], ids=str)
 GAPS = torch.tensor([1.5, 3.0, 40.25, 1.0, 9_000.5], dtype=F64)
 
 
-def _uneven(n_rows=3, n_steps=13):
-    """Steps of at most one unit, with a gap first, last and at every third between them."""
-    generator = torch.Generator().manual_seed(7)
-    dt = 0.2 + 0.8 * torch.rand(n_rows, n_steps, generator=generator, dtype=F64)
-    at = torch.arange(0, n_steps, 3)
-    for row in range(n_rows):
-        dt[row, at] = GAPS[(torch.arange(len(at)) + row) % len(GAPS)]
-    return dt
-
-
-def _state(n_rows, n_modes):
-    generator = torch.Generator().manual_seed(2)
-    return torch.randn(2, n_rows, n_modes, generator=generator, dtype=F64)
+_uneven = partial(with_gaps, GAPS)
 
 
 def _energy(state, stiffness, step):
@@ -42,7 +40,7 @@ def _energy(state, stiffness, step):
 @pytest.mark.parametrize("n_units", [2, 3, 50, 1_000])
 def test_a_gap_of_whole_units_is_as_many_undriven_steps(kind, place, n_units, small):
     _, *parameters = kind.problem(2, 1, 5)
-    state = _state(2, 5)
+    state = drawn_state(2, 5)
     drive = torch.zeros(2, n_units, 5, dtype=F64)
     drive[:, -1] = 1.0  # what comes at the gap's end
     truth = kind.oscillator(drive, *parameters, state, backend="cpu")
@@ -56,7 +54,7 @@ def test_a_gap_of_whole_units_is_as_many_undriven_steps(kind, place, n_units, sm
 @every_place
 def test_two_gaps_are_one_as_long_as_both(kind, place, small):
     # Whole or not: the turns are powers of one map.
-    parameters, state = kind.problem(1, 1, 5)[1:], _state(1, 5)
+    parameters, state = kind.problem(1, 1, 5)[1:], drawn_state(1, 5)
 
     def after(*units):
         dt = torch.tensor([units], dtype=F64)
@@ -114,7 +112,7 @@ def test_float32_turns_by_an_angle_of_float64(kind, place, gradient, small):
 @both_gradients
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
 def test_gradcheck(kind, backend, gradient):
-    inputs = [*kind.problem(2, 6, 3), _state(2, 3)]
+    inputs = [*kind.problem(2, 6, 3), drawn_state(2, 3)]
     options = {"dt": _uneven(2, 6).clamp(max=50.0), "lengths": torch.tensor([6, 4])}
 
     def both(*inputs):
@@ -127,7 +125,7 @@ def test_gradcheck(kind, backend, gradient):
 @pytest.mark.parametrize("place", [CPU, INTERPRETER])
 def test_the_gradient_of_a_weak_spring_is_that_of_as_many_steps(place, stiffness, small):
     # It is a small difference of large numbers, or a limit.
-    state, n_units = _state(1, 1), 6
+    state, n_units = drawn_state(1, 1), 6
     inputs = [torch.zeros(1, n_units, 1, dtype=F64), *torch.tensor([[stiffness], [1.0]]).double()]
 
     def last(drive, a, d, **options):
@@ -163,7 +161,7 @@ def test_gaps_of_a_million_units_keep_the_energy_that_steps_keep(dtype):
     dt = torch.ones(1, 2_000, dtype=dtype)
     dt[:, ::2] = 1 + 3e3 * torch.rand(1, 1_000, generator=generator).to(dtype)
     assert dt.sum() > 1e6
-    state = _state(1, 8).to(dtype)
+    state = drawn_state(1, 8).to(dtype)
     drive = torch.zeros(1, 2_000, 8, dtype=dtype)
     _, last = LINEAR.oscillator(drive, stiffness, step, state, dt=dt)
     before, after = (_energy(x.double(), stiffness, step) for x in (state, last))
@@ -175,7 +173,7 @@ def test_gaps_of_a_million_units_keep_the_energy_that_steps_keep(dtype):
 def test_a_turn_alone_repeated_a_hundred_thousand_times_keeps_the_energy():
     # A turn by a rounded sine and cosine would shrink or grow in proportion.
     _, stiffness, step = LINEAR.problem(1, 1, 4)
-    state, n = _state(1, 4).float(), 100_000
+    state, n = drawn_state(1, 4).float(), 100_000
     dt = torch.full((1, n), 10.6)
     _, last = LINEAR.oscillator(torch.zeros(1, n, 4), stiffness, step, state, dt=dt)
     before, after = (_energy(x.double(), stiffness, step) for x in (state, last))
@@ -218,7 +216,7 @@ def test_gaps_are_undone(place, lengths, small, monkeypatch):
     u, b_matrix, c_matrix, skip, *parameters = LINEAR.unit_problem(3, 13, 5, 4)
     lengths = None if lengths is None else torch.tensor(lengths)
     options = {"dt": _uneven(), "lengths": lengths, "backend": place.backend}
-    state = _state(3, 5)
+    state = drawn_state(3, 5)
     _, last = LINEAR.oscillator_unit(u, b_matrix, c_matrix, skip, *parameters, state, **options)
     first = LINEAR.undo(u, b_matrix, *parameters, last, **options)
     torch.testing.assert_close(first, state, rtol=1e-10, atol=1e-10)

@@ -1,5 +1,7 @@
 """Nonlinear oscillators over gaps: they swing on by themselves, in steps of at most one unit."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,15 @@ from sklearn_physrnn.kernels import _check
 from sklearn_physrnn.kernels.oscillators import seam, steps, unit
 from sklearn_physrnn.nn import HSSM, NonlinearHRU
 from tests.helpers.backends import CPU, INTERPRETER, REFERENCE, on_the_gpu
-from tests.helpers.oscillators import F64, NONLINEAR, assert_close, run, run_on_gpu
+from tests.helpers.oscillators import (
+    F64,
+    NONLINEAR,
+    assert_close,
+    drawn_state,
+    run,
+    run_on_gpu,
+    with_gaps,
+)
 
 every_place = pytest.mark.parametrize("place", [REFERENCE, CPU, INTERPRETER])
 compiled = pytest.mark.parametrize("place", [CPU, INTERPRETER])
@@ -20,18 +30,7 @@ GAPS = torch.tensor([1.5, 3.0, 12.25, 1.0, 9.5], dtype=F64)
 EXACT = {"cpu": 1e-9, "cuda": 1e-9, "reference": 1e-4}
 
 
-def _uneven(n_rows=3, n_steps=13):
-    """Steps of at most one unit, with a gap first, last and at every third between them."""
-    generator = torch.Generator().manual_seed(7)
-    dt = 0.2 + 0.8 * torch.rand(n_rows, n_steps, generator=generator, dtype=F64)
-    at = torch.arange(0, n_steps, 3)
-    for row in range(n_rows):
-        dt[row, at] = GAPS[(torch.arange(len(at)) + row) % len(GAPS)]
-    return dt
-
-
-def _state(n_rows, n_modes):
-    return torch.randn(2, n_rows, n_modes, generator=torch.Generator().manual_seed(2), dtype=F64)
+_uneven = partial(with_gaps, GAPS)
 
 
 def _rest(n_modes=5):
@@ -96,7 +95,7 @@ def test_float32_is_near(place, small):
 
 
 def test_gradcheck_of_the_state_too():
-    inputs = [*NONLINEAR.problem(2, 6, 3), _state(2, 3)]
+    inputs = [*NONLINEAR.problem(2, 6, 3), drawn_state(2, 3)]
     options = {"dt": _uneven(2, 6), "lengths": torch.tensor([6, 4]), "backend": "cpu"}
     rest = _rest(3).requires_grad_()
 
@@ -114,7 +113,7 @@ def test_gaps_are_undone(place, lengths, small, monkeypatch):
     u, b_matrix, bias, c_matrix, skip, *parameters = NONLINEAR.unit_problem(3, 13, 5, 4)
     lengths = None if lengths is None else torch.tensor(lengths)
     options = {"dt": _uneven(), "lengths": lengths, "backend": place.backend}
-    state, maps = _state(3, 5), (b_matrix, bias)
+    state, maps = drawn_state(3, 5), (b_matrix, bias)
     _, last = NONLINEAR.oscillator_unit(u, *maps, c_matrix, skip, *parameters, state, **options)
     first = NONLINEAR.undo(u, *maps, *parameters, last, **options)
     torch.testing.assert_close(first, state, rtol=1e-10, atol=1e-10)
@@ -148,7 +147,7 @@ def test_a_sequence_may_be_cut_before_a_gap(place, small):
 
 def test_the_longest_gap_keeps_the_energy():
     _, w, c, alpha, step = NONLINEAR.problem(1, 1, 8)
-    state, dt = _state(1, 8), torch.full((1, 20), 1_001.0)
+    state, dt = drawn_state(1, 8), torch.full((1, 20), 1_001.0)
     rest = torch.linspace(-1, 1, 8, dtype=F64)
     drive = rest.expand(1, 20, 8)
     _, last = NONLINEAR.oscillator(drive.float(), w, c, alpha, step, state, rest=rest, dt=dt)
