@@ -1,6 +1,8 @@
 """Sphinx configuration."""
 
 import importlib
+import sys
+from pathlib import Path
 
 import matplotlib as mpl
 
@@ -10,6 +12,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 import sklearn_physrnn
 
 mpl.use("Agg")
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "sklearn_physrnn"
 author = "the sklearn_physrnn developers"
@@ -18,6 +21,8 @@ version = release = sklearn_physrnn.__version__
 extensions = [
     "myst_parser",
     "numpydoc",
+    "printed",
+    "results",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
@@ -36,6 +41,7 @@ templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 copybutton_exclude = ".linenos, .gp, .go"
+copybutton_selector = "div:not(.printed) > div.highlight > pre"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 2
 

@@ -10,7 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples" / "reproduce"
 SCRIPTS = sorted(p.name for p in FOLDER.glob("*.py") if not p.name.startswith("_"))
-for other in ("render.py", "long_records_pictures.py"):  # which read what the others write
+for other in ("render.py", "pictures.py", "long_records_pictures.py"):  # which read what the others write
     SCRIPTS.remove(other)
 
 
@@ -40,6 +40,15 @@ def test_quick_run_writes_its_results(run, tmp_path, name):
 def test_the_gradients_figure_is_drawn(run, tmp_path):
     run("rhel_gradients.py", "--quick", "--figure", str(tmp_path / "agreement.png"))
     assert (tmp_path / "agreement.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_claim_of_the_page_has_its_picture(run, tmp_path):
+    run("pictures.py", "--into", str(tmp_path))
+    page = (FOLDER.parents[1] / "docs" / "reproduction.md").read_text()
+    assert len(list(tmp_path.glob("*.png"))) > 10
+    for picture in tmp_path.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert f"figures/{picture.name}" in page
 
 
 def test_the_pictures_of_long_records_are_drawn_from_their_rows(run, tmp_path):

@@ -1,7 +1,8 @@
 """Write the results that the scripts collected into docs/reproduction.md.
 
 ``python examples/reproduce/render.py results.csv`` replaces what stands there between the
-markers: one table a claim, ours beside the paper's and the goal, marked where we fall short.
+markers: a claim's picture (pictures.py) and, folded, its table, ours beside the paper's and the
+goal, marked where we fall short.
 """
 
 import argparse
@@ -174,9 +175,24 @@ def table(claim, rows):
     note = f"Seeds: {' or '.join(map(str, seeds))}. " if claim in WIDE else ""
     machines = ", ".join(f"{m} ({d})" for m, d in rows.groupby(["machine", "device"]).groups)
     versions = f"torch {rows['torch'].iloc[-1]}, scikit-learn {rows['scikit_learn'].iloc[-1]}"
-    return "\n".join(
-        [f"### {claim}", "", *lines, "", f"{note}{rows['date'].max()}, {machines}, {versions}."]
-    )
+    heading = claim[0].upper() + claim[1:]
+    picture = f"```{{image}} figures/{slug(claim)}.png\n:alt: {heading}: results by model\n```"
+    folded = [":::{dropdown} All numbers", *lines, ":::"]
+    said = f"{note}{rows['date'].max()}, {machines}, {versions}."
+    return "\n".join([f"### {heading}", "", picture, "", *folded, "", said])
+
+
+def slug(claim):
+    """Give a claim's name as part of a file's."""
+    return claim.lower().replace(" ", "_")
+
+
+def latest(paths):
+    """Read rows of files: of a fit that was repeated, the last result; no quick runs."""
+    results = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+    results = results[~results["quick"].astype(bool)]
+    keys = ["claim", "data", "model", "seed", "metric"]
+    return results.drop_duplicates(keys, keep="last")
 
 
 def main(arguments=None):
@@ -186,11 +202,7 @@ def main(arguments=None):
     parser.add_argument("results", nargs="+", type=Path, help="csv files written by --out")
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args(arguments)
-    results = pd.concat([pd.read_csv(path) for path in options.results], ignore_index=True)
-    results = results[~results["quick"].astype(bool)]
-    # Of a fit that was repeated, the last result counts.
-    keys = ["claim", "data", "model", "seed", "metric"]
-    results = results.drop_duplicates(keys, keep="last")
+    results = latest(options.results)
     groups = dict(iter(results.groupby("claim", sort=False)))
     claims = sorted(groups, key=lambda claim: LAST.index(claim) if claim in LAST else -1)
     tables = [table(claim, groups[claim]) for claim in claims]
