@@ -94,8 +94,8 @@ html_theme_options = {
 }
 # Pages without siblings have no use for a list of them, and tables for its room.
 _WIDE = (
-    "getting_started", "choosing", "cookbook", "defaults", "reproduction", "performance",
-    "reliability", "contributing", "changelog", "glossary", "about",
+    "getting_started", "choosing", "capabilities", "cookbook", "defaults", "reproduction",
+    "performance", "reliability", "contributing", "changelog", "glossary", "about",
 )  # fmt: skip
 html_sidebars = {page: [] for page in _WIDE}
 
