@@ -10,7 +10,8 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples" / "reproduce"
 SCRIPTS = sorted(p.name for p in FOLDER.glob("*.py") if not p.name.startswith("_"))
-for other in ("render.py", "pictures.py", "long_records_pictures.py"):  # which read what the others write
+# Which read what the others write.
+for other in ("render.py", "pictures.py", "long_records_pictures.py"):
     SCRIPTS.remove(other)
 
 

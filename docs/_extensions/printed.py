@@ -15,6 +15,7 @@ from sphinx.errors import ExtensionError
 
 
 def is_python(node: nodes.Node) -> bool:
+    """Whether a node is a block of Python."""
     return isinstance(node, nodes.literal_block) and node.get("language") == "python"
 
 
