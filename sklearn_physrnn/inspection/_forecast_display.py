@@ -8,7 +8,20 @@ import numpy as np
 import pandas as pd
 
 from ._gaps import alone, at_every_step, shade_missing
-from ._plotting import BLUE, import_pyplot, legend_across, panels
+from ._plotting import (
+    BLUE,
+    columns_that_fit,
+    import_pyplot,
+    legend_across,
+    panels,
+    short,
+    width_of,
+)
+
+_WIDTH = 8  # inches
+# Where a step is forecast and its neighbours are not: bars of so much of a step to either side,
+# or of so much of all that is drawn, to be seen at all.
+_BAR, _THINNEST = 0.3, 0.004
 
 
 @dataclass(eq=False, repr=False)
@@ -19,7 +32,8 @@ class ForecastDisplay:
     Series and DataFrames, so that it works with any forecaster in sktime's manner. Each
     variable gets a panel. Where values are missing, or times of a regular index, it is shaded
     and no line goes through; a horizon that begins in a gap at the end shows what the
-    forecaster makes of it.
+    forecaster makes of it. Nor do lines and intervals go through steps that were not forecast: one
+    that stands alone is a point with bars.
 
     Parameters
     ----------
@@ -202,9 +216,11 @@ class ForecastDisplay:
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         names = list(self.y_train.columns)
-        size = 8, 0.9 + (2.9 if len(names) == 1 else 1.7 * len(names))
+        size = _WIDTH, 0.9 + (2.9 if len(names) == 1 else 1.7 * len(names))
+        labels = self._labels()
+        ncols = columns_that_fit(labels, width_of(ax, _WIDTH))
         self.figure_, axes, frame = panels(
-            plt, ax, len(names), size=size, legend_lines=1, sharex=True
+            plt, ax, len(names), size=size, legend_lines=-(-len(labels) // ncols), sharex=True
         )
         self.axes_ = axes[:, 0]
         self.bands_, self.predictions_, self.gaps_ = [], [], []
@@ -214,8 +230,18 @@ class ForecastDisplay:
         self.axes_[-1].set_xlabel(next((str(n) for n in named if n is not None), "time"))
         handles, labels = self.axes_[0].get_legend_handles_labels()
         order = np.argsort([label.endswith("interval") for label in labels], kind="stable")
-        legend_across(frame, [handles[k] for k in order], ncols=len(handles))
+        legend_across(frame, [handles[k] for k in order], ncols=ncols)
         return self
+
+    def _labels(self) -> list[str]:
+        """Give what the legend will hold at most."""
+        labels = ["observed", "forecast", "missing"]
+        if self.y_test is not None:
+            labels.append("observed later")
+        if self.intervals is not None:
+            levels = self.intervals.columns.get_level_values(1).unique()
+            labels += [f"{100 * float(level):.3g} % interval" for level in levels]
+        return labels
 
     def _draw(self, axis, name) -> None:
         last = self.y_train.iloc[[-1]]
@@ -231,25 +257,65 @@ class ForecastDisplay:
             self.gaps_[-1] += shade_missing(axis, _dates(later), later[name].isna().to_numpy())
             line["linestyle"] = (0, (3, 1))
             axis.plot(_dates(later), later[name], label="observed later", **line)
+        ahead, half = self._steps_ahead(name)
+        times, single = _dates(ahead), alone(ahead[name].to_numpy(dtype=float))
         bands = {}
         if self.intervals is not None:
-            part = self.intervals[name]
+            part = self.intervals[name].reindex(ahead.index)
             levels = sorted(part.columns.get_level_values(0).unique(), reverse=True)
             for k, level in enumerate(levels):
+                sides = part[level][["lower", "upper"]].to_numpy(dtype=float)
+                where, edges = _with_bars(times, sides, single, half)
                 bands[float(level)] = axis.fill_between(
-                    _dates(part), part[level, "lower"], part[level, "upper"],
+                    where, edges[:, 0], edges[:, 1],
                     color=_tint(k, len(levels)), linewidth=0, zorder=1 + 0.1 * k,
                     label=f"{100 * level:.3g} % interval",
                 )  # fmt: skip
         self.bands_.append(bands)
-        marker = "o" if len(self.y_pred) == 1 else None
         self.predictions_ += axis.plot(
-            _dates(self.y_pred), self.y_pred[name], color=BLUE, linewidth=1.6,
-            marker=marker, markersize=4, label="forecast", zorder=4,
+            times, ahead[name], color=BLUE, linewidth=1.6, label="forecast", zorder=4,
+            marker="o" if single.any() else None, markersize=4, markevery=np.flatnonzero(single),
         )  # fmt: skip
         axis.axvline(_dates(last)[0], color="0.8", linewidth=0.8, zorder=0)
-        axis.set_ylabel(str(name) if str(name) != "0" else "y")
+        axis.set_ylabel(short(name, 32) if str(name) != "0" else "y")
         axis.margins(x=0.01)
+
+    def _steps_ahead(self, name) -> tuple[pd.DataFrame, Any]:
+        """Give forecasts with NaN at steps that were not forecast, and half a bar's width."""
+        known, ahead = self.y_train[[name]], self.y_pred[[name]]
+        every = at_every_step(pd.concat([known, ahead]))
+        times = _dates(every)
+        half = max(_BAR * (times[-1] - times[-2]), _THINNEST * (times[-1] - times[0]))
+        if len(every) > len(known) + len(ahead):
+            ahead = every[every.index >= ahead.index[0]]
+        return ahead, half
+
+
+def _with_bars(times: pd.Index, sides: np.ndarray, single: np.ndarray, half: Any) -> Any:
+    """Widen what stands alone to bars of twice `half`, with a gap behind each.
+
+    Parameters
+    ----------
+    times : Index of length n_times
+    sides : ndarray of shape (n_times, 2)
+        Lower and upper ends.
+    single : ndarray of bool of shape (n_times,)
+
+    Returns
+    -------
+    times, sides
+        With three entries in place of one that stands alone: two of its bar, and NaN.
+    """
+    rows = np.repeat(np.arange(len(times)), np.where(single, 3, 1))
+    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    where, edges = times[rows].to_numpy(copy=True), sides[rows]
+    if where.dtype.kind in "iu":
+        where = where.astype(float)
+    bar = single[rows]
+    where[bar & (place == 0)] -= half
+    where[bar & (place > 0)] += half
+    edges[bar & (place == 2)] = np.nan
+    return where, edges
 
 
 def _tint(k: int, n: int) -> tuple[float, float, float]:

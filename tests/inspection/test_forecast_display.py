@@ -174,3 +174,45 @@ def test_irregular_times_have_no_gaps(plt):
     y = pd.Series(np.arange(7.0), times)
     display = ForecastDisplay.from_predictions(y[:5], y[5:])
     assert display.gaps_ == [[]]
+
+
+# -- a horizon that is not a run of steps ------------------------------------------------
+
+
+def test_no_line_nor_interval_where_nothing_was_forecast(airline, naive, plt):
+    display = ForecastDisplay.from_estimator(naive, airline, [1, 2, 5, 9], coverage=[0.9])
+    line = display.predictions_[0]
+    assert np.isnan(line.get_ydata()).nonzero()[0].tolist() == [2, 3, 5, 6, 7]
+    assert list(line.get_markevery()) == [4, 8]  # no line goes there
+    runs = [path.vertices for path in display.bands_[0][0.9].get_paths()]
+    assert len(runs) == 3
+    months = plt.matplotlib.dates.date2num(line.get_xdata())
+    ends = [(run[:, 0].min(), run[:, 0].max()) for run in runs]
+    assert ends[0] == (months[0], months[1])
+    for (first, last), month in zip(ends[1:], months[[4, 8]], strict=True):
+        assert month - 15 < first < month < last < month + 15
+
+
+@pytest.mark.parametrize("index", [pd.RangeIndex(60), pd.date_range("2020", periods=60)])
+def test_the_interval_of_one_step_can_be_seen(airline, plt, index):
+    y = airline.set_axis(index)
+    model = NaiveForecaster("last", sp=12).fit(y[:-12])
+    display = ForecastDisplay.from_estimator(model, y, [1], coverage=[0.9])
+    axis = display.axes_[0]
+    (path,) = display.bands_[0][0.9].get_paths()
+    lower, upper = path.vertices.min(0), path.vertices.max(0)
+    assert upper[0] - lower[0] > 0.005 * np.ptp(axis.get_xlim())
+    interval = model.predict_interval([1], coverage=[0.9]).to_numpy()[0]
+    np.testing.assert_allclose([lower[1], upper[1]], interval)
+
+
+def test_the_legend_fits_a_subplot(airline, naive, plt):
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    for ax in axes:
+        ForecastDisplay.from_estimator(naive, airline, range(1, 4), ax=ax)
+    figure.draw_without_rendering()
+    legends = [ax.get_legend() for ax in figure.axes if ax.get_legend()]
+    (left, right) = (legend.get_window_extent() for legend in legends)
+    assert left.x1 < right.x0
+    assert left.x0 >= 0
+    assert right.x1 <= figure.bbox.x1
