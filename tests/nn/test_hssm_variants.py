@@ -27,8 +27,10 @@ def test_a_gated_encoder_multiplies_channels_before_it_mixes_them():
     torch.testing.assert_close(net.encoder(u), expected)
 
 
-def test_loops_are_so_many_blocks_of_the_same_weights():
-    looped, deep, u = model(num_loops=3), model(num_blocks=6), draw(3, 20, 2)
+@pytest.mark.parametrize("dynamics", ["linear", "damped"])
+def test_loops_are_so_many_blocks_of_the_same_weights(dynamics):
+    looped, deep = model(num_loops=3, dynamics=dynamics), model(num_blocks=6, dynamics=dynamics)
+    u = draw(3, 20, 2)
     weights = looped.state_dict()
     for k in range(2, 6):
         for name, value in looped.blocks[k % 2].state_dict().items():
@@ -42,10 +44,13 @@ def test_loops_have_no_statistics_of_batches():
         model(num_loops=2, norm="batch")
 
 
-@pytest.mark.parametrize("readout", ["mean", "last", "sequence"])
-def test_a_patch_is_a_step_of_more_channels(readout):
-    patched = model(patch_size=4, readout=readout, every=8)
-    steps = model(8, readout=readout, every=2)
+@pytest.mark.parametrize(
+    ("readout", "dynamics"),
+    [("mean", "linear"), ("last", "linear"), ("sequence", "linear"), ("last", "damped")],
+)
+def test_a_patch_is_a_step_of_more_channels(readout, dynamics):
+    patched = model(patch_size=4, readout=readout, every=8, dynamics=dynamics)
+    steps = model(8, readout=readout, every=2, dynamics=dynamics)
     steps.load_state_dict(patched.state_dict())
     u = draw(3, 40, 2)
     torch.testing.assert_close(patched(u), steps(u.reshape(3, 10, 8)))
@@ -55,7 +60,15 @@ def test_a_patch_is_a_step_of_more_channels(readout):
     torch.testing.assert_close(patched(u, dt=dt), steps(u.reshape(3, 10, 8), dt=mean))
 
 
-@pytest.mark.parametrize("options", [{"patch_size": 3}, {"bidirectional": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"patch_size": 3},
+        {"bidirectional": True},
+        {"patch_size": 3, "num_loops": 2, "dynamics": "damped"},
+        {"patch_size": 3, "bidirectional": True, "dynamics": "damped"},
+    ],
+)
 def test_sizes_and_gaps_may_lie_beside_each_other(options):
     net, u = model(**options), draw(3, 11, 2)
     dt = 3 * torch.rand(3, 11, dtype=torch.float64)
@@ -114,9 +127,11 @@ def mirrored(net):
     return other
 
 
-@pytest.mark.parametrize("gradient", ["bptt", "rhel"])
-def test_both_directions_are_the_same_but_for_the_direction(gradient):
-    net = model(bidirectional=True, gradient=gradient)
+@pytest.mark.parametrize(
+    ("gradient", "dynamics"), [("bptt", "linear"), ("rhel", "linear"), ("rhel", "damped")]
+)
+def test_both_directions_are_the_same_but_for_the_direction(gradient, dynamics):
+    net = model(bidirectional=True, gradient=gradient, dynamics=dynamics)
     u, lengths = draw(3, 20, 2), torch.tensor([20, 13, 1])
     turned = torch.zeros_like(u)
     for row, length in enumerate(lengths):
@@ -137,9 +152,13 @@ def test_from_the_end_a_step_takes_the_time_to_the_step_after_it():
     torch.testing.assert_close(mirrored(net)(u[:, :2].flip(1), dt=late), net(u[:, :2], dt=late))
 
 
-def test_what_reads_from_the_end_learns():
+@pytest.mark.parametrize(
+    ("dynamics", "options"),
+    [("linear", {}), ("damped", {"patch_size": 3, "num_loops": 2, "encoder": "gated"})],
+)
+def test_what_reads_from_the_end_learns(dynamics, options):
     for gradient in ("bptt", "rhel"):
-        net = model(bidirectional=True, gradient=gradient)
+        net = model(bidirectional=True, gradient=gradient, dynamics=dynamics, **options)
         net(draw(3, 20, 2), lengths=torch.tensor([20, 13, 1])).square().sum().backward()
         found = [p.grad for block in net.blocks for p in block.hru_back.parameters()]
         if gradient == "bptt":
