@@ -180,6 +180,23 @@ FAMILIES = (
 )  # fmt: skip
 
 
+# What changes how an estimator is trained, and nothing of what it does once it is.
+TRAINING = {
+    "alpha", "chunk_size", "fitter", "hidden_size", "learning_rate_init", "loss", "max_iter",
+    "way_back",
+}  # fmt: skip
+
+
+def of_predictions(takes: str) -> list[tuple[Family, Setting]]:
+    """Settings of estimators that predict differently, each once."""
+    found = {}
+    for family in FAMILIES:
+        for setting in (*family.kernels, *family.own, *family.checked):
+            own = {k: v for k, v in setting.parameters.items() if k not in TRAINING}
+            found[family.name, setting.kind, repr(sorted(own.items()))] = family, setting
+    return [(family, setting) for family, setting in found.values() if family.takes == takes]
+
+
 # -- data: 24 rows, for time ------------------------------------------------------------------
 
 _RNG = np.random.default_rng(0)

@@ -4,6 +4,8 @@ As :class:`~sklearn_physrnn.preparation.holes.Holes` has it. What was seen last,
 remembered step by step; to look ahead is to do so from the end.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -63,43 +65,52 @@ class Memory(nn.Module):
 
 
 class _Remembered(nn.Module):
+    """What was seen last at a step and what was seen next at another, one walk from each end."""
+
     def __init__(self, memory: Memory) -> None:
         super().__init__()
         self.memory = memory
 
-    def forward(self, z, missing, at, value, when):
-        there = self.memory.there(missing)
-        return torch.where(there, z, value), torch.where(there, at, when)
+    def forward(self, *given: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found: tuple[torch.Tensor, ...] = ()
+        for (z, missing, at), seen in (
+            (given[:3], given[6:8]),
+            (given[3:6], given[8:]),
+        ):
+            there = self.memory.there(missing)
+            now = z, at
+            found += tuple(torch.where(there, *x) for x in zip(now, seen, strict=True))
+        return found
 
 
-class _Rest(_Remembered):
-    def forward(self, z):  # type: ignore[override]
-        value = self.memory.rest(z.shape[0])
-        return value, torch.zeros_like(value)
+class _Between(nn.Module):
+    def __init__(self, memory: Memory) -> None:
+        super().__init__()
+        self.memory = memory
 
-
-class _Between(_Remembered):
-    def forward(self, z, missing, at, value, when, later, then):  # type: ignore[override]
+    def forward(self, z, missing, at, value, when, later, then):
         expected = self.memory.between(at, value, when, later, then)
         return self.memory.columns(z, missing, expected)
 
 
-def lines(graph: Graph, memory: Memory, z: Value, missing: Value, at: Value) -> Value:
-    """Give what the network sees of whole sequences, (batch, time, ...), looking both ways."""
-    seen: list[Value] = []
-    for backwards in (False, True):
+def lines(
+    graph: Graph, memory: Memory, heard: Sequence[Value], nothing: Sequence[Value]
+) -> Value:
+    """Give what the network sees of whole sequences, looking both ways.
 
-        def look(inner: Graph, state: list[Value], now: list[Value]):
-            state = call(inner, _Remembered(memory), *now, *state)
-            return state, state
+    Parameters
+    ----------
+    graph : Graph
+    memory : Memory
+    heard : sequence of Value of shape (batch, time, ...)
+        Scaled values, where they are missing, and when that was in float64.
+    nothing : sequence of Value of shape (batch, n_channels)
+        What was seen before the first step, and when.
+    """
 
-        steps = [_turned(graph, value) if backwards else value for value in (z, missing, at)]
-        _, found = along_time(graph, look, call(graph, _Rest(memory), z), steps)
-        seen += [_turned(graph, value) if backwards else value for value in found]
-    return call(graph, _Between(memory), z, missing, at, *seen)[0]
+    def look(inner: Graph, state: list[Value], now: list[Value]):
+        state = call(inner, _Remembered(memory), *now, *state)
+        return state, state
 
-
-def _turned(graph: Graph, value: Value) -> Value:
-    """Give a value (batch, time, ...) from the end."""
-    bounds = (graph.integers(number) for number in (-1, -(2**62), 1, -1))
-    return value._replace(name=graph.node("Slice", value.name, *bounds))
+    _, seen = along_time(graph, look, [*nothing, *nothing], heard, from_end=heard)
+    return call(graph, _Between(memory), *heard, *seen)[0]

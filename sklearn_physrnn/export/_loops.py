@@ -37,7 +37,11 @@ def repeated(graph: Graph, body: nn.Module, n_times: int, state: Value, *given: 
 
 
 def along_time(
-    graph: Graph, body: Body, state: Sequence[Value], steps: Sequence[Value]
+    graph: Graph,
+    body: Body,
+    state: Sequence[Value],
+    steps: Sequence[Value],
+    from_end: Sequence[Value] = (),
 ) -> tuple[list[Value], list[Value]]:
     """Walk through sequences.
 
@@ -48,6 +52,9 @@ def along_time(
     state : sequence of Value
         Before the first step.
     steps : sequence of Value of shape (batch, time, ...)
+    from_end : sequence of Value of shape (batch, time, ...)
+        Of which `body` sees the last step first, after those of `steps`. Where there are
+        some, the second half of its outputs belongs to their steps.
 
     Returns
     -------
@@ -59,7 +66,7 @@ def along_time(
     carried = [Value(inner.fresh("state"), *value[1:]) for value in state]
     now = [
         Value(inner.fresh("now"), value.dtype, (value.shape[0], *value.shape[2:]))
-        for value in steps
+        for value in (*steps, *from_end)
     ]
     after, found = body(inner, carried, now)
     after = [inner.named(value, "state") for value in after]
@@ -69,14 +76,18 @@ def along_time(
         [value.info() for value in (*carried, *now)],
         [value.info() for value in (*after, *found)],
     )
-    axes = {"scan_input_axes": [1] * len(steps), "scan_output_axes": [1] * len(found)}
+    ways = {"scan_input_axes": [1] * len(now), "scan_output_axes": [1] * len(found)}
+    if from_end:
+        half = len(found) // 2
+        ways["scan_input_directions"] = [0] * len(steps) + [1] * len(from_end)
+        ways["scan_output_directions"] = [0] * half + [1] * half
     names = graph.nodes(
         "Scan",
-        *(value.name for value in (*state, *steps)),
+        *(value.name for value in (*state, *steps, *from_end)),
         n_outputs=len(after) + len(found),
         body=proto,
-        num_scan_inputs=len(steps),
-        **{name: numbers for name, numbers in axes.items() if numbers},
+        num_scan_inputs=len(now),
+        **{name: numbers for name, numbers in ways.items() if numbers},
     )
     time = steps[0].shape[1]
     values = [Value(name, *value[1:]) for name, value in zip(names, after, strict=False)]

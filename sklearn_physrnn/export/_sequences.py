@@ -123,24 +123,6 @@ class Step(nn.Module):
         return self.memory.columns(z, missing, value), value
 
 
-class _Read(nn.Module):
-    """What a step reads of X."""
-
-    def __init__(self, step: Step) -> None:
-        super().__init__()
-        self.step = step
-
-    def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return self.step.read(X)
-
-
-class _Numbered(nn.Module):
-    """Numbers of steps, (batch, time, 1), in order."""
-
-    def forward(self, X: torch.Tensor) -> torch.Tensor:
-        return torch.ones_like(X[:, :, :1], dtype=torch.float64).cumsum(1)
-
-
 class _OneStep(nn.Module):
     """What a step says, and the state after it."""
 
@@ -166,26 +148,44 @@ class _WithinEnds(nn.Module):
         return tuple(torch.where(inside, *x) for x in zip(after, before, strict=True))
 
 
-class _Rest(nn.Module):
-    """The features of no step, and the state before the first."""
+class _Begun(nn.Module):
+    """All that is known of whole sequences (batch, time, ...) before a walk through them.
+
+    That is where there are steps and no padding, (batch, time, 1); what the step reads of X;
+    where values may be missing that are looked for in both directions, when each step was,
+    and what was seen before the first; and the features and the state before it.
+    """
 
     def __init__(self, step: Step) -> None:
         super().__init__()
         self.step = step
 
+    @property
+    def looks(self) -> bool:
+        """Whether missing values are looked for in both directions."""
+        return self.step.memory is not None and not self.step.remembers
+
     def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        n_samples = X.shape[0]
+        heard, sought = self.step.read(X), ()
+        if self.looks:
+            seen = self.step.memory.rest(X.shape[0])
+            at = heard[-1] if self.step.clock is not None else _numbered(X)
+            sought = (at.double(), seen, torch.zeros_like(seen))
+        return _inside(X), *heard, *sought, *self._rest(X.shape[0])
+
+    def _rest(self, n_samples: int) -> tuple[torch.Tensor, ...]:
         width = next(iter(self.step.network.head.state_dict().values())).shape[-1]
         return torch.full((n_samples, width), torch.nan), *self.step.rest(n_samples)
 
 
-class _Inside(nn.Module):
-    """Where (batch, time, 1) there are steps, and no padding."""
+def _inside(X: torch.Tensor) -> torch.Tensor:
+    tokens = not X.is_floating_point()
+    present = X[:, :, None] >= 0 if tokens else ~X.isnan().all(-1, keepdim=True)
+    return present.flip(1).to(torch.int64).cumsum(1).flip(1) > 0
 
-    def forward(self, X: torch.Tensor) -> torch.Tensor:
-        tokens = not X.is_floating_point()
-        present = X[:, :, None] >= 0 if tokens else ~X.isnan().all(-1, keepdim=True)
-        return present.flip(1).to(torch.int64).cumsum(1).flip(1) > 0
+
+def _numbered(X: torch.Tensor) -> torch.Tensor:
+    return torch.ones_like(X[:, :, :1], dtype=torch.float64).cumsum(1)
 
 
 class _Said(nn.Module):
@@ -224,10 +224,12 @@ def whole_sequences(
     if len(X.shape) == 2 and X.dtype is dtype:
         (X,) = call(graph, _Channel(), X)
     step = Step(inputs, network, dtype)
-    heard = call(graph, _Read(step), X)
-    if step.memory is not None and not step.remembers:
-        at = heard[2:] or call(graph, _Numbered(), X)
-        x = lines(graph, step.memory, heard[0], heard[1], graph.cast(at[0], torch.float64))
+    begun = _Begun(step)
+    inside, *heard = call(graph, begun, X)
+    heard, rest = heard[: -1 - len(step.names)], heard[-1 - len(step.names) :]
+    if begun.looks:
+        *heard, at, seen, when = heard
+        x = lines(graph, step.memory, [*heard[:2], at], [seen, when])
         heard = [x, *heard[2:]]
     body = _WithinEnds(step, len(heard))
     at_steps = isinstance(targets, StepTargets)
@@ -236,8 +238,7 @@ def whole_sequences(
         after = call(inner, body, *now, *state)
         return after, after[:1] if at_steps else []
 
-    (inside,) = call(graph, _Inside(), X)
-    after, features = along_time(graph, advance, call(graph, _Rest(step), X), [inside, *heard])
+    after, features = along_time(graph, advance, rest, [inside, *heard])
     seen = after[:1]
     if at_steps:
         seen = [_every(graph, value, network.every) for value in (features[0], inside)]

@@ -38,9 +38,15 @@ def assert_whole_and_steps_agree(estimator, folder, x, *, steps):
         assert_alike([one[-1] for one in said], answers(estimator, full))
 
 
-@pytest.mark.parametrize("time_channel", [None, 3])
-@pytest.mark.parametrize("missing", ["mask", "linear"])
-@pytest.mark.parametrize("kind", [HSSMRegressor, PETNNRegressor])
+@pytest.mark.parametrize(
+    ("kind", "missing", "time_channel"),
+    [
+        (HSSMRegressor, "mask", None),
+        (HSSMRegressor, "linear", 3),
+        (PETNNRegressor, "mask", 3),
+        (PETNNRegressor, "linear", None),
+    ],
+)
 def test_values_that_were_missing_in_training_too(kind, missing, time_channel, tmp_path):
     x = walks(0.3) if time_channel is None else with_time(walks(0.3))
     x[:, :, 2] = np.nan  # a channel that is not looked at

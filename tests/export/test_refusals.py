@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor, PETNNRegressor
-from tests.families import ENTRIES, SKLEARN, each
+from tests.families import ENTRIES, REGRESSORS, SKLEARN, each
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 3))
@@ -114,7 +114,7 @@ def test_the_package_is_imported_without_onnx():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@each(SKLEARN)
+@each(REGRESSORS)
 def test_a_file_leaves_the_estimator_as_it_was(kind, path):
     entry = ENTRIES[kind]
     estimator = entry.fitted()
