@@ -19,6 +19,25 @@ if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
+# Files whose tests share neither fixtures nor kernels to compile, and take long.
+_APART = ("test_documentation.py", "test_reproduce.py", "test_sktime_checks.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let a process run whole files, the longest first: none compiles what another does."""
+    if config.getvalue("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            return nodeid if file.endswith(_APART) else file
+
+    return ByFile(config, log)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
