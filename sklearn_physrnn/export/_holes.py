@@ -93,9 +93,7 @@ class _Between(nn.Module):
         return self.memory.columns(z, missing, expected)
 
 
-def lines(
-    graph: Graph, memory: Memory, heard: Sequence[Value], nothing: Sequence[Value]
-) -> Value:
+def lines(graph: Graph, memory: Memory, heard: Sequence[Value], nothing: Sequence[Value]) -> Value:
     """Give what the network sees of whole sequences, looking both ways.
 
     Parameters

@@ -161,14 +161,15 @@ class _Begun(nn.Module):
         self.step = step
 
     @property
-    def looks(self) -> bool:
-        """Whether missing values are looked for in both directions."""
-        return self.step.memory is not None and not self.step.remembers
+    def ahead(self) -> Memory | None:
+        """Where missing values are looked for in both directions, what is known of them."""
+        return None if self.step.remembers else self.step.memory
 
     def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        heard, sought = self.step.read(X), ()
-        if self.looks:
-            seen = self.step.memory.rest(X.shape[0])
+        heard, memory = self.step.read(X), self.ahead
+        sought: tuple[torch.Tensor, ...] = ()
+        if memory is not None:
+            seen = memory.rest(X.shape[0])
             at = heard[-1] if self.step.clock is not None else _numbered(X)
             sought = (at.double(), seen, torch.zeros_like(seen))
         return _inside(X), *heard, *sought, *self._rest(X.shape[0])
@@ -225,11 +226,12 @@ def whole_sequences(
         (X,) = call(graph, _Channel(), X)
     step = Step(inputs, network, dtype)
     begun = _Begun(step)
-    inside, *heard = call(graph, begun, X)
-    heard, rest = heard[: -1 - len(step.names)], heard[-1 - len(step.names) :]
-    if begun.looks:
-        *heard, at, seen, when = heard
-        x = lines(graph, step.memory, [*heard[:2], at], [seen, when])
+    n_rest = 1 + len(step.names)
+    found = call(graph, begun, X)
+    inside, heard, rest = found[0], found[1:-n_rest], found[-n_rest:]
+    if begun.ahead is not None:
+        *heard, at, nothing, when = heard
+        x = lines(graph, begun.ahead, [*heard[:2], at], [nothing, when])
         heard = [x, *heard[2:]]
     body = _WithinEnds(step, len(heard))
     at_steps = isinstance(targets, StepTargets)
