@@ -11,7 +11,7 @@ from sktime.forecasting.base import BaseForecaster
 from ..preparation.names import in_order
 from ..preparation.times import following, step_or_none, with_step
 from ._history import History
-from ._looks import check_series, is_nested
+from ._looks import check_series, is_nested, refuse_no_series, refuse_other_times
 from ._model import WindowModel
 
 
@@ -32,9 +32,12 @@ class _Border(BaseForecaster):
 
     def _check_X_y(self, X=None, y=None, y_inner_mtype=None, **kwargs):  # noqa: N802
         for name, data in (("y", y), ("X", X)):
+            refuse_no_series(data, name)
             if isinstance(data, pd.DataFrame | pd.Series) and not is_nested(data):
                 check_series(data, name, type(self).__name__, gaps=self.takes_gaps)
         known = self._known_names()
+        if hasattr(X, "index") and hasattr(y, "index"):
+            refuse_other_times(X.index, y.index)
         X_inner, y_inner = self._checked(X, y, y_inner_mtype, kwargs)
         if y is not None and known is not None:
             y_inner = self._by_name(y_inner, known)

@@ -18,6 +18,7 @@ from ..nn._segments import ForecastCore
 from ..preparation.clocks import Clock
 from ..storage.stages import Stage
 from ..training._device import training_device
+from ..training._hints import hinting
 from ..training._losses import PerWindow, regression_loss
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._windows import Windows
@@ -61,11 +62,11 @@ class _WindowTraining(TrainingParameters):
 
     def check_parameters(self) -> None:
         """Refuse wrong parameters."""
-        validate_parameter_constraints(
-            self._parameter_constraints,
-            self.get_params(deep=False),
-            caller_name=type(self).__name__,
-        )
+        given = self.get_params(deep=False)
+        with hinting(given):
+            validate_parameter_constraints(
+                self._parameter_constraints, given, caller_name=type(self).__name__
+            )
 
     def _history_of(
         self, y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None

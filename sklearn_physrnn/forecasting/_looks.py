@@ -1,9 +1,63 @@
 """What is wrong with a series of pandas' or its times, said before sktime refuses all of it."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from ..preparation.no_arrays import refuse_no_array
+
+
+def refuse_no_series(data: Any, name: str) -> None:
+    """Refuse what is no series, nor any container of series that sktime knows.
+
+    Raises
+    ------
+    TypeError
+        Of lists of numbers, of complex numbers, and of what is no array at all.
+    """
+    if data is None:
+        return
+    refuse_no_array(data, name)
+    if isinstance(data, list | tuple) and len(data) and isinstance(data[0], Real):
+        raise TypeError(
+            f"{name} must be a pandas Series or DataFrame with times as its index, or an array, "
+            f"got a {type(data).__name__} of numbers: give pandas.Series({name})."
+        )
+    dtypes = list(data.dtypes) if isinstance(data, pd.DataFrame) else [getattr(data, "dtype", "")]
+    if "c" in {getattr(dtype, "kind", "") for dtype in dtypes}:
+        raise TypeError(f"{name} must hold real numbers, got complex ones: give their parts.")
+
+
+def refuse_other_times(X: pd.Index, y: pd.Index) -> None:
+    """Refuse an X that has no row at some time of y."""
+    if X.nlevels != y.nlevels:
+        return  # which sktime has words for
+    missing = y[~y.isin(X)]
+    if len(missing):
+        raise ValueError(
+            f"X must have a row at every time of y; {len(missing)} of {len(y)} are missing, the "
+            f"first is {missing[0]}. The index of X goes from {X[0]} to {X[-1]}."
+            if len(X)
+            else "X must have a row at every time of y, got no rows."
+        )
+
+
+def check_shares(values: Any, name: str) -> None:
+    """Refuse a coverage, or the level of a quantile, that is no share of 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is no number in (0, 1).
+    """
+    for value in [values] if isinstance(values, Real | str) else list(values):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            raise TypeError(f"{name} must be a number in (0, 1), or a list, got {value!r}.")
+        if not 0 < value < 1:
+            percent = f" {value} % is {value / 100:g}." if 1 < value < 100 else ""
+            raise ValueError(f"{name} must be in (0, 1), got {value}.{percent}")
 
 
 def is_nested(data: pd.DataFrame | pd.Series) -> bool:

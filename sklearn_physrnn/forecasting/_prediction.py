@@ -14,6 +14,7 @@ from ._cautions import warn_of_certainty
 from ._history import History, on_steps, read
 from ._horizon import on_either_side, steps_asked_for, without_frequency
 from ._intervals import Scores, quantiles_around
+from ._looks import check_shares
 from ._model import WindowModel
 from ._panel import _OfPanels
 
@@ -101,6 +102,54 @@ class _Prediction(_OfPanels):
         values = self._forecasts(steps, X)
         point = self._model.scaler.inverse(values[..., values.shape[2] // 2])
         return pd.DataFrame(point, index=self._times(fh, steps), columns=self._get_varnames())
+
+    def predict_interval(self, fh=None, X=None, coverage=0.90):
+        """Forecast intervals, as sktime describes it.
+
+        Parameters
+        ----------
+        fh : int, list, index or ForecastingHorizon, default=None
+            Steps ahead, or times; one step where ``fit`` was not told either.
+        X : time series in a type of sktime, default=None
+            At the times up to the last of `fh`; where fitted with one.
+        coverage : float in (0, 1), or list of them, default=0.9
+            Share of values that an interval is to hold.
+
+        Returns
+        -------
+        intervals : DataFrame
+            Columns are channels, coverages, and "lower" and "upper".
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a coverage is no number in (0, 1), or X does not cover the times.
+        """
+        check_shares(coverage, "coverage")
+        return super().predict_interval(fh=fh, X=X, coverage=coverage)
+
+    def predict_quantiles(self, fh=None, X=None, alpha=None):
+        """Forecast quantiles, as sktime describes it.
+
+        Parameters
+        ----------
+        fh, X : as in ``predict_interval``
+        alpha : float in (0, 1), or list of them, default=None
+            Levels of the quantiles; None: 0.05 and 0.95.
+
+        Returns
+        -------
+        quantiles : DataFrame
+            Columns are channels and levels.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a level is no number in (0, 1), or X does not cover the times.
+        """
+        if alpha is not None:
+            check_shares(alpha, "alpha")
+        return super().predict_quantiles(fh=fh, X=X, alpha=alpha)
 
     def _predict_quantiles(self, fh, X: pd.DataFrame | None, alpha: list[float]) -> pd.DataFrame:
         steps = self._steps(fh)

@@ -5,12 +5,16 @@ Each wraps an estimator of sequences of this package, which validates, trains an
 
 from typing import Any, ClassVar, NamedTuple
 
+from sklearn.base import is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sktime.base import BaseEstimator
 
 from ..estimators._docstrings import parameter_entries
 from ..families import Family
+from ..preparation.arrays import real_numbers
+from ..preparation.no_arrays import refuse_no_array
+from ..training._hints import hinting
 from ._border import Channels
 
 # No validation data come with X and y.
@@ -63,6 +67,32 @@ class SeriesEstimator(BaseEstimator):
         "property:randomness": "derandomized",
     }
 
+    def fit(self, X, y):
+        """Fit the model to a panel.
+
+        Parameters
+        ----------
+        X : panel in a type of sktime
+            An array of shape (n_instances, n_channels, n_timesteps), for example.
+        y : array-like of shape (n_instances,), or a table in a type of sktime
+            Labels, or numbers for a regressor.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, X or y is not as described.
+        """
+        # What sktime has no words for.
+        refuse_no_array(X, "X")
+        refuse_no_array(y, "y")
+        if is_regressor(self):
+            real_numbers(y, "y")
+        return super().fit(X, y)
+
     def _fitted_estimator(self, X, y):
         """Give the estimator that does the work, fitted; remember the channels of X."""
         estimator = self._make_estimator()
@@ -78,7 +108,8 @@ class SeriesEstimator(BaseEstimator):
         params = self.get_params(deep=False)
         constraints = dict(self._wrapped._parameter_constraints)  # type: ignore[attr-defined]
         constraints |= {name: narrower.constraints for name, narrower in self._narrower.items()}
-        validate_parameter_constraints(constraints, params, caller_name=type(self).__name__)
+        with hinting(params):
+            validate_parameter_constraints(constraints, params, caller_name=type(self).__name__)
         return self._wrapped(**params)
 
     def _check_capabilities(self, X_metadata):

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.validation import _check_y
 
 from .frames import Column, columns_of, is_frame, kind_of, missing
+from .no_arrays import refuse_no_array
 
 
 @contextmanager
@@ -36,7 +37,11 @@ def naming(name: str) -> Iterator[None]:
         ) from error
 
 
-ENCODE = "Encode categories first, with OneHotEncoder say"
+ENCODE = "Encode categories as numbers first; tokens are read with vocabulary_size"
+_OF_TEXT = {
+    "y": "Numbers that are written as text: astype(float). Labels are learned by a classifier.",
+    "sample_weight": "Give one number a sample; class_weight='balanced' is a parameter.",
+}
 _OF_TIMES = (
     "Give numbers made of it that mean something to the target: the days since a fixed date, "
     "say, the month, the hour"
@@ -85,7 +90,7 @@ def real_numbers(
         for column in columns_of(values):
             _check_column(column, name, advice)
     elif kind not in ("number", "object"):
-        _refuse(kind, str(dtype), name, advice)
+        _refuse(kind, f"text ({dtype})" if kind == "text" else str(dtype), name, advice)
     return values
 
 
@@ -121,7 +126,11 @@ def numbers_expected(name: str, advice: str) -> Iterator[None]:
 def _refuse(kind: str, got: str, name: str, advice: str) -> None:
     if kind == "complex":
         raise ValueError(f"{name} must hold real numbers, got {got}. Complex data not supported.")
-    hint = f" {_OF_TIMES if kind == 'time' else advice}." if name == "X" else ""
+    hint = ""
+    if name == "X":
+        hint = f" {_OF_TIMES if kind == 'time' else advice}."
+    elif kind == "text":
+        hint = f" {_OF_TEXT[name]}" if name in _OF_TEXT else ""
     raise ValueError(f"{name} must hold real numbers, got {got}.{hint}")
 
 
@@ -213,9 +222,18 @@ def check_targets(estimator: Any, y: Any, X: Sized) -> np.ndarray:
         raise ValueError("Input y contains NaN or infinity.")
     if y.ndim == 0:
         raise ValueError(f"y must hold one value a sample, got the single value {y}.")
-    with naming("X or y"):
-        check_consistent_length(X, y)
+    check_one_each(X, y)
     return y
+
+
+def check_one_each(X: Sized, y: Sized) -> None:
+    """Check that there is a target for each sample."""
+    if len(X) != len(y):
+        # scikit-learn's words, and which is which.
+        raise ValueError(
+            "X or y: Found input variables with inconsistent numbers of samples: "
+            f"[{len(X)}, {len(y)}]. X has {len(X)} and y {len(y)}; every sample needs one target."
+        )
 
 
 @contextmanager
@@ -228,6 +246,7 @@ def checking_targets(estimator: Any, y: Any) -> Iterator[Any]:
     with naming("y"):
         if issparse(y):
             raise TypeError(f"y must be a dense array, got a sparse {type(y).__name__}.")
+        refuse_no_array(y, "y")
         if get_tags(estimator).estimator_type == "regressor":
             y = real_numbers(y, "y")
         unmasked(y, "y")

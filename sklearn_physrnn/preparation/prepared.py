@@ -65,11 +65,18 @@ def check_weights(sample_weight: Any, rows: Sized) -> np.ndarray | None:
     if sample_weight is None:
         return None
     with naming("sample_weight"):
+        if isinstance(sample_weight, str):
+            sample_weight = [sample_weight]  # refused as text
         weights = _check_sample_weight(
             real_numbers(sample_weight, "sample_weight"),
             np.empty((len(rows), 0)),
             dtype=np.float64,
-            ensure_non_negative=True,
+        )
+    if (weights < 0).any():
+        first = int(np.argmax(weights < 0))
+        raise ValueError(
+            f"sample_weight must hold numbers of 0 or more, got {weights[first]:g} for sample "
+            f"{first}. Weight 0 leaves a sample out."
         )
     if not (weights > 0).any():
         raise ValueError("sample_weight: at least one weight must be positive, all are zero.")

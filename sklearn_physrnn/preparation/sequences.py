@@ -16,6 +16,7 @@ from .containers import as_array, held_sequences
 from .holes import Holes
 from .inputs import Inputs
 from .neighbours import times_of
+from .no_arrays import refuse_no_array
 from .recordings import Recordings, in_memory, left_where_they_are, recordings
 from .scaling import LIMIT
 from .scaling_of_steps import scaler_of
@@ -124,6 +125,7 @@ class SequenceInputs(Inputs):
 
     def _series(self, X: Any, caller: Any, *, reset: bool) -> tuple[int, int, Series | Recordings]:
         name = type(caller).__name__
+        refuse_no_array(X, "X")
         if isinstance(X, list | tuple) and not len(X):
             raise ValueError("X is an empty list: it must hold at least one sequence.")
         if left_where_they_are(X):

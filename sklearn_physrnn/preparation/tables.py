@@ -19,6 +19,7 @@ from .arrays import naming, native, numbers_expected, real_numbers, unmasked
 from .categories import Categories, chosen_columns
 from .frames import columns_of, is_frame
 from .inputs import Inputs
+from .no_arrays import refuse_no_array
 from .scaling import Identity, make_scaler, make_scaler_by_column
 from .series import DTYPES
 from .sparse import SparseTable
@@ -96,6 +97,7 @@ class TableInputs(Inputs):
     def first(self, X: Any, caller: Any) -> tuple[Self, np.ndarray | SparseTable]:
         """Check the X that is to be learned from; return it, and inputs of its width."""
         with naming("X"):
+            refuse_no_array(X, "X")
             X = _opened(X, by_column=_names_columns(self.categorical_features))
             known = replace(self, categories=self._seen(X))
             values = known._values(X, caller, reset=True, ensure_min_samples=2)
@@ -118,6 +120,7 @@ class TableInputs(Inputs):
     def read(self, X: Any, caller: Any) -> np.ndarray | SparseTable:
         """Check X, its width and the names of its columns."""
         with naming("X"):
+            refuse_no_array(X, "X")
             if issparse(X) and self.categories:
                 raise ValueError(
                     f"X must be a DataFrame or a dense array, since the X that was fitted has "

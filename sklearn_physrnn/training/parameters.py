@@ -19,6 +19,7 @@ from torch import nn
 
 from .._warnings import warn
 from ._device import cpu_by_default
+from ._hints import hinting
 from ._losses import ROBUST_LOSSES
 from ._schedules import SCHEDULES
 from ._threads import one_thread_in_a_fork
@@ -121,6 +122,10 @@ class TrainingParameters:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
+
+    def _validate_params(self) -> None:
+        with hinting(vars(self)):
+            super()._validate_params()  # type: ignore[misc]
 
     def _deadline(self, share: float = 1.0) -> float | None:
         """Give the time, by ``time.monotonic``, when `share` of `max_time` from now is over."""

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
     [
         (lambda X: X.astype("M8[D]"), "X must hold real numbers, got datetime64"),
         (lambda X: X.astype("m8[s]"), "X must hold real numbers, got timedelta64"),
-        (lambda X: X.round().astype(str), "X must hold real numbers, got <U"),
-        (lambda X: X.round().astype(str).tolist(), "X must hold real numbers, got <U"),
+        (lambda X: X.round().astype(str), "X must hold real numbers, got text .<U"),
+        (lambda X: X.round().astype(str).tolist(), "X must hold real numbers, got text .<U"),
         (lambda X: X + 1j, "X must hold real numbers, got complex128"),
         (lambda X: [*X[:-1], X[-1].astype("M8[D]")], r"X\[23\] must hold real numbers"),
         (

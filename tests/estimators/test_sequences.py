@@ -262,7 +262,7 @@ def with_value(X, value, where=(3, 2, 1)):
         (lambda X: with_value(X[:, :, 0], np.nan, (3, 2)), "NaN: sample 3, time step 2"),
         (lambda X: X[:, :, :, None], r"got shape \(40, 12, 3, 1\)"),
         (lambda X: X[0, :, 0], r"Reshape your data: .* X\[None, :, None\]"),
-        (lambda X: np.full(X.shape, "word"), "X must hold real numbers, got <U4"),
+        (lambda X: np.full(X.shape, "word"), "X must hold real numbers, got text .<U4"),
         (lambda X: X.astype(complex), "Complex data not supported"),
         (lambda X: [*X[:-1], X[-1][:0]], r"X\[39\] has no time steps"),
         (lambda X: [*X[:-1], X[-1][:, :2]], r"X\[39\] has 2 channels"),
