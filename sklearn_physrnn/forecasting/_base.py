@@ -18,11 +18,12 @@ from ..nn._forecast import NORMALIZATIONS
 from ..preparation.clocks import Clock
 from ..storage.stages import Stage
 from ..training.parameters import TrainingParameters, ready_to_train
+from ._bounds import check_within
 from ._calendar import resolve_calendar
 from ._calibration import calibrated, reawakened, updated
 from ._cautions import warn_of_constants, warn_of_median
 from ._checkpointing import open_checkpoint
-from ._features import Features
+from ._features import Features, places_of
 from ._gaps import learned_reach
 from ._history import History, continued, read
 from ._intervals import Scores
@@ -78,6 +79,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
         "window_length": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "horizon": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "calendar": [StrOptions({"auto"}), list, tuple, None],
+        "past_covariates": [list, tuple, None],
+        "bounds": [list, tuple, None],
         "interval": [StrOptions({"conformal", "quantile"}), None],
         "calibration_size": [Interval(Integral, 1, None, closed="left")],
         "normalization": [StrOptions(set(filter(None, NORMALIZATIONS))), None],
@@ -161,6 +164,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         pretrained = getattr(self, "pretrained_", None)
         if pretrained is None:
             columns = None if X is None else list(X.columns)
+            places_of(self.past_covariates, columns)
             history, clock = self._history_of(y, X, columns)
             sizes = self._choose_sizes(len(history), history.index)
             if len(history) < sizes.length:
@@ -230,7 +234,9 @@ class _BaseForecaster(_Pretraining, _Prediction):
             history.values, robust=self._is_robust(), n_steps=sizes.window_length
         )
         calendar = resolve_calendar(self.calendar, history.index)
-        features = Features(known.exogenous, columns, calendar).following(history.exogenous)
+        past = places_of(self.past_covariates, columns)
+        features = Features(known.exogenous, columns, calendar, past)
+        features = features.following(history.exogenous)
         series = scaler.transform(history.values), features.of_history(history)
         windows = self._training_windows(*series, training, sizes)
         held_out = self._windows(*series, validation, sizes)
@@ -332,6 +338,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
     def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params=True):
         before, sizes = self._model, self._model.sizes
         gaps = self.takes_gaps
+        check_within(self.bounds, y)
         new = read(y, X, before.features.columns, gaps=gaps)
         known, n_new = continued(self._history, new, before.clock, sizes.window_length, gaps=gaps)
         # So much of it that nothing takes longer as the history grows.

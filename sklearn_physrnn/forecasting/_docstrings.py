@@ -43,6 +43,14 @@ calendar : list of str, "auto" or None
     Features of the date: of "minute", "hour", "day_of_week", "day_of_month", "week",
     "month", "quarter" and "day_of_year", each as a sine and a cosine. "auto" takes those
     that the distance of times calls for, and none where the index has no dates.
+past_covariates : list or None
+    Columns of X that are known up to the present only, such as the weather where no forecast
+    of it is used. ``predict`` asks for the others; rolled out past the horizon, the last value
+    of these stays. With ``pretrain``, columns that differ between series and change in none
+    are not asked for either.
+bounds : tuple of (float or None, float or None), or None
+    What y cannot go below and above, such as ``(0, None)`` for sales: no forecast, interval,
+    quantile or path goes beyond, and y beyond is refused.
 interval : {"conformal", "quantile"} or None
     How intervals and quantiles are made: from the errors of forecasts of held-out times,
     in units of the window's spread, which ``update`` keeps renewing; or by learning seven

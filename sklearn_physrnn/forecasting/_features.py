@@ -1,5 +1,6 @@
 """What is known of every step, past and future: exogenous columns and the calendar."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,13 +34,23 @@ class Features:
         Names of the exogenous columns.
     calendar : sequence of str
         Names of calendar features.
+    past : sequence of int
+        Places of columns that are known up to the present only.
+    static : sequence of int
+        Places of columns that do not change within a series.
     """
 
     def __init__(
-        self, exogenous: np.ndarray | None, columns: list | None, calendar: Sequence[str]
+        self,
+        exogenous: np.ndarray | None,
+        columns: list | None,
+        calendar: Sequence[str],
+        past: Sequence[int] = (),
+        static: Sequence[int] = (),
     ) -> None:
         self.columns = columns
         self.calendar = tuple(calendar)
+        self.past, self.static = tuple(past), tuple(static)
         self._scaler = None
         self.lacking: tuple[int, ...] = ()  # places of columns
         if exogenous is not None:
@@ -60,7 +71,13 @@ class Features:
         """
         if self._scaler is None or exogenous is None:
             return self
-        new = Features(exogenous, self.columns, self.calendar)
+        # What changes is not static, whatever it was in pretraining.
+        static = tuple(k for k in self.static if (exogenous[:, k] == exogenous[:1, k]).all())
+        if static != self.static:
+            changed = copy.copy(self)
+            changed.static = static
+            return changed.following(exogenous)
+        new = Features(exogenous, self.columns, self.calendar, self.past, static)
         assert new._scaler is not None
         idle = self._constant | (new._scaler.scale > _OUTGROWN * self._scaler.scale)
         idle &= ~new._constant
@@ -79,6 +96,27 @@ class Features:
     def n_features(self) -> int:
         """Columns of the table."""
         return len(self.columns or ()) + len(self.lacking) + 2 * len(self.calendar)
+
+    @property
+    def ahead(self) -> tuple[int, ...]:
+        """Places of the exogenous columns that a forecast needs at the times it is of."""
+        known = {*self.past, *self.static}
+        return tuple(k for k in range(len(self.columns or ())) if k not in known)
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Places in the table of what is not known over the horizon."""
+        first = len(self.columns or ())
+        told = (first + k for k, place in enumerate(self.lacking) if place in self.past)
+        return (*self.past, *told)
+
+    def of_present(self, table: np.ndarray | None, n_known: int) -> np.ndarray | None:
+        """Let the last of so many known rows of a table stand for what later ones hide."""
+        if table is None or not self.hidden or n_known < 1:
+            return table
+        table, hidden = table.copy(), list(self.hidden)
+        table[n_known:, hidden] = table[n_known - 1, hidden]
+        return table
 
     def of(self, index: pd.Index, exogenous: np.ndarray | None) -> np.ndarray | None:
         """Give the features at `index`, of shape (n_times, n_features), if there are any."""
@@ -109,6 +147,8 @@ class Features:
                 "reach": self._reach,
                 "constant": self._constant.tolist(),
                 "lacking": list(self.lacking),
+                "past": list(self.past),
+                "static": list(self.static),
             }
         return {"calendar": list(self.calendar), "columns": columns}
 
@@ -133,11 +173,49 @@ class Features:
             raise ValueError("it must say of each column whether it was constant.")
         self._scaler = Standard(center, scale)
         self._constant = np.array(constant)
-        if "lacking" in state:  # which is younger than some files
-            lacking = state.take("lacking", list)
-            if not all(type(place) is int and 0 <= place < n for place in lacking):
-                raise ValueError("it must say which columns lacked values.")
-            self.lacking = tuple(lacking)
+        self.lacking, self.past, self.static = (
+            _places(state, name, n) for name in ("lacking", "past", "static")
+        )
+
+
+def _places(state: State, name: str, n: int) -> tuple[int, ...]:
+    if name not in state:  # it is younger than some files
+        return ()
+    places = state.take(name, list)
+    if not all(type(place) is int and 0 <= place < n for place in places):
+        raise ValueError(f"it must say which columns are {name}.")
+    return tuple(places)
+
+
+def places_of(names: Sequence[Any] | None, columns: list | None) -> tuple[int, ...]:
+    """Give the places of `past_covariates` among the columns of X.
+
+    Raises
+    ------
+    ValueError
+        If one is no column of X.
+    """
+    if not names:
+        return ()
+    unknown = [name for name in names if name not in (columns or ())]
+    if unknown:
+        given = "no X" if columns is None else f"X with the columns {columns}"
+        raise ValueError(
+            f"past_covariates={list(names)} must be columns of X, got {given}: {unknown} "
+            "are missing."
+        )
+    assert columns is not None
+    return tuple(sorted({columns.index(name) for name in names}))
+
+
+def static_columns(histories: Sequence[History]) -> tuple[int, ...]:
+    """Give the places of exogenous columns that differ between series and change in none."""
+    tables = [history.exogenous for history in histories]
+    if len(tables) < 2 or tables[0] is None:
+        return ()
+    first = np.array([table[0] for table in tables])
+    still = np.all([(table == table[:1]).all(axis=0) for table in tables], axis=0)
+    return tuple(np.flatnonzero(still & (first != first[0]).any(axis=0)).tolist())
 
 
 def _learned(exogenous: np.ndarray) -> tuple[Standard, np.ndarray]:

@@ -23,6 +23,7 @@ from ..training._losses import PerWindow, regression_loss
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._windows import Windows
 from ..training.parameters import DTYPES, TrainingParameters
+from ._bounds import check_within, ends
 from ._features import Features
 from ._history import History, check_some, on_steps, read, without_gaps
 from ._intervals import QUANTILES
@@ -47,7 +48,9 @@ class _WindowTraining(TrainingParameters):
     window_length: int | str
     horizon: int | str
     calendar: str | Sequence[str] | None
+    past_covariates: Sequence[Any] | None
     interval: str | None
+    bounds: Sequence[float | None] | None
     normalization: str | None
     linear: bool
     dropout: float
@@ -67,11 +70,13 @@ class _WindowTraining(TrainingParameters):
             validate_parameter_constraints(
                 self._parameter_constraints, given, caller_name=type(self).__name__
             )
+        ends(self.bounds)
 
     def _history_of(
         self, y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None
     ) -> tuple[History, Clock]:
         """Read a series, on the steps of its clock."""
+        check_within(self.bounds, y)
         history = read(y, X, columns, gaps=self.takes_gaps)
         check_some(history, list(y.columns))
         return on_steps(history) if self.takes_gaps else without_gaps(history)
@@ -129,6 +134,7 @@ class _WindowTraining(TrainingParameters):
             normalization=self.normalization,
             linear=self._linear_map(core),
             looks_ahead=self.missing != "mask",
+            hidden=features.hidden,
         )
 
     def _linear_map(self, core: ForecastCore) -> LinearMap | None:

@@ -168,7 +168,8 @@ class Scores:
     Attributes
     ----------
     errors : ndarray of shape (n_times, horizon, n_channels)
-        Absolute; NaN where no forecast was made.
+        Values less forecasts; NaN where no forecast was made. (In files of versions that kept
+        their sizes alone, none is negative.)
     forecasts : ndarray of shape (horizon, horizon, n_channels, n_quantiles)
         Forecasts from the last times, as many as steps of them are still open; NaN where
         none was made.
@@ -260,7 +261,7 @@ class Scores:
             are too few errors for a coverage, at least as a normal distribution of their
             mean square has it. A step without any has the widest of the others.
         """
-        errors = np.sort(_each_event_once(self.errors), axis=0)  # NaN last
+        errors = np.sort(_each_event_once(np.abs(self.errors)), axis=0)  # NaN last
         known = (~np.isnan(errors)).sum(axis=0)
         ranks = np.ceil((known + 1) * coverages[:, None, None]).astype(int)
         rows = np.clip(ranks, 1, np.maximum(known, 1)) - 1
@@ -301,13 +302,13 @@ def _events(errors: np.ndarray) -> np.ndarray:
 
 def _errors(values: np.ndarray, forecasts: np.ndarray, spreads: np.ndarray) -> np.ndarray:
     if forecasts.shape[-1] == 1:
-        return np.abs(values - forecasts[..., 0]) / spreads
+        return (values - forecasts[..., 0]) / spreads
     quantiles = _apart(forecasts, spreads)
     values = np.broadcast_to(values, spreads.shape)[..., None]
     left = np.clip((values >= quantiles).sum(axis=-1, keepdims=True) - 1, 0, len(_LEVELS) - 2)
     low, high = (np.take_along_axis(quantiles, left + k, axis=-1) for k in (0, 1))
     share = (values - low) / (high - low)
-    return np.abs(_LEVELS[left] + share * (_LEVELS[left + 1] - _LEVELS[left]))[..., 0]
+    return (_LEVELS[left] + share * (_LEVELS[left + 1] - _LEVELS[left]))[..., 0]
 
 
 def _apart(quantiles: np.ndarray, spreads: np.ndarray) -> np.ndarray:

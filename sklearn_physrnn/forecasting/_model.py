@@ -176,9 +176,11 @@ class WindowModel:
             # The last of these horizons ends with the targets.
             start = (n_more - rolled_out) * horizon
             context = contexts[start : start + n_origins]
+            present = start + window_length - 1
             for block in range(rolled_out + 1):
                 part = None if table is None else table[start + block * horizon :]
-                forecast = _middle(self._run(context, part))
+                last = None if table is None else table[present : present + n_origins]
+                forecast = _middle(self._run(context, part, block * horizon, last))
                 context = np.concatenate((context, forecast), axis=1)[:, -window_length:]
             error = (targets[n_more * horizon :] - forecast) / units
             hidden = behind_gap[start : start + n_origins, None]
@@ -265,26 +267,39 @@ class WindowModel:
             known = self._before(known, missing, np.full(self.n_channels, np.nan)).then(known)
         beyond = blocks(gap + n_steps, horizon) * horizon - gap
         ahead = following(known.index[-1], beyond, self.step)
-        exogenous = self._exogenous_ahead(ahead, X, n_steps)
+        exogenous = self._exogenous_ahead(ahead, X, n_steps, known)
+        table = self._table(known, ahead, exogenous)
         return roll_out(
             lambda x, features: self._run(x[None], features)[0],
             self.scaler.transform(known.values[:window_length]),
-            self._table(known, ahead, exogenous),
+            self.features.of_present(table, window_length),
             gap + n_steps,
             horizon,
         )
 
     def _exogenous_ahead(
-        self, ahead: pd.Index, X: pd.DataFrame | None, n_steps: int
+        self, ahead: pd.Index, X: pd.DataFrame | None, n_steps: int, known: History
     ) -> np.ndarray | None:
-        """Take X at the steps asked for, and as far as it goes at those forecast with them."""
-        columns = self.features.columns
+        """Take X at the steps asked for, and as far as it goes at those forecast with them.
+
+        Of the columns that are not asked for, the last known value stands.
+        """
+        features, last = self.features, known.exogenous
+        if features.columns is None or last is None:
+            return exogenous_at(ahead[:n_steps], X, None)
+        places = list(features.ahead)
+        if not places:
+            return np.repeat(last[-1:], len(ahead), axis=0)
+        columns = [features.columns[place] for place in places]
         exogenous = exogenous_at(ahead[:n_steps], X, columns)
-        if exogenous is None or X is None:
-            return exogenous
+        assert exogenous is not None
+        assert X is not None
         further = X[columns].reindex(ahead[n_steps:]).to_numpy(dtype=np.float64)
         there = np.isfinite(further).all(axis=1).cumprod().astype(bool)
-        return np.concatenate((exogenous, further[there]))
+        given = np.concatenate((exogenous, further[there]))
+        full = np.repeat(last[-1:], len(given), axis=0)
+        full[:, places] = given
+        return full
 
     def one_step_ahead(self, history: History, steps: np.ndarray) -> np.ndarray:
         """Forecast known times of a history, each from the window that ends before it.
@@ -358,6 +373,7 @@ class WindowModel:
             if table is not None:
                 needed = np.arange(start, row + 1 + blocks(n_steps, horizon) * horizon)
                 part = table[np.clip(needed, 0, len(table) - 1)]
+                part = self.features.of_present(part, window_length)
             return roll_out(
                 lambda x, features: self._run(x[None], features)[0],
                 context, part, n_steps, horizon,
@@ -366,8 +382,18 @@ class WindowModel:
         outputs = self._run(cut(values, window_length), table)
         return rolled_over_gaps(outputs, values, self.reach, roll)
 
-    def _run(self, contexts: np.ndarray, features: np.ndarray | None) -> np.ndarray:
-        """Run the module on contexts whose features stand in one table, window after window."""
+    def _run(
+        self,
+        contexts: np.ndarray,
+        features: np.ndarray | None,
+        n_rolled: int = 0,
+        present: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Run the module on contexts whose features stand in one table, window after window.
+
+        At the last `n_rolled` steps of each, which are forecasts, what is known up to the
+        present only is what it was then: the rows `present` of such a table.
+        """
         inputs: dict[str, Any] = {"x": _as_tensor(contexts)}
         missing = np.isnan(contexts)
         if missing.any():
@@ -376,6 +402,13 @@ class WindowModel:
         if features is not None:
             table = torch.from_numpy(features).unfold(0, self.sizes.length, 1)
             inputs["features"] = table[: len(contexts)].transpose(1, 2)
+            if n_rolled and self.features.hidden:
+                assert present is not None
+                end, hidden = self.sizes.window_length, list(self.features.hidden)
+                inputs["features"] = inputs["features"].clone()
+                inputs["features"][:, max(0, end - n_rolled) : end, hidden] = torch.from_numpy(
+                    present[: len(contexts), None, hidden]
+                )
         outputs = module_outputs(
             self.module,
             inputs,

@@ -76,6 +76,22 @@ class _OfPanels(_Border):
             series = {key: part.droplevel(levels) for key, part in groups}
         return self._vectorize("predict_residuals", y=series, X=self._check_X(X))
 
+    def _paths_of_each(self, fh: Any, X: VectorizedDF | None, **kwargs: Any) -> pd.DataFrame:
+        """Give the paths of each series, one after the other, as they draw from one stream."""
+        members, tables = self.forecasters_["forecasters"], _by_key(X)
+        if tables is not None:
+            lacking = [key for key in members.index if key not in tables]
+            if lacking:
+                raise ValueError(
+                    f"X must have every series that y has; it lacks {_listed(lacking)}."
+                )
+        parts = [
+            one.predict_paths(fh, None if tables is None else tables[key], **kwargs)
+            for key, one in members.items()
+        ]
+        names = [*self._yvec.X_mi_index.names[:-1], "sample", "time"]
+        return pd.concat(parts, keys=members.index, names=names)
+
     def _each(
         self,
         method: str,

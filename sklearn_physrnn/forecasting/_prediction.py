@@ -1,15 +1,19 @@
 """Forecasts of what comes, of what is known, and of every window of a series."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
+from sklearn.utils import check_random_state, check_scalar
 from sktime.datatypes import convert_to
 from sktime.forecasting.base import ForecastingHorizon
 
 from .._warnings import warn
 from ..preparation.times import check_kind, step_of, times_at
+from ._bounds import within
 from ._cautions import warn_of_certainty
 from ._history import History, on_steps, read
 from ._horizon import on_either_side, steps_asked_for, without_frequency
@@ -17,12 +21,15 @@ from ._intervals import Scores, quantiles_around
 from ._looks import check_shares
 from ._model import WindowModel
 from ._panel import _OfPanels
+from ._paths import GRID, at_levels, levels_of
 
 
 class _Prediction(_OfPanels):
     """Whatever asks a fitted model for forecasts."""
 
     interval: str | None
+    bounds: Any
+    random_state: Any
     _model: WindowModel
     _history: History
     _scores: Scores | None
@@ -101,6 +108,7 @@ class _Prediction(_OfPanels):
         steps = self._steps(fh)
         values = self._forecasts(steps, X)
         point = self._model.scaler.inverse(values[..., values.shape[2] // 2])
+        point = within(self.bounds, point)
         return pd.DataFrame(point, index=self._times(fh, steps), columns=self._get_varnames())
 
     def predict_interval(self, fh=None, X=None, coverage=0.90):
@@ -157,6 +165,7 @@ class _Prediction(_OfPanels):
         quantiles = self._quantiles(steps, X, np.asarray(alpha, dtype=float))
         by_channel = self._model.scaler.inverse(quantiles.transpose(0, 2, 1))
         warn_of_certainty(by_channel.transpose(0, 2, 1), alpha, self._get_varnames())
+        by_channel = within(self.bounds, by_channel)
         return pd.DataFrame(
             by_channel.transpose(0, 2, 1).reshape(len(steps), -1),
             index=self._times(fh, steps),
@@ -212,6 +221,77 @@ class _Prediction(_OfPanels):
         offsets = [at(side) - _middle(points(side)) for side in after]
         between = offsets[0] + share[:, None, None] * (offsets[1] - offsets[0])
         return _middle(self._forecasts(steps, X)) + between
+
+    def predict_paths(self, fh=None, X=None, *, n_samples=100, random_state=None) -> pd.DataFrame:
+        """Simulate futures, each of which is consistent in time.
+
+        Errors of past forecasts over a whole horizon, of all channels at once, are combined
+        with random weights (a multiplier bootstrap), and say how the steps of a path go
+        together; each step by itself is distributed as ``predict_quantiles`` has it. So a sum
+        over time, a maximum or the time of a crossing have intervals, by quantiles over the
+        samples. Past the horizon a path goes on from where it was at the end of the horizon
+        before, as far as forecasts rolled out do.
+
+        Parameters
+        ----------
+        fh : forecasting horizon in a type of sktime, default=None
+            As of ``predict``; known times are refused.
+        X : time series in a type of sktime, default=None
+            As of ``predict``.
+        n_samples : int, default=100
+            Paths to draw.
+        random_state : int, RandomState instance or None, default=None
+            Draws them; None is the forecaster's own.
+
+        Returns
+        -------
+        DataFrame
+            With an index of sample and time, and the columns of y: a panel to sktime. Of
+            several series, whose errors are drawn independently, their levels come first.
+
+        Raises
+        ------
+        NotImplementedError
+            If known times are asked for, or with ``interval=None``.
+        ValueError
+            If there are no errors of past forecasts yet.
+
+        Examples
+        --------
+        >>> from sktime.datasets import load_airline
+        >>> from sklearn_physrnn.forecasting import PETNNForecaster
+        >>> forecaster = PETNNForecaster(max_iter=5, random_state=0).fit(load_airline())
+        >>> paths = forecaster.predict_paths(range(1, 13), n_samples=200)
+        >>> sums = paths.groupby(level="sample").sum()
+        >>> sums.quantile([0.1, 0.9]).shape
+        (2, 1)
+        """
+        self.check_is_fitted()
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        if self.interval is None:
+            raise NotImplementedError(
+                "predict_paths needs errors of past forecasts, which interval=None does not keep."
+            )
+        fh, X = self._check_fh(fh), self._check_X(X=X)
+        random = check_random_state(self.random_state if random_state is None else random_state)
+        if self._is_vectorized:
+            return self._paths_of_each(fh, X, n_samples=n_samples, random_state=random)
+        steps = self._steps(fh)
+        self._check_unknown(fh, steps)
+        whole = np.ceil(steps).astype(int)
+        last = int(whole.max() + self._model.gaps_at_end(self._history).max())
+        assert self._scores is not None
+        quantiles = self._quantiles(steps, X, ndtr(GRID))
+        drawn = levels_of(self._scores, last, n_samples, random)
+        at = self._over_gaps(lambda gap: drawn.transpose(1, 2, 0))
+        levels = at(whole).transpose(2, 0, 1)
+        values = within(self.bounds, self._model.scaler.inverse(at_levels(quantiles, levels)))
+        times = self._times(fh, steps)
+        return pd.DataFrame(
+            values.reshape(n_samples * len(steps), -1),
+            index=pd.MultiIndex.from_product([range(n_samples), times], names=["sample", "time"]),
+            columns=self._get_varnames(),
+        )
 
     def predict_residuals(self, y=None, X=None):
         """Give the values less their forecasts.
@@ -310,7 +390,7 @@ class _Prediction(_OfPanels):
         if self._model.features.calendar:
             check_kind(history.index, self._history.index, "y")
         model = self._model.following(history, robust=self._is_robust())
-        forecasts = model.of_windows(history)
+        forecasts = within(self.bounds, model.of_windows(history))
         return self._dated(forecasts, history.index) if as_frame else forecasts
 
     def _dated(self, forecasts: np.ndarray, index: pd.Index) -> pd.DataFrame:

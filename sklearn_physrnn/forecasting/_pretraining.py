@@ -16,7 +16,7 @@ from ..training._random import later_seed
 from ..training.parameters import ready_to_train
 from ._calendar import resolve_calendar
 from ._checkpointing import open_checkpoint
-from ._features import Features
+from ._features import Features, places_of, static_columns
 from ._fitting import _WindowTraining
 from ._gaps import learned_reach
 from ._history import History, read
@@ -131,6 +131,8 @@ class _Pretraining(_WindowTraining):
                 np.concatenate(exogenous) if exogenous else None,
                 columns,
                 resolve_calendar(self.calendar, histories[0].index),
+                places_of(self.past_covariates, columns),
+                static_columns(histories),
             )
         # Each series in units of its own, as fit will have its one.
         values = [self._units(h.values, sizes).transform(h.values) for h in histories]
@@ -218,6 +220,13 @@ class _Pretraining(_WindowTraining):
                 raise ValueError(
                     f"{name}={wanted}, but the forecaster was pretrained with {known}."
                 )
+        features = pretrained.features
+        if places_of(self.past_covariates, features.columns) != features.past:
+            known = [features.columns[place] for place in features.past if features.columns]
+            raise ValueError(
+                f"past_covariates={self.past_covariates}, but the forecaster was pretrained "
+                f"with {known}."
+            )
         if pretrained.n_quantiles != self._n_quantiles():
             raise ValueError(
                 f"interval={self.interval!r} takes {self._n_quantiles()} outputs a step, but the "

@@ -61,6 +61,8 @@ class PETNNForecaster(_BaseForecaster):
         window_length: int | str = "auto",
         horizon: int | str = "auto",
         calendar: str | Sequence[str] | None = None,
+        past_covariates: Sequence[Any] | None = None,
+        bounds: Sequence[float | None] | None = None,
         interval: str | None = "conformal",
         calibration_size: int = 500,
         normalization: str | None = "last",

@@ -1,5 +1,7 @@
 """Forecasters of windows: per-window normalisation around a core of any model family."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -39,6 +41,8 @@ class WindowForecaster(nn.Module):
         Maps normalised windows to what is added to the core's output.
     looks_ahead : bool
         In the gaps of a window straight lines stand, from value to value; else the last value.
+    hidden : sequence of int
+        Features that are not known over the horizon: there they are zero.
 
     Attributes
     ----------
@@ -51,6 +55,7 @@ class WindowForecaster(nn.Module):
 
     typical: torch.Tensor
     between: torch.Tensor | None
+    hidden: tuple[int, ...] = ()  # of what was pickled before there were any
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class WindowForecaster(nn.Module):
         normalization: str | None = "last",
         linear: "LinearMap | None" = None,
         looks_ahead: bool = True,
+        hidden: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if normalization not in NORMALIZATIONS:
@@ -69,6 +75,7 @@ class WindowForecaster(nn.Module):
         self.normalization = normalization
         self.linear = linear
         self.looks_ahead = looks_ahead
+        self.hidden = tuple(hidden)
         self.register_buffer("typical", torch.ones(core.n_channels))
         between = torch.zeros(core.n_channels, core.n_channels)
         self.register_buffer("between", between if core.told and core.n_channels > 1 else None)
@@ -117,6 +124,7 @@ class WindowForecaster(nn.Module):
             If `x` or `features` is not of these sizes.
         """
         self.core.check(x, features)
+        features = self._of_past(features)
         if observed is not None:
             x = self._filled(x, observed)
         z, shift, scale = self._normalize(x, observed)
@@ -128,6 +136,14 @@ class WindowForecaster(nn.Module):
         if self.linear is not None:
             forecast = forecast + self.linear(z)
         return forecast * scale.unsqueeze(-1) + shift.unsqueeze(-1)
+
+    def _of_past(self, features: torch.Tensor | None) -> torch.Tensor | None:
+        if features is None or not self.hidden:
+            return features
+        features = features.clone()
+        for column in self.hidden:
+            features[:, self.core.window_length :, column].zero_()
+        return features
 
     def _filled(self, x: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
         if not self.looks_ahead:

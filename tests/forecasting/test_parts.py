@@ -224,7 +224,7 @@ def test_scores_pair_each_value_with_its_earlier_forecasts(rng):
     for row, t in enumerate(range(3, 8)):
         for step in range(horizon):
             made = t - step - 1
-            expected = np.abs(values[t] - forecasts[made, step, :, 0]) / spreads[made]
+            expected = (values[t] - forecasts[made, step, :, 0]) / spreads[made]
             np.testing.assert_allclose(scores.errors[row, step], expected)
     assert np.isnan(
         scores.interrupted().observe(values[:1], forecasts[:1], spreads[:1]).errors[-1]
