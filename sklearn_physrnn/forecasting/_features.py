@@ -210,8 +210,8 @@ def places_of(names: Sequence[Any] | None, columns: list | None) -> tuple[int, .
 
 def static_columns(histories: Sequence[History]) -> tuple[int, ...]:
     """Give the places of exogenous columns that differ between series and change in none."""
-    tables = [history.exogenous for history in histories]
-    if len(tables) < 2 or tables[0] is None:
+    tables = [history.exogenous for history in histories if history.exogenous is not None]
+    if len(tables) < 2:
         return ()
     first = np.array([table[0] for table in tables])
     still = np.all([(table == table[:1]).all(axis=0) for table in tables], axis=0)
