@@ -113,7 +113,8 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
             Training inputs, as the class describes them.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: real numbers, of one or several targets, for a regressor; labels of
-            any kind, one a sample, for a classifier. With readout "sequence" they are of
+            any kind, one a sample, for a classifier, or a matrix of 0 and 1 that says which
+            labels, one a column, each sample has. With readout "sequence" they are of
             every step, as the class describes it.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A sample of weight zero takes no part at all.

@@ -10,15 +10,18 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ..preparation.arrays import naming, ordered_labels
 from ..preparation.class_targets import ClassTargets
+from ..preparation.label_sets import LabelSets
 from ..preparation.prepared import Prepared
 from ..preparation.step_classes import StepClasses
 from ._base import _BaseEstimator
 from ._exporting import Exporting
 from ._out import write_steps, written
 
+_Labels = ClassTargets | LabelSets | StepClasses
+
 
 class _BaseClassifier(ClassifierMixin, Exporting, _BaseEstimator):
-    """Classification of one label a sample, two classes or more."""
+    """Classification of one label a sample, of two classes or more, or of sets of labels."""
 
     __metadata_request__predict: ClassVar[dict[str, str]] = {"out": UNUSED}
     __metadata_request__predict_proba: ClassVar[dict[str, str]] = {"out": UNUSED}
@@ -31,13 +34,18 @@ class _BaseClassifier(ClassifierMixin, Exporting, _BaseEstimator):
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def _new_targets(self) -> ClassTargets | StepClasses:
         targets = self._family.targets(self, ClassTargets(self.class_weight))
         return cast(ClassTargets | StepClasses, targets)
 
     def _set_prepared(self, prepared: Prepared) -> None:
         super()._set_prepared(prepared)
-        targets = cast(ClassTargets | StepClasses, prepared.targets)
+        targets = cast(_Labels, prepared.targets)
         self.classes_ = np.asarray(targets.classes)
 
     def _auto_decay(self, n_samples: int) -> tuple[float, float]:
@@ -93,13 +101,14 @@ class _BaseClassifier(ClassifierMixin, Exporting, _BaseEstimator):
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``; float32 where X is, else float64. With readout
-            "sequence" of shape (n_samples, n_steps, n_classes), NaN past a sample's end.
+            "sequence" of shape (n_samples, n_steps, n_classes), NaN past a sample's end. Of sets
+            of labels each label's own: rows do not add up to 1.
         """
         X = self._read_inputs(X)
-        targets = cast(ClassTargets | StepClasses, self._prepared.targets)
+        targets = cast(_Labels, self._prepared.targets)
         if out is not None and isinstance(targets, StepClasses):
-            return write_steps(self, X, targets.answer_of_probabilities(softmax), out)
-        return written(targets.probabilities(softmax(self._outputs(X)), X), out)
+            return write_steps(self, X, targets.answer_of_probabilities(), out)
+        return written(targets.probabilities(self._outputs(X), X), out)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of each class's probability.
@@ -115,8 +124,8 @@ class _BaseClassifier(ClassifierMixin, Exporting, _BaseEstimator):
             dtype.
         """
         X = self._read_inputs(X)
-        targets = cast(ClassTargets | StepClasses, self._prepared.targets)
-        return targets.probabilities(log_softmax(self._outputs(X)), X)
+        targets = cast(_Labels, self._prepared.targets)
+        return targets.probabilities(self._outputs(X), X, log=True)
 
     def predict(self, X, *, out=None):
         """Predict the most probable class.
@@ -133,18 +142,22 @@ class _BaseClassifier(ClassifierMixin, Exporting, _BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            Labels from ``classes_``. With readout "sequence" of shape (n_samples, n_steps);
+            Labels from ``classes_``; of sets of labels a matrix (n_samples, n_labels) of 0 and
+            1, which are the labels of a probability above 1/2. With readout "sequence" of shape
+            (n_samples, n_steps);
             past a shorter sample's end NaN, -1 or an empty text, as suits the labels, or
             None where that is a label itself or none suits (booleans).
         """
         X = self._read_inputs(X)
-        targets = cast(ClassTargets | StepClasses, self._prepared.targets)
+        targets = cast(_Labels, self._prepared.targets)
         if out is not None and isinstance(targets, StepClasses):
             return write_steps(self, X, targets.answer(), out)
         return written(targets.decode(self._outputs(X), X), out, self.classes_.tolist())
 
     def score(self, X, y, sample_weight=None):
         """Share of labels that are predicted rightly, over all steps that have one.
+
+        Of sets of labels, the share of samples all of whose labels are right.
 
         Parameters
         ----------
@@ -161,17 +174,3 @@ class _BaseClassifier(ClassifierMixin, Exporting, _BaseEstimator):
         targets = self._prepared.targets
         predicted = targets.decode(self._outputs(X), X)
         return targets.score_given(y, predicted, X, weights, self)
-
-
-def log_softmax(outputs: np.ndarray) -> np.ndarray:
-    """Turn scores (..., n_classes) into logarithms of probabilities."""
-    outputs = outputs - outputs.max(axis=-1, keepdims=True)
-    with np.errstate(under="ignore"):
-        return outputs - np.log(np.exp(outputs).sum(axis=-1, keepdims=True))
-
-
-def softmax(outputs: np.ndarray) -> np.ndarray:
-    """Turn scores (..., n_classes) into probabilities."""
-    with np.errstate(over="ignore", under="ignore"):
-        odds = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-    return odds / odds.sum(axis=-1, keepdims=True)

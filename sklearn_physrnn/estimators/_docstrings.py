@@ -111,7 +111,9 @@ quantile : float or list of float
 _CLASSIFICATION = """
 class_weight : dict, "balanced" or None
     Weight of each class; "balanced" is inverse to its frequency in the training data. It
-    counts in the loss of training and of validation alike, and not in scores.
+    counts in the loss of training and of validation alike, and not in scores. Where y is a
+    matrix of 0 and 1, one column a label, a dict gives the weight of columns, and "balanced"
+    lets the ones and the zeros of each column weigh alike.
 """
 
 _ATTRIBUTES = """

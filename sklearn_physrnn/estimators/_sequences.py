@@ -14,7 +14,6 @@ from ..preparation.step_targets import StepAnswer
 from ..storage.checkpoint import digest
 from ..streaming import Stream
 from ..training.parameters import DTYPES
-from ._classification import softmax
 
 
 class ReadsSequences(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -108,11 +107,11 @@ class ReadsSequences(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if hasattr(targets, "answer"):  # of every step
             answers = {"predict": targets.answer()}
             if hasattr(targets, "answer_of_probabilities"):
-                answers["predict_proba"] = targets.answer_of_probabilities(softmax)
+                answers["predict_proba"] = targets.answer_of_probabilities()
             return answers
         answers = {"predict": _whole(targets.decode)}
         if hasattr(targets, "probabilities"):
-            answers["predict_proba"] = _whole(softmax)
+            answers["predict_proba"] = _whole(targets.probabilities)
         return answers
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..preparation.class_targets import ClassTargets
+from ..preparation.label_sets import LabelSets
 from ..preparation.number_targets import NumberTargets
 from ..preparation.step_classes import StepClasses
 from ..preparation.step_targets import StepTargets
@@ -72,6 +73,17 @@ class _Probabilities(nn.Module):
         return outputs.argmax(-1), outputs.softmax(-1).to(self.dtype)
 
 
+class _LabelSets(nn.Module):
+    """Outputs (..., n_labels) to 0 or 1 for each label, and to probabilities."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return (outputs > 0).long(), outputs.sigmoid().to(self.dtype)
+
+
 class _AtSteps(nn.Module):
     """What is said of steps, NaN past a sample's end, and past the last class there."""
 
@@ -100,6 +112,11 @@ def _(targets: ClassTargets, dtype: torch.dtype) -> nn.Module:
 
 
 @answer.register
+def _(targets: LabelSets, dtype: torch.dtype) -> nn.Module:
+    return _LabelSets(dtype)
+
+
+@answer.register
 def _(targets: StepTargets, dtype: torch.dtype) -> nn.Module:
     return _AtSteps(answer(targets.step, dtype), targets.n_outputs)
 
@@ -108,6 +125,11 @@ def _(targets: StepTargets, dtype: torch.dtype) -> nn.Module:
 def _(targets: ClassTargets, graph: Graph, said: list[Value]) -> dict[str, Value]:
     place, probabilities = said
     return {"y": _labels(graph, targets.classes, place), "probabilities": probabilities}
+
+
+@by_name.register
+def _(targets: LabelSets, graph: Graph, said: list[Value]) -> dict[str, Value]:
+    return {"y": said[0], "probabilities": said[1]}
 
 
 @by_name.register

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import _num_samples
 
+from ..preparation.label_sets import LabelSets
 from ..preparation.tables import TableInputs
 from ..preparation.tokens import TokenInputs
 from ._integrated_gradients import Attribution, attribute
@@ -306,4 +307,6 @@ def _response_name(estimator, one, target, found: Attribution) -> str:
     if not is_classifier(estimator):
         return "prediction" if target is None else f"prediction {target}"
     label = estimator.predict(one)[0] if target is None else target
+    if target is None and isinstance(prepared(estimator).targets, LabelSets):
+        label = int(estimator.predict_proba(one)[0].argmax())  # whose response it is
     return f"{found.name.replace('_', '-')} of class {label}"

@@ -15,6 +15,7 @@ from ..estimators._base import _BaseEstimator
 from ..nn._hru import HRU
 from ..nn.petnn import PETNN
 from ..preparation.containers import as_array, held_sequences
+from ..preparation.label_sets import LabelSets
 from ..preparation.number_targets import NumberTargets
 from ..preparation.sequences import SequenceInputs
 from ..preparation.series import Series
@@ -249,7 +250,12 @@ def _picker(estimator, X, target, response: str) -> Pick:
             raise ValueError(f"target must be one of {classes.tolist()}, got {target!r}.")
         chosen = torch.full((_num_samples(X),), int(found[0]))
 
+    sets = isinstance(prepared(estimator).targets, LabelSets)
+
     def pick(outputs: torch.Tensor, rows: slice) -> torch.Tensor:
+        if sets:
+            odds = outputs.gather(1, chosen[rows, None])[:, 0]
+            return odds.sigmoid() if response == "probability" else odds
         log_p = _at(outputs, step).log_softmax(1)
         own = torch.nn.functional.one_hot(chosen[rows], len(classes)).bool()
         log_own = log_p[own]

@@ -160,6 +160,10 @@ class PhasePortraitDisplay:
         assert samples is not None
         samples = check_indices("samples", samples, len(outputs))
         classes = getattr(estimator, "classes_", None)
+        if classes is not None and outputs.ndim > 1:
+            raise ValueError(
+                "A phase portrait is coloured by one class a sample, y was sets of them."
+            )
         response = outputs[samples] if classes is None else np.searchsorted(classes, outputs)
         response = response if classes is None else response[samples]
         x = layer_inputs(estimator, module, X)[layer]

@@ -10,9 +10,12 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from torch import nn
 
+from .._warnings import warn
 from ..storage.plain import Fields, NotPlainError, from_json, to_json
 from ..training._losses import CrossEntropy
 from .arrays import check_targets, checking_targets, naming, ordered_labels, plain_labels
+from .label_sets import LabelSets, are_label_sets
+from .links import log_softmax, softmax
 from .stored_scalers import Arrays
 from .targets import Targets
 
@@ -26,7 +29,8 @@ def one_label_each(y: np.ndarray) -> np.ndarray:
     if type_of_target(y).startswith("multilabel"):
         one_hot = " Of one-hot labels, give y.argmax(axis=1)." * bool((y.sum(1) == 1).all())
         raise ValueError(
-            "y must hold one label a sample; multilabel targets are not supported." + one_hot
+            "y must hold one label each, or, of whole samples, be a matrix of 0 and 1 with a "
+            "column for each label." + one_hot
         )
     return column_or_1d(y, warn=True)
 
@@ -63,17 +67,34 @@ class ClassTargets(Targets):
         return replace(self, classes=classes)
 
     def checked(self, y: Any, X: Any, caller: Any) -> np.ndarray:
-        """Check y, its length, and that it holds one label a sample."""
-        return one_label_each(super().checked(y, X, caller))
+        """Check y, its length, and that it holds one label a sample, or sets of them."""
+        y = super().checked(y, X, caller)
+        return y if are_label_sets(y) else one_label_each(y)
 
-    def learned(self, y: np.ndarray, caller: Any) -> Self:
-        """Learn the classes, unless they are known."""
+    def learned(self, y: np.ndarray, caller: Any) -> "ClassTargets | LabelSets":  # type: ignore[override]
+        """Learn the classes, unless they are known; of sets of labels their number."""
+        if y.ndim == 2:
+            if len(self.classes) and not np.array_equal(self.classes, np.arange(y.shape[1])):
+                raise ValueError(
+                    f"classes must be 0 to {y.shape[1] - 1} for a y of {y.shape[1]} columns, got "
+                    f"{np.asarray(self.classes).tolist()[:10]}."
+                )
+            if (y.sum(axis=1) == 1).all():
+                warn(
+                    "Every row of y has one label, and is learned as a set of labels even so. If "
+                    "they exclude each other, give y.argmax(axis=1)."
+                )
+            return LabelSets(self.class_weight, y.shape[1])
         if len(self.classes):
             return self
         return self.of_classes(ordered_labels(y, "y"), caller)
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Turn labels into indices of the classes."""
+        if y.ndim == 2:
+            raise ValueError(
+                f"y must hold one label a sample, as in the first fit, got shape {y.shape}."
+            )
         classes = np.asarray(self.classes)
         given = ordered_labels(y, "y")
         with naming("y must hold labels like the classes"):
@@ -142,9 +163,11 @@ class ClassTargets(Targets):
         """Give the most probable class of each sample."""
         return np.asarray(self.classes)[outputs.argmax(axis=1)]
 
-    def probabilities(self, probabilities: np.ndarray, X: Any = None) -> np.ndarray:
-        """Give the probabilities (n_samples, n_classes) of classes as they are."""
-        return probabilities
+    def probabilities(
+        self, outputs: np.ndarray, X: Any = None, *, log: bool = False
+    ) -> np.ndarray:
+        """Turn outputs into the probability (n_samples, n_classes) of each class."""
+        return log_softmax(outputs) if log else softmax(outputs)
 
     def score_given(self, y, predictions, X, weights, caller) -> float:
         """Check y, and score predictions against it."""
@@ -173,8 +196,10 @@ class ClassTargets(Targets):
                 "numbers, booleans or text, or use joblib.dump."
             ) from error
 
-    def described(self, fields: Fields, longest: int) -> Self:
+    def described(self, fields: Fields, longest: int) -> "ClassTargets | LabelSets":  # type: ignore[override]
         """Take the classes."""
+        if fields.has("n_labels"):
+            return LabelSets(self.class_weight, 2).described(fields, longest)
         classes = from_json(fields.take("classes_", dict))
         ordered = isinstance(classes, np.ndarray) and len(classes) > 1
         if not ordered or not (classes[:-1] < classes[1:]).all():

@@ -1,6 +1,5 @@
 """Labels at every step of a sequence."""
 
-from collections.abc import Callable
 from typing import Any, Self, cast
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..training._recorded import RecordedTargets
 from .arrays import naming, plain_labels
 from .class_targets import ClassTargets, one_label_each
 from .frames import missing
+from .links import softmax
 from .recordings import Recordings
 from .series import Series
 from .step_records import LabelRecords, records_of_steps
@@ -157,12 +157,15 @@ class StepClasses(StepTargets[ClassTargets]):
         classes = np.asarray(self.classes)
         return StepAnswer(self.step.decode, (), False, self._past, classes.tolist())
 
-    def answer_of_probabilities(self, softmax: Callable[[np.ndarray], np.ndarray]) -> StepAnswer:
+    def answer_of_probabilities(self) -> StepAnswer:
         """Say how outputs of steps become probabilities."""
         return StepAnswer(softmax, (self.step.n_outputs,), True, np.nan)
 
-    def probabilities(self, probabilities: np.ndarray, X: Series | Recordings) -> np.ndarray:
-        """Put NaN past a sample's end (n_samples, n_steps, n_classes)."""
+    def probabilities(
+        self, outputs: np.ndarray, X: Series | Recordings, *, log: bool = False
+    ) -> np.ndarray:
+        """Turn outputs into probabilities (n_samples, n_steps, n_classes), NaN past an end."""
+        probabilities = self.step.probabilities(outputs, log=log)
         shape = (len(X), X.width // self.every, probabilities.shape[2])
         values = np.full(shape, np.nan, probabilities.dtype)
         inside = self._inside(X, shape[1])

@@ -68,6 +68,31 @@ class CrossEntropy(nn.Module):
         return F.cross_entropy(prediction, target, reduction="none")
 
 
+class LabelwiseCrossEntropy(nn.Module):
+    """Mean over labels of the cross-entropy of log odds against zeros and ones.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (2, n_labels) or None
+        What a zero, and what a one, of each label counts.
+    """
+
+    def __init__(self, weights: np.ndarray | None = None) -> None:
+        super().__init__()
+        self.weights = None if weights is None else weights.tolist()
+        self._shares: torch.Tensor | None = None
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        losses = F.binary_cross_entropy_with_logits(prediction, target, reduction="none")
+        if self.weights is not None:
+            w = self._shares
+            if w is None or w.dtype != losses.dtype or w.device != losses.device:
+                # Once: a tensor made from numbers waits for the device.
+                w = self._shares = losses.new_tensor(self.weights)
+            losses = losses * torch.where(target > 0, w[1], w[0])
+        return losses.mean(1)
+
+
 class PerMember(nn.Module):
     """A loss of every member of an ensemble by itself, averaged over members.
 

@@ -186,7 +186,6 @@ def test_bad_y_of_a_regressor(bad, message):
         (np.zeros(N, int), r"at least two classes, got one class: \[0\]"),
         (np.array(["a"] * N), "one class: .*a"),
         (X[:, 0], "Unknown label type: continuous"),
-        (np.eye(N, dtype=int)[:, :3], "one label a sample; multilabel"),
         (np.zeros((N, 2), int) + np.arange(N)[:, None] % 3, "1d array|multilabel|multioutput"),
     ],
 )
