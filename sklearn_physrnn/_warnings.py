@@ -13,6 +13,14 @@ _BETWEEN = frozenset(
     }
 )  # fmt: skip
 
+_silent = False
+
+
+def silence() -> None:
+    """Issue no warnings from now on, in this process: another one like it does."""
+    global _silent
+    _silent = True
+
 
 def _lies_between(frame: FrameType) -> bool:
     spec = frame.f_globals.get("__spec__")  # "__main__" is what ``python -m`` runs, a worker say
@@ -33,6 +41,8 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     message : str
     category : type of Warning, default=UserWarning
     """
+    if _silent:
+        return
     frame = caller = sys._getframe(1)
     while _lies_between(frame):
         if frame.f_back is None:  # in a worker, where no line is the user's

@@ -30,11 +30,12 @@ from ..storage.format import pack
 from ..training._data import Samples, steps_per_sample
 from ..training._device import inference_device, training_device
 from ..training._inference import module_outputs, recorded_outputs, rows_at_a_time
+from ..training._processes import opened, together
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._recorded import RecordedSamples
 from ..training.parameters import DTYPES, TrainingParameters
 from . import _carrying as carrying
-from ._checkpointing import open_checkpoint
+from ._checkpointing import open_checkpoint, training_of
 from ._examining import examine
 from ._observed import CallbackSupportMixin, FitTask, fit_task, with_callbacks
 from ._pickling import with_torch, without_torch
@@ -174,7 +175,8 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
         # Where a fit begins, not where the package is imported: skorch takes its time.
         from ..training._engine import train
 
-        seeds, device = self._seeds(resume), training_device(self.device)
+        device = training_device(self.device)
+        seeds = _Seeds(*together(partial(training_of, self, device), self._seeds(resume)))
         carries = max_iter is not None and getattr(self, "carry_state", False)
         given, rows = self._read(X, y, sample_weight, targets, resume=resume)
         carried = carrying.carried_by(self, rows, given) if carries else None
@@ -182,7 +184,9 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
         # The checkpoint is of all data, so before the split; scales are of what is trained on.
         checkpoint = None
         if self.checkpoint is not None and max_iter is None:
-            checkpoint = open_checkpoint(self, rows, held_out, seeds, device, resume=resume)
+            checkpoint = opened(
+                lambda: open_checkpoint(self, rows, held_out, seeds, device, resume=resume)
+            )
             seeds = _Seeds(*checkpoint.seeds)
         early_stopping = self.early_stopping and max_iter is None
         if held_out is None and early_stopping:

@@ -28,6 +28,12 @@ def described(estimator: Any, device: torch.device) -> dict[str, str]:
     return description
 
 
+def training_of(estimator: Any, device: torch.device) -> dict[str, str]:
+    """Describe a training that several processes are to do together, before data are read."""
+    further = {name: getattr(estimator, name, None) for name in ("checkpoint", "warm_start")}
+    return described(estimator, device) | {name: str(x) for name, x in further.items()}
+
+
 def open_checkpoint(
     estimator: "_BaseEstimator",
     rows: Rows,

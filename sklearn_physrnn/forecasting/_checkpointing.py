@@ -8,6 +8,7 @@ from ..storage.checkpoint import Checkpoint, describe, digest
 from ..storage.index import index_digest
 from ..storage.stages import Stages
 from ..training._device import training_device
+from ..training._processes import opened
 from ._history import History
 
 if TYPE_CHECKING:
@@ -42,6 +43,20 @@ def open_checkpoint(
     """
     if forecaster.checkpoint is None:
         return Stages(None), seed
+    checkpoint = opened(
+        lambda: Checkpoint(
+            forecaster.checkpoint, _described(forecaster, histories, columns, before), (seed,)
+        )
+    )
+    return Stages(checkpoint), checkpoint.seeds[0]
+
+
+def _described(
+    forecaster: Any,
+    histories: Sequence[History],
+    columns: list | None,
+    before: "Pretrained | None",
+) -> dict[str, str]:
     description = described(forecaster, training_device(forecaster.device))
     description["training data"] = digest(
         part
@@ -52,5 +67,4 @@ def open_checkpoint(
     if before is not None:
         learned = [before.module.state_dict(), *before.record.optimizer_state["state"].values()]
         description["pretrained model"] = digest(x for state in learned for x in state.values())
-    checkpoint = Checkpoint(forecaster.checkpoint, description, (seed,))
-    return Stages(checkpoint), checkpoint.seeds[0]
+    return description

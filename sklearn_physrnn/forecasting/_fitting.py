@@ -4,6 +4,7 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 
+from ..estimators._checkpointing import training_of
 from ..families import CoreSizes, Family
 from ..nn._forecast import LinearMap, WindowForecaster
 from ..nn._segments import ForecastCore
@@ -20,6 +22,7 @@ from ..storage.stages import Stage
 from ..training._device import training_device
 from ..training._hints import hinting
 from ..training._losses import PerWindow, regression_loss
+from ..training._processes import together
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._windows import Windows
 from ..training.parameters import DTYPES, TrainingParameters
@@ -104,7 +107,8 @@ class _WindowTraining(TrainingParameters):
         return Units.of(values, robust=self._is_robust(), n_steps=sizes.window_length)
 
     def _draw_seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(MAX_SEED))
+        seed = int(check_random_state(self.random_state).randint(MAX_SEED))
+        return together(partial(training_of, self, training_device(self.device)), seed)
 
     def _new_module(
         self, sizes: Sizes, features: Features, n_channels: int, seed: int, windows: Windows

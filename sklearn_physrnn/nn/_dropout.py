@@ -5,6 +5,7 @@ from torch import nn
 
 from ..kernels.dropout import dropout
 from ._packing import Packing
+from ._share import empty_whole, first_row
 
 _SAMPLE = 2**40  # places between two samples' first steps: more than a sequence has steps
 _LAYER = 0x2545F4914F6CDD1D  # odd, to tell the masks of a walk apart
@@ -27,7 +28,8 @@ class Dropout(nn.Dropout):
             return masks.applied(input, self.p)
         if self.generator is None:
             return super().forward(input)
-        keep = torch.empty_like(input).bernoulli_(1 - self.p, generator=self.generator)
+        keep = empty_whole(input).bernoulli_(1 - self.p, generator=self.generator)
+        keep = keep[first_row(len(input)) :][: len(input)]
         return input * keep.div_(1 - self.p)
 
 
@@ -51,6 +53,7 @@ def step_places(
 
     Of shape (n_samples, n_steps), or (sum of the lengths,) of packed sequences.
     """
+    position += first_row(n_samples) * _SAMPLE
     if packing is not None:
         return packing.places(_SAMPLE, position, device)
     steps = torch.arange(position, position + n_steps, device=device)
@@ -59,7 +62,8 @@ def step_places(
 
 def sample_places(n_samples: int, device: torch.device) -> torch.Tensor:
     """Number the samples (n_samples,), unlike any of their steps."""
-    return torch.arange(1, n_samples + 1, device=device) * _SAMPLE - 1
+    first = first_row(n_samples)
+    return torch.arange(first + 1, first + n_samples + 1, device=device) * _SAMPLE - 1
 
 
 class Masks:

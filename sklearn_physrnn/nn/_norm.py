@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.functional import layer_norm
 
 from ._one_step import fixed, kept, numbers
+from ._share import Normalised, Share, current_share, joint_moments
 
 if TYPE_CHECKING:
     from ..kernels.one_step.program import Program, Register
@@ -67,6 +68,8 @@ class SequenceNorm(nn.Module):
         rows = x.reshape(-1, x.shape[-1])
         if not self.training:
             rows = self._batch_norm(rows, self.running_mean, self.running_var)
+        elif (share := current_share()) is not None:
+            rows = self._normalise_share(rows, weights, share)
         elif len(rows) < 2:
             rows = rows - rows
         elif weights is None:
@@ -100,6 +103,21 @@ class SequenceNorm(nn.Module):
         variance = (shares * centred.square()).sum(0)
         self._remember(mean, variance)
         return (centred * (variance + self.eps).rsqrt()).to(rows.dtype)
+
+    def _normalise_share(
+        self, rows: torch.Tensor, weights: torch.Tensor | None, share: Share
+    ) -> torch.Tensor:
+        wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
+        with torch.no_grad():
+            counts = wide.new_ones(len(rows)) if weights is None else weights.reshape(-1).to(wide)
+            own = (counts / counts.sum()).unsqueeze(1)
+            mean = (own * wide).sum(0)
+            variance = (own * (wide - mean).square()).sum(0)
+            total, mean, variance = joint_moments(counts.sum(), mean, variance, share)
+            shares = (counts / total).unsqueeze(1)
+        self._remember(mean, variance)
+        inverse = (variance + self.eps).rsqrt()
+        return Normalised.apply(wide, shares, mean, inverse, share.summed).to(rows.dtype)
 
     @torch.no_grad()
     def _remember(self, mean: torch.Tensor, variance: torch.Tensor) -> None:

@@ -74,12 +74,17 @@ class Checkpoint:
     seeds : tuple of int
     state : dict or None
         What :meth:`save` was last given, in this process or an earlier one.
+    writes : bool
+        Whether the file is this process's to write and to remove. Set it to False where
+        another process does.
 
     Raises
     ------
     ValueError
         If the file is damaged, or holds another training, or its folder is missing.
     """
+
+    writes = True
 
     def __init__(
         self, path: str | os.PathLike, description: dict[str, str], seeds: tuple[int, ...]
@@ -151,6 +156,8 @@ class Checkpoint:
         ValueError
             If another training took the path in the meantime, or it cannot be written.
         """
+        if not self.writes:
+            return
         try:
             self._remove_parts()
             if self.state is None:
@@ -169,6 +176,8 @@ class Checkpoint:
         state : dict
             Tensors, numbers, texts and None, in dicts and lists.
         """
+        if not self.writes:
+            return
         self.state = state
         self._write()
 
@@ -196,6 +205,8 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the file, of a training that has ended."""
+        if not self.writes:
+            return
         with contextlib.suppress(OSError):
             self.path.unlink()
         self._remove_parts()

@@ -1,5 +1,6 @@
 """Samples in memory, and batches of them without a DataLoader."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
@@ -10,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..nn._packing import Packing, sent
+from ..nn._share import Share
 from ._prefetch import prefetched
 
 Index = torch.Tensor | slice
@@ -189,6 +191,16 @@ class Batches(Protocol):
     def take(self, index: Index, there: torch.Tensor | None = None) -> Batch: ...
 
 
+class Sharing(Protocol):
+    """Processes that share batches."""
+
+    def share(self, n_rows: int) -> Share:
+        """Say which rows of a batch of so many are this process's."""
+
+    def part(self, index: Index, n_samples: int) -> Index:
+        """Take this process's share of a batch's rows."""
+
+
 class BatchIterator:
     """Batches sliced from tensors: what skorch iterates over in place of a DataLoader.
 
@@ -207,6 +219,8 @@ class BatchIterator:
     device : torch.device or None
         Copy batch by batch to this device, one ahead of what is asked for. None leaves
         them where the samples are.
+    group : Group or None
+        Processes, of which each takes its share of every batch.
     """
 
     def __init__(
@@ -215,11 +229,13 @@ class BatchIterator:
         batch_size: int,
         generator: torch.Generator | None = None,
         device: torch.device | None = None,
+        group: "Sharing | None" = None,
     ) -> None:
         self.samples = samples
         self.batch_size = batch_size
         self.generator = generator
         self.device = device
+        self.group = group
 
     def __len__(self) -> int:
         return -(-len(self.samples) // self.batch_size)
@@ -235,8 +251,22 @@ class BatchIterator:
         # Drawn on the CPU, so that the order is the same whatever the device.
         return torch.randperm(n, generator=self.generator).tensor_split(len(self))
 
+    def shares(self) -> Iterator[Share | None]:
+        """Say, batch after batch, which of its rows are given here; None for all of them."""
+        if self.group is None:
+            return itertools.repeat(None, len(self))
+        n, size = len(self.samples), self.batch_size
+        if self.generator is None or size >= n:
+            sizes = [min(size, n - start) for start in range(0, n, size)]
+        else:
+            sizes = [n // len(self) + (number < n % len(self)) for number in range(len(self))]
+        return filter(lambda share: share.rows, map(self.group.share, sizes))
+
     def _batches(self) -> Iterator[Batch]:
         indices = self.indices()
+        if self.group is not None:
+            parts = [self.group.part(index, len(self.samples)) for index in indices]
+            indices = [x for x in parts if not isinstance(x, slice) or x.stop > x.start]
         rows = [index for index in indices if isinstance(index, torch.Tensor)]
         if not rows or self.samples.device == rows[0].device:
             yield from map(self.samples.take, indices)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ._launched import local_rank
+
 # Multiply-adds of a forward pass. Ten million take one core a millisecond, of a training step
 # with all that belongs to it. On an H200 (docs/guide/gpu.md) a step that is replayed takes 0.3 ms
 # up to a hundred million, where the CPU beside it took 3 ms for a tenth of a million and 9 for 26:
@@ -35,15 +37,15 @@ _SHARE_FOR_DATA = 0.5
 def training_device(name: str) -> torch.device:
     """Resolve `name`; ``"auto"`` is a CUDA device where there is one, else the CPU.
 
-    In the worker processes of joblib and multiprocessing, ``"auto"`` deals out the
-    GPUs in turn.
+    In the worker processes of joblib and multiprocessing, and in processes that fit together,
+    ``"auto"`` deals out the GPUs in turn.
 
     Raises
     ------
     ValueError
         If torch does not know the device, or this machine does not have it.
     """
-    if name == "auto":
+    if name == "auto" or (name == "cuda" and local_rank() is not None):
         return _own_gpu() if _cuda_works() else torch.device("cpu")
     try:
         device = torch.device(name)
@@ -102,6 +104,9 @@ def _own_gpu() -> torch.device:
     # Workers are numbered from 1, in the order in which their parent started them.
     number = multiprocessing.current_process()._identity
     count = torch.cuda.device_count()
+    rank = local_rank()
+    if rank is not None:
+        number = (rank + 1,)
     if not number or count < 2:
         return torch.device("cuda")
     return torch.device("cuda", (number[-1] - 1) % count)

@@ -1,9 +1,10 @@
 """``train``: a module and samples in, trained weights and their history out."""
 
 import copy
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,10 +29,12 @@ from ._data import Batches
 from ._device import has_room, with_index, worth_training_there
 from ._graphs import recorder_for
 from ._groups import decayed_and_others
-from ._guests import invited, prints, wants_batches
+from ._guests import invited, prints, silent, wants_batches
+from ._launched import ALONE
 from ._net import Net
 from ._observed import Observed, Observer, StopIfAsked
 from ._pieces import piece_size
+from ._processes import compare, joined, whole_on_each
 from ._progress import Progress
 from ._random import preserved_global_state
 from ._saving import SaveTraining
@@ -188,6 +191,18 @@ def train(
     if options.cpu_if_small and not worth_training_there(work, n_steps, even=samples.even):
         device = torch.device("cpu")
     device = with_index(device)
+    group = joined()
+    if group is not None:
+        if options.carries:
+            raise ValueError(
+                "carry_state=True does not go with several processes, which share samples: set "
+                f"{ALONE}=1 in the environment to train in each by itself."
+            )
+        compare(group, device, module, samples, validation)
+        if options.deadline is not None:
+            options = replace(options, deadline=group.agreed("the deadline", options.deadline))
+        if group.rank:
+            options = replace(options, verbose=0)
 
     def make_optimizer(_, lr: float) -> torch.optim.Optimizer:
         parameters = [*decayed, *others]
@@ -211,10 +226,14 @@ def train(
         validated=validation is not None,
         refits=options.refits,
     )
+    first = group is None or group.rank == 0
+    if not first:
+        guests = silent(guests)
     callbacks = [schedule, *guests, keeper]
     if observer is not None:
         # Told of the epoch before anybody ends training, and ends it when all have seen it.
-        callbacks = [schedule, *guests, Observed(observer), keeper, StopIfAsked(observer)]
+        told = [Observed(observer)] if first else []
+        callbacks = [schedule, *guests, *told, keeper, StopIfAsked(observer)]
     if options.max_grad_norm is not None:
         callbacks.append(ClipGradients(options.max_grad_norm))
     decay = None
@@ -225,8 +244,10 @@ def train(
     if options.verbose:
         every = 1 if options.verbose > 1 else 10
         callbacks.insert(-1, Progress(every, options.deadline))
-    limit = None if options.deadline is None else TimeLimit(schedule, options.deadline)
-    if limit is not None:
+    limit = None
+    if options.deadline is not None:
+        clock = time.monotonic if group is None else group.clock
+        limit = TimeLimit(schedule, options.deadline, clock)
         callbacks.append(limit)  # when all others have seen the epoch
     batch_generator = torch.Generator().manual_seed(options.seed)
     dropout_generator = torch.Generator(device).manual_seed(options.seed)
@@ -249,7 +270,7 @@ def train(
     dropouts = [m for m in module.modules() if isinstance(m, Dropout)]
     drops = any(dropout.p > 0 for dropout in dropouts)
     recorder = None
-    if not options.carries:  # of which a call has one step
+    if not options.carries and group is None:  # of which a call has one step
         recorder = recorder_for(device, [dropout_generator] if drops else [])
     repeated = None if recorder is None else Repeated(recorder, schedule, decay)
     net = Net(
@@ -274,6 +295,8 @@ def train(
         carries=options.carries,
         carried=carried,
         limit=limit,
+        group=group,
+        shares_training=group is not None and not whole_on_each(samples, batch_size, group),
     )
     parts = module.modules() if device.type == "cpu" else ()
     to_kernels = any(getattr(part, "kernel_takes_most", False) for part in parts)
@@ -296,6 +319,11 @@ def train(
             module.zero_grad(set_to_none=True)
             module.requires_grad_()  # whatever a callback has frozen
             module.cpu().eval()
+    run_in = ways.to_dict()
+    if group is not None:
+        group.align(module)
+        if device.type == "cuda":
+            run_in = group.agreed("kernels", run_in)
     history = net.history
 
     def curve(key: str) -> list[float]:
@@ -311,6 +339,6 @@ def train(
         interrupted=net.interrupted_,
         optimizer_state={"optimizer": options.optimizer, "state": _on_cpu(net.optimizer_)},
         return_error=max(curve("return_error"), default=0.0) if options.undo else None,
-        kernels=ways.to_dict(),
+        kernels=run_in,
         carried=net.carried_,
     )

@@ -19,6 +19,19 @@ _OTHERWISE = {
     "InputShapeSetter": "fit builds a network that fits X and y; leave it out",
 }
 
+# Those that write or print and leave training as it is.
+_REPORTERS = (
+    skorch.Checkpoint,
+    skorch.MlflowLogger,
+    skorch.NeptuneLogger,
+    skorch.PrintLog,
+    skorch.ProgressBar,
+    skorch.SacredLogger,
+    skorch.TensorBoard,
+    skorch.TrainEndCheckpoint,
+    skorch.WandbLogger,
+)
+
 # What makes their hook of batches do nothing.
 _IDLE = (
     (skorch.LRScheduler, "step_every", "epoch"),
@@ -78,6 +91,11 @@ def invited(
                 f"alone: {way}. {name} may watch 'train_loss' or 'train_loss_best' without."
             )
     return list(callbacks)
+
+
+def silent(callbacks: Sequence[Any]) -> list[Any]:
+    """Leave out those of skorch's that only write or print, which another process does."""
+    return [each for each in callbacks if not isinstance(_itself(each), _REPORTERS)]
 
 
 def wants_batches(callbacks: Sequence[Any]) -> bool:

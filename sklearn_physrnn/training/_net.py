@@ -1,6 +1,7 @@
 """skorch's net, with the small steps replaced that cost most on data in memory."""
 
 import dis
+import itertools
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -10,6 +11,7 @@ from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
 from ..kernels._check import looking_later
+from ..nn._share import current_share, sharing
 from ._callbacks import StopTraining
 from ._carried import Carried
 from ._data import Batches, BatchIterator, join_outputs, run_module
@@ -40,6 +42,10 @@ class Net(NeuralNet):
         Undo time to find the states before pieces, instead of keeping them.
     limit : TimeLimit or None
         Asked after each step whether there is time for another.
+    group : Group or None
+        Processes that share each batch.
+    shares_training : bool
+        Whether they share those of training, too, or each go through all of them.
     repeated : Repeated or None
         Replays steps, where they can be.
     carries : bool
@@ -66,6 +72,8 @@ class Net(NeuralNet):
         carries=False,
         carried=None,
         limit=None,
+        group=None,
+        shares_training=True,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -81,13 +89,16 @@ class Net(NeuralNet):
         self.carries = carries
         self.carried = carried
         self.limit = limit
+        self.group = group
+        self.shares_training = shares_training
 
     def get_split_datasets(self, X: Batches, y=None, **fit_params):
         return X, self.validation
 
     def get_iterator(self, dataset: Batches, training: bool = False) -> BatchIterator:
         generator = self.generator if training else None
-        return BatchIterator(dataset, self.batch_size, generator, self.stream_to)
+        group = self.group if self.shares_training or not training else None
+        return BatchIterator(dataset, self.batch_size, generator, self.stream_to, group)
 
     def infer(self, x, **fit_params):
         pieces = self._pieces(x)
@@ -125,7 +136,7 @@ class Net(NeuralNet):
         if isinstance(target, RecordedTargets):
             target = target.take(0, y_pred.shape[1])
         losses = self.criterion_(y_pred, target)
-        return (losses if weight is None else losses * weight).mean()
+        return _mean(losses if weight is None else losses * weight)
 
     @property
     def _default_callbacks(self):
@@ -159,6 +170,9 @@ class Net(NeuralNet):
         # skorch wraps the step in a closure, for optimisers that call it several times.
         self.optimizer_.zero_grad(set_to_none=True)
         step = self.train_step_single(batch)
+        if current_share() is not None:
+            parameters = [x for _, x in self.get_all_learnable_params()]
+            step["loss"] = self.group.sum_gradients(parameters, step["loss"])
         self.notify(
             "on_grad_computed",
             named_parameters=TeeGenerator(self.get_all_learnable_params()),
@@ -196,7 +210,7 @@ class Net(NeuralNet):
             recorded = isinstance(y, RecordedTargets)
             steps = y.take(start, stop) if recorded else y[:, start:stop]
             losses = self.criterion_.part(outputs, steps, counts)
-            return (losses if weight is None else losses * weight).mean()
+            return _mean(losses if weight is None else losses * weight)
 
         return part
 
@@ -216,12 +230,17 @@ class Net(NeuralNet):
             total, outputs = found or self._one_by_one(
                 iterator, training, prefix, step_fn, keep_outputs
             )
+        if not training and self.group is not None:
+            total, outputs = self._gathered(total, outputs)
         loss, key = float(total) / len(iterator.samples), f"{prefix}_loss"
         best = all(loss < epoch[key] for epoch in self.history[:-1])
         self.history.record(key, loss)
         self.history.record(f"{key}_best", best)
         if training and self.undo:
-            self.history.record("return_error", float(self.return_error_))
+            error = float(self.return_error_)
+            if self.group is not None:
+                error = max(self.group.told("errors of the way back", error))
+            self.history.record("return_error", error)
         if keep_outputs:
             self.history.record(f"{prefix}_score", self.scorer(join_outputs(outputs)))
 
@@ -235,22 +254,32 @@ class Net(NeuralNet):
 
     def _one_by_one(self, iterator, training, prefix, step_fn, keep_outputs):
         total, outputs, n_seen = 0.0, [], 0
-        for batch in iterator:
+        for batch, share in zip(iterator, iterator.shares(), strict=True):
+            n_rows = len(batch[1][0]) if share is None else share.of
             if self.records_batches:
                 self.history.new_batch()
             self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch)
+            with sharing(share):
+                step = step_fn(batch)
             if self.records_batches:
                 self.history.record_batch(f"{prefix}_loss", float(step["loss"]))
-                self.history.record_batch(f"{prefix}_batch_size", len(batch[1][0]))
-            total = total + step["loss"] * len(batch[1][0])
+                self.history.record_batch(f"{prefix}_batch_size", n_rows)
+            total = total + step["loss"] * n_rows
             if keep_outputs:
                 outputs.append(step["y_pred"])
             self.notify("on_batch_end", batch=batch, training=training, **step)
-            n_seen += len(batch[1][0])
+            n_seen += n_rows
             if training and self.limit is not None and self.limit.ends_epoch():
                 break
-        return total * (len(iterator.samples) / n_seen), outputs
+        return total * (len(iterator.samples) / n_seen if training else 1.0), outputs
+
+    def _gathered(self, total, outputs):
+        """Put together what the processes have of the validation data."""
+        own = float(total), [x.detach().cpu() for x in outputs]
+        told = self.group.told("the validation", own)
+        batches = itertools.zip_longest(*(pieces for _, pieces in told))
+        outputs = [piece for pieces in batches for piece in pieces if piece is not None]
+        return sum(loss for loss, _ in told), outputs
 
     def partial_fit(self, X: Batches, y=None, classes=None, **fit_params):
         """Train, and tell whether a person interrupted it."""
@@ -266,9 +295,17 @@ class Net(NeuralNet):
         except StopTraining:
             pass
         except KeyboardInterrupt:
+            if self.group is not None:  # the others cannot go on, nor know where this one is
+                raise
             self.interrupted_ = True
         self.notify("on_train_end", X=X, y=y)
         return self
+
+
+def _mean(losses: torch.Tensor) -> torch.Tensor:
+    """Give the mean over a batch, or what a share of its rows adds to that."""
+    share = current_share()
+    return losses.mean() if share is None else losses.sum() / share.of
 
 
 def _raised_by_a_statement(error: BaseException) -> bool:

@@ -40,5 +40,8 @@ class StopIfAsked(Callback):
         self.observer = observer
 
     def on_epoch_end(self, net, **kwargs):
-        if self.observer.stopped:
+        stopped = self.observer.stopped
+        if net.group is not None:
+            stopped = net.group.agreed("whether to stop", stopped)
+        if stopped:
             raise StopTraining

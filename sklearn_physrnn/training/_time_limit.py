@@ -1,6 +1,7 @@
 """A limit of time, to which the schedule of the learning rate is scaled."""
 
 import time
+from collections.abc import Callable
 
 from skorch.callbacks import Callback
 
@@ -21,18 +22,25 @@ class TimeLimit(Callback):
     ----------
     schedule : Schedule
     deadline : float
-        As ``time.monotonic`` tells the time.
+        As the clock tells the time.
+    clock : callable
+        Of all processes that train together, if they do.
     """
 
-    def __init__(self, schedule: Schedule, deadline: float) -> None:
-        self.schedule, self.deadline = schedule, deadline
+    def __init__(
+        self,
+        schedule: Schedule,
+        deadline: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.schedule, self.deadline, self.clock = schedule, deadline, clock
 
     def on_train_begin(self, net, **kwargs):
         self._began: float | None = None
 
     def ends_epoch(self) -> bool:
         """After a step: tell whether there is no time for another."""
-        now = time.monotonic()
+        now = self.clock()
         if self._began is None:
             self._began, self._first = now, self.schedule.n_steps
             self._planned = now
@@ -41,7 +49,7 @@ class TimeLimit(Callback):
         return self.schedule.ended or now >= self.deadline
 
     def on_epoch_end(self, net, **kwargs):
-        now = time.monotonic()
+        now = self.clock()
         if self._began is None:  # where steps are replayed nobody asks in between
             self._began, self._first = now, self.schedule.n_steps
         else:
