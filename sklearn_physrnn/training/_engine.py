@@ -1,7 +1,6 @@
 """``train``: a module and samples in, trained weights and their history out."""
 
 import copy
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -246,7 +245,7 @@ def train(
         callbacks.insert(-1, Progress(every, options.deadline))
     limit = None
     if options.deadline is not None:
-        clock = time.monotonic if group is None else group.clock
+        clock = None if group is None else group.clock
         limit = TimeLimit(schedule, options.deadline, clock)
         callbacks.append(limit)  # when all others have seen the epoch
     batch_generator = torch.Generator().manual_seed(options.seed)

@@ -23,7 +23,7 @@ class TimeLimit(Callback):
     schedule : Schedule
     deadline : float
         As the clock tells the time.
-    clock : callable
+    clock : callable or None
         Of all processes that train together, if they do.
     """
 
@@ -31,9 +31,10 @@ class TimeLimit(Callback):
         self,
         schedule: Schedule,
         deadline: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self.schedule, self.deadline, self.clock = schedule, deadline, clock
+        self.schedule, self.deadline = schedule, deadline
+        self.clock = clock or (lambda: time.monotonic())
 
     def on_train_begin(self, net, **kwargs):
         self._began: float | None = None
