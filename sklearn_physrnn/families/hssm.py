@@ -1,9 +1,9 @@
 """HSSM: Hamiltonian oscillators in a stack, for long sequences."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..nn import hssm
 from ..nn._segments import OscillatorCore
@@ -45,6 +45,7 @@ class HSSMFamily(Family):
     network: ClassVar[Constraints] = {
         "dropout": SHARE,
         "readout": [StrOptions({"mean", "last"})],
+        "memory": [StrOptions({"auto"}), Interval(Real, 1, None, closed="left"), None],
         "encoder": [StrOptions({"linear", "gated"})],
         "patch_size": AT_LEAST_ONE,
         "bidirectional": ["boolean"],
@@ -96,6 +97,12 @@ way_back : {"kept", "undone"}
     "undone" is not for damped ones: what has faded is gone.
 readout : {"mean", "last"}
     What the head sees: the mean over steps, or the last step.
+memory : float, "auto" or None
+    Of linear and damped oscillators: the steps over which the slowest turns by one radian
+    before training; "auto" takes those of the longest sequence in training. Frequencies, and
+    decay times of damped ones, are then spread evenly by their logarithm from there to a step.
+    None begins as the paper does, with modes that all turn within some ten steps. With
+    `time_channel` it is in steps of the mean interval in training.
 encoder : {"linear", "gated"}
     What maps a step's channels to `hidden_size`: a linear map, or one that multiplies them
     first, W3 (W1 u * sigmoid(W2 u)): for values that count where another channel marks them.
@@ -147,6 +154,7 @@ readout : {"mean", "last", "sequence"}
             readout=params.readout,
             every=self.every(params),
             initial_step=_initial_step(params.dynamics, inputs, params.patch_size),
+            memory=_memory(params, inputs),
             encoder=params.encoder,
             num_loops=params.num_loops,
             patch_size=params.patch_size,
@@ -219,6 +227,19 @@ def _check_patches(patch_size: int, inputs: Inputs) -> None:
             f"patch_size={patch_size} is more than the {inputs.longest} steps of the longest "
             "sequence in training: at least one patch must be filled."
         )
+
+
+def _memory(params: Any, inputs: SequenceInputs) -> float | None:
+    """Give the oscillators' memory in their own unit of time."""
+    if params.memory is None:
+        return None
+    if params.dynamics == "nonlinear":
+        raise ValueError(
+            f"memory={params.memory!r} is for oscillators that have a frequency: set memory=None, "
+            "or dynamics='linear' or 'damped'."
+        )
+    steps = inputs.longest if params.memory == "auto" else params.memory
+    return max(1.0, float(steps * inputs.mean_dt / params.patch_size))
 
 
 def _initial_step(dynamics: str, inputs: Inputs, patch_size: int) -> float | None:

@@ -12,7 +12,7 @@ from ..kernels._check import check_values
 from ..kernels.oscillators import check_epsilon, check_sequence
 from ..kernels.oscillators.engine import OneStep, Reference
 from ..kernels.oscillators.steps import elapsed
-from ._check import check_names, check_sizes
+from ._check import check_names, check_numbers, check_sizes
 from ._one_step import kept, numbers
 
 if TYPE_CHECKING:
@@ -37,6 +37,24 @@ def unbounded(value: torch.Tensor, low: float, high: float) -> torch.Tensor:
 def uniform(*shape: int, low: float, high: float) -> torch.Tensor:
     """A tensor of uniform random numbers, in torch's default dtype."""
     return torch.empty(shape).uniform_(low, high)
+
+
+def turns(n: int, memory: float) -> torch.Tensor:
+    """Angles that `n` modes turn by in a step, from 1 / `memory` to 1 and even by their logarithm.
+
+    One is drawn in each of n equal shares, so that few modes leave no wide gap.
+    """
+    share = (torch.arange(n) + torch.rand(n)) / n
+    return (-share * math.log(memory)).exp()
+
+
+def check_memory(memory: float | None) -> None:
+    """Raise ValueError unless it is None, or a step or more."""
+    if memory is None:
+        return
+    check_numbers(memory=memory)
+    if not 1 <= memory < math.inf:
+        raise ValueError(f"memory must be a step or more, or None, got {memory!r}.")
 
 
 Tensors = dict[str, torch.Tensor]

@@ -13,6 +13,7 @@ from .linear_hru import LinearHRU
 
 _DECAY = math.log(1e-5), math.log(FASTEST)
 _FIRST_DECAY = math.log(1e-4), math.log(1e-1)
+_FIRST_SHARE = 0.5  # of a mode's decay in the angle it turns by, where memory says both
 
 
 class DampedHRU(LinearHRU):
@@ -43,6 +44,9 @@ class DampedHRU(LinearHRU):
     ----------
     input_size, state_size, gradient, epsilon, complex
         As of :class:`LinearHRU`.
+    memory : float, optional
+        As of :class:`LinearHRU`; each mode then fades to 1/e at first while it turns by two
+        radians, the slowest within twice as many steps.
 
     Attributes
     ----------
@@ -52,8 +56,8 @@ class DampedHRU(LinearHRU):
 
     Notes
     -----
-    The start values are those of :class:`LinearHRU`, and decays spread evenly in logarithm
-    over 1e-4 to 0.1.
+    The start values are those of :class:`LinearHRU`, and without `memory` decays spread evenly
+    in logarithm over 1e-4 to 0.1.
 
     Examples
     --------
@@ -79,12 +83,18 @@ class DampedHRU(LinearHRU):
         gradient: str = "bptt",
         epsilon: float | str = "auto",
         complex: bool = True,
+        memory: float | None = None,
     ):
         super().__init__(
-            input_size, state_size, gradient=gradient, epsilon=epsilon, complex=complex
-        )
-        low, high = _FIRST_DECAY
-        self.decay_raw = nn.Parameter(unbounded(uniform(state_size, low=low, high=high), *_DECAY))
+            input_size, state_size, gradient=gradient, epsilon=epsilon, complex=complex,
+            memory=memory,
+        )  # fmt: skip
+        if memory is None:
+            first = uniform(state_size, low=_FIRST_DECAY[0], high=_FIRST_DECAY[1])
+        else:
+            stiffness, step = super().dynamics()
+            first = (_FIRST_SHARE * stiffness.detach().sqrt() * step.detach()).log().float()
+        self.decay_raw = nn.Parameter(unbounded(first, *_DECAY))
 
     def dynamics(self) -> tuple[torch.Tensor, ...]:
         """Stiffness a, decay and step size d of every mode, in float64."""

@@ -58,6 +58,9 @@ class HSSM(Stack):
     initial_step : float, optional
         Largest step size of :class:`NonlinearHRU` at the start. Its default is for
         series of ten thousand steps; 0.1 suits a thousand better.
+    memory : float, optional
+        Of linear and damped oscillators: the steps, or patches, over which the slowest turns by
+        one radian at first (see :class:`LinearHRU`).
     encoder : {"linear", "gated"}, default="linear"
         What maps a step to `hidden_size`: a linear map, or
         :math:`W_3 (W_1 u \cdot \sigma(W_2 u))`, which multiplies channels before anything
@@ -107,6 +110,7 @@ class HSSM(Stack):
         readout: str = "mean",
         every: int = 1,
         initial_step: float | None = None,
+        memory: float | None = None,
         encoder: str = "linear",
         num_loops: int = 1,
         patch_size: int = 1,
@@ -145,6 +149,10 @@ class HSSM(Stack):
             if dynamics != "nonlinear":
                 raise ValueError("initial_step is for dynamics='nonlinear' only.")
             options["initial_step"] = initial_step
+        if memory is not None:
+            if dynamics == "nonlinear":
+                raise ValueError("memory is for dynamics='linear' and 'damped' only.")
+            options["memory"] = memory
         check_loops(num_loops, norm)
         if readout == "sequence" and every % patch_size:
             raise ValueError(

@@ -10,10 +10,11 @@ from ..kernels.oscillators import oscillator_unit, undo_oscillator_unit
 from ..kernels.oscillators.engine import OneStep, Reference
 from ..kernels.oscillators.linear import one_step, reference
 from ._check import check_flags
-from ._hru import HRU, STABLE, bounded, unbounded, uniform
+from ._hru import HRU, STABLE, bounded, check_memory, turns, unbounded, uniform
 
 _STEP = 1e-3, STABLE**0.5 / 2  # with stiffness below 4, step^2 stiffness < STABLE
 _STIFFNESS = 1e-4, 4.0
+_LARGEST_FIRST = 0.9  # step size that a mode begins with, away from the bound
 
 
 class LinearHRU(HRU):
@@ -70,6 +71,11 @@ class LinearHRU(HRU):
     complex : bool, default=True
         Complex B and C, held as real tensors with a trailing axis of two: a mode is
         then two real oscillators of the same stiffness and step.
+    memory : float, optional
+        Steps over which the slowest mode turns by one radian at first. The frequencies are then
+        spread evenly by their logarithm, from one radian in so many steps to one a step, and a
+        unit kick moves each mode by one unit at most. By default they begin as in the paper,
+        which is between a radian in a step or two and, of 64 modes, one in some ten steps.
 
     Attributes
     ----------
@@ -81,7 +87,11 @@ class LinearHRU(HRU):
     Notes
     -----
     NOTE[paper]: the released unit has a = relu(A), which leaves the stable region in
-    training. The start values are the paper's: A ~ U(0, 1), d = sigmoid(U(0, 1)).
+    training. The start values are the paper's: A ~ U(0, 1), d = sigmoid(U(0, 1)). Modes that
+    all turn within ten steps say little of what was a thousand steps ago that a readout could
+    tell from when it was: of a constant answer to a kick, at any lag up to T = 1,000, the best
+    sum of 64 of them has 0.3 %, that of `memory` = T 99.1 %, and of damped ones 99.9 %. For sums
+    of sin(w t) / w over all w are the same at any lag.
 
     Examples
     --------
@@ -111,15 +121,15 @@ class LinearHRU(HRU):
         gradient: str = "bptt",
         epsilon: float | str = "auto",
         complex: bool = True,
+        memory: float | None = None,
     ):
         super().__init__(input_size, state_size, gradient, epsilon)
         check_flags(complex=complex)
+        check_memory(memory)
         self.complex = complex
         parts = (2,) if complex else ()
-        low, high = _STIFFNESS
-        stiffness = uniform(state_size, low=low, high=1.0)
-        self.stiffness_raw = nn.Parameter(unbounded(stiffness, low, high))
-        step = torch.sigmoid(uniform(state_size, low=0.0, high=1.0))
+        stiffness, step = self._first(state_size, memory)
+        self.stiffness_raw = nn.Parameter(unbounded(stiffness, *_STIFFNESS))
         self.step_raw = nn.Parameter(unbounded(step, *_STEP))
         scale_in, scale_out = input_size**-0.5, state_size**-0.5
         self.B = nn.Parameter(
@@ -129,6 +139,15 @@ class LinearHRU(HRU):
             uniform(input_size, state_size, *parts, low=-scale_out, high=scale_out)
         )
         self.D = nn.Parameter(torch.randn(input_size))
+
+    def _first(self, n: int, memory: float | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Stiffness and step size of n modes at the start."""
+        if memory is None:
+            stiffness = uniform(n, low=_STIFFNESS[0], high=1.0)
+            return stiffness, torch.sigmoid(uniform(n, low=0.0, high=1.0))
+        turn = turns(n, memory)
+        step = turn.sqrt().clamp(max=_LARGEST_FIRST)
+        return (turn / step).square(), step
 
     def dynamics(self) -> tuple[torch.Tensor, ...]:
         """Stiffness a and step size d of every mode, in float64.

@@ -27,7 +27,7 @@ VARIANTS = [
     {"patch_size": 3, "num_loops": 2, "encoder": "gated", "bidirectional": True},
     {"patch_size": 3, "readout": "last", "time_channel": 2, "dynamics": "nonlinear"},
     {"patch_size": 3, "num_loops": 2, "readout": "last", "time_channel": 2, "dynamics": "damped"},
-    {"patch_size": 3, "bidirectional": True, "dynamics": "damped"},
+    {"patch_size": 3, "bidirectional": True, "dynamics": "damped", "memory": "auto"},
 ]
 
 
@@ -52,6 +52,27 @@ def test_the_parameters_reach_the_network(options):
     assert (type(net.encoder).__name__ == "GatedEncoder") == ("encoder" in options)
     plain = HSSMRegressor(**SMALL | {k: options[k] for k in ("readout",) if k in options})
     assert not np.allclose(plain.fit(X, y).predict(X), model.predict(X))
+
+
+def first_turns(**options):
+    """Angles that the first block's oscillators turn by in a step, all but untrained."""
+    X, y = data(timed="time_channel" in options)
+    options = {**SMALL, "max_iter": 1, "learning_rate_init": 1e-9, **options}
+    stiffness, *_, step = HSSMRegressor(**options).fit(X, y).module_.blocks[0].hru.dynamics()
+    return (stiffness.sqrt() * step).detach().numpy()
+
+
+def test_memory_is_in_steps_of_the_data():
+    expected = first_turns(memory=41)
+    assert np.array_equal(first_turns(memory="auto"), expected)
+    assert 1 / 41.01 < expected[-1] < 41**-0.75
+    # A patch is one step of the oscillators: the slowest of four is in the last quarter.
+    slowest = first_turns(memory="auto", patch_size=4)[-1]
+    assert 1 / 10.26 < slowest < 10.25**-0.75
+    # Of intervals that differ a step takes the mean, in the oscillators' unit of time.
+    timed = first_turns(memory="auto", time_channel=2)
+    assert expected[-1] < timed[-1] < 41 * expected[-1]
+    assert np.array_equal(timed, first_turns(memory=41, time_channel=2))
 
 
 @pytest.mark.parametrize("options", VARIANTS)
@@ -118,6 +139,11 @@ def test_every_step_of_patches_is_predicted():
             {"dynamics": "damped", "patch_size": 3, "num_loops": 2, "way_back": "undone"},
             "what has faded is gone: set way_back='kept'",
         ),
+        (
+            {"dynamics": "nonlinear", "memory": "auto"},
+            "memory='auto' is for oscillators that have a frequency: set memory=None, or dyn",
+        ),
+        ({"memory": 0.5}, "'memory' parameter"),
         ({"patch_size": 42}, "patch_size=42 is more than the 41 steps"),
         ({"patch_size": 0}, "'patch_size' parameter"),
         ({"num_loops": 1.5}, "'num_loops' parameter"),

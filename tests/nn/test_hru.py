@@ -199,6 +199,36 @@ def test_start_values():
     assert not layer.b.any()
 
 
+@pytest.mark.parametrize("memory", [1.0, 50, 5_000.0])
+def test_memory_spreads_frequencies_and_decays_by_their_logarithm(memory):
+    stiffness, decay, step = DampedHRU(2, 20, memory=memory).dynamics()
+    turn = step * stiffness.sqrt()
+    edges = memory ** -(torch.arange(21) / 20)
+    assert (turn <= edges[:-1] * 1.0001).all()
+    assert (turn >= edges[1:] / 1.0001).all()
+    torch.testing.assert_close(decay, (turn / 2).clamp(max=0.5), rtol=1e-4, atol=0)
+    # A kick moves slow and fast ones alike.
+    torch.testing.assert_close(step, stiffness.sqrt(), rtol=0.25, atol=0)
+
+
+def test_modes_over_many_scales_of_time_hold_what_was_long_ago():
+    lag = torch.arange(1_000.0)[:, None]
+    missed = []
+    for memory in (None, 1_000):
+        with torch.no_grad():
+            stiffness, decay, step = DampedHRU(2, 64, memory=memory).dynamics()
+        kicked = (-decay * lag).exp() * torch.sin(step * stiffness.sqrt() * lag)
+        weights = torch.linalg.lstsq(kicked, torch.ones_like(lag).double()).solution
+        missed.append(float((kicked @ weights - 1).square().mean()))
+    assert missed[1] < 0.01 < 0.5 < missed[0]
+
+
+@pytest.mark.parametrize("memory", [0.5, math.inf, "long"])
+def test_bad_memory(memory):
+    with pytest.raises(ValueError, match="memory must be a"):
+        LinearHRU(3, 4, memory=memory)
+
+
 def test_complex_modes_are_what_they_say():
     layer = LinearHRU(3, 4).double()
     u = torch.randn(2, 9, 3, dtype=torch.float64)

@@ -189,6 +189,11 @@ def test_wrong_numbers_are_refused(name, value):
         model(**{name: value})
 
 
+def test_memory_is_of_oscillators_that_have_a_frequency():
+    with pytest.raises(ValueError, match="memory is for dynamics='linear' and 'damped' only"):
+        model(dynamics="nonlinear", memory=10)
+
+
 def test_wrong_choices_are_refused():
     with pytest.raises(ValueError, match="encoder must be one of"):
         model(encoder="relu")
