@@ -149,7 +149,7 @@ FAMILIES = (
             Setting("regressor", {"norm": "layer", "chunk_size": 2}),
             Setting("regressor", {"norm": "layer", "chunk_size": 2, "way_back": "undone"}),
             Setting("regressor", {"dynamics": "nonlinear"}),
-            Setting("regressor", {"dynamics": "damped"}),
+            Setting("regressor", {"dynamics": "damped", "memory": "auto"}),
             Setting("regressor", {"encoder": "gated"}),
             Setting("regressor", {"patch_size": 2, "norm": "layer", "chunk_size": 3}),
             Setting("regressor", {"bidirectional": True}),

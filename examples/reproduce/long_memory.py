@@ -6,8 +6,10 @@ what is to be remembered and the answer. For adding, R² on fresh sequences (0: 
 remembered, 1: solved); for copying, accuracy (0.125 by chance). A model that two lengths in a
 row leave below 0.5 is not tried at a longer one (``--all``: it is).
 
-"HSSM gated" has the gated encoder, and "no oscillators" is the same model with its oscillators
-taken out: what it reaches needs no memory. ``--set`` gives HSSM other parameters
+"HSSM gated" has the gated encoder, "of all scales" damped oscillators besides whose frequencies
+and decay times begin between a step and the length (`memory="auto"`), and a larger rate without
+dropout; "no oscillators" is the same model with its oscillators taken out: what it reaches needs
+no memory. ``--set`` gives HSSM other parameters
 (``--set patch_size=10 max_iter=10``).
 """
 
@@ -67,11 +69,17 @@ class SilentClassifier(HSSMClassifier):
 
 
 GATED = {"encoder": "gated"}
+# Oscillators over all scales of time, from a step to the whole sequence, that fade.
+SCALES = {
+    **GATED, "dynamics": "damped", "memory": "auto", "dropout": 0.0, "learning_rate_init": 0.01,
+}  # fmt: skip
 MODELS = {
     "PETNN": (PETNNRegressor, PETNNClassifier, {}),
     "HSSM": (HSSMRegressor, HSSMClassifier, {}),
     "HSSM gated": (HSSMRegressor, HSSMClassifier, GATED),
     "HSSM gated, no oscillators": (SilentRegressor, SilentClassifier, GATED),
+    "HSSM of all scales": (HSSMRegressor, HSSMClassifier, SCALES),
+    "HSSM of all scales, no oscillators": (SilentRegressor, SilentClassifier, SCALES),
     "LSTM": (LSTMRegressor, LSTMClassifier, {}),
 }
 
