@@ -1,12 +1,19 @@
-"""Other networks for tables, in DynPMNN's place: all the rest of the estimator stays as it is."""
+"""Other networks for tables, in DynPMNN's place: all the rest of the estimator stays as it is.
 
+And neighbours' targets for the models of others.
+"""
+
+import numpy as np
 import torch
 from ncps.torch import CfC
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.model_selection import KFold
 from torch import nn
 from torchdiffeq import odeint
 
 from sklearn_physrnn import DynPMNNClassifier, DynPMNNRegressor
 from sklearn_physrnn.families.dynpmnn import DynPMNNFamily
+from sklearn_physrnn.preparation.neighbors import Place, search
 
 
 class NeuralODE(nn.Module):
@@ -92,3 +99,31 @@ PEERS = {
 }
 REGRESSORS = {name: _peer(network, DynPMNNRegressor, name) for name, network in PEERS.items()}
 CLASSIFIERS = {name: _peer(network, DynPMNNClassifier, name) for name, network in PEERS.items()}
+
+
+class WithNeighbors(RegressorMixin, BaseEstimator):
+    """Give any regressor the columns that DynPMNN has by ``neighbors="auto"``."""
+
+    def __init__(self, regressor):
+        self.regressor = regressor
+
+    def fit(self, X, y):
+        """Look for a place, and fit the regressor to rows that do not see their own target."""
+        X, y = np.asarray(X), np.asarray(y)
+        folds = np.empty(len(X), dtype=int)
+        for fold, (_, own) in enumerate(KFold(5, shuffle=True, random_state=0).split(X)):
+            folds[own] = fold
+        values = ((y - y.mean()) / y.std())[:, None]
+        columns = search(X, range(X.shape[1]), values, None, folds)
+        self.place_ = None if columns is None else Place.of(columns, X, values, None)
+        if self.place_ is not None:
+            X = np.c_[X, self.place_.out_of_fold(X, folds)]
+        self.regressor_ = self.regressor.fit(X, y)
+        return self
+
+    def predict(self, X):
+        """Predict rows from their columns and near training rows' targets."""
+        X = np.asarray(X)
+        return self.regressor_.predict(
+            X if self.place_ is None else np.c_[X, self.place_.features(X)]
+        )

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from ._base import _BaseEstimator
 
 # Parameters that what is learned does not depend on.
-_NOT_TRAINED_WITH = ("checkpoint", "callbacks", "verbose", "device", "warm_start")
+_NOT_TRAINED_WITH = (
+    *("checkpoint", "callbacks", "verbose", "device", "warm_start"),
+    *("interval", "interval_cv"),
+)
 
 
 def described(estimator: Any, device: torch.device) -> dict[str, str]:

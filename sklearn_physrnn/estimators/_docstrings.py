@@ -106,6 +106,17 @@ quantile : float or list of float
     What ``loss="quantile"`` estimates; several, in increasing order, at once. ``score`` is
     R² for a number, and for a list, of one quantile too, the mean of D² of the pinball
     loss, which is the one to select quantiles by.
+interval : "conformal" or None
+    "conformal" has ``fit`` train once more for each fold of `interval_cv`, without its rows, and
+    keep the errors there, from which ``predict_interval`` and ``predict_quantiles`` are made;
+    widths follow the size that errors have by what the network makes of X. Predictions are
+    those of None, to the bit. With None ``calibrate`` does it with rows that were held out,
+    at no cost. Not with ``partial_fit``, `warm_start` and readout "sequence".
+interval_cv : int or splitter
+    A number of folds, drawn at random; or a splitter or pairs of indices, which keep together
+    what belongs together, such as ``PredefinedSplit(groups)``. One split, such as
+    ``ShuffleSplit(1)``, is enough, and leaves all rows the same width. `max_time` is of all
+    trainings together.
 """
 
 _CLASSIFICATION = """
@@ -145,6 +156,12 @@ carried_state_ : CarriedState
     What ``partial_fit`` with `carry_state` left the records in, for the next call; its length is
     their number. Absent after ``reset_state`` and any other training. A call whose loss was not
     finite leaves it as it was.
+"""
+
+_CALIBRATION = """
+calibration_ : Calibration
+    Errors of rows that training has not seen; its length is their number. There where `interval`
+    or ``calibrate`` asked for it, until the next training.
 """
 
 _CLASSES = """
@@ -299,6 +316,7 @@ def documented(*, sequences: bool):
             training=_training_of(cls).replace("{column}", words["column"]),
             attributes=(_CLASSES.rstrip("\n") if classifies else "")
             + _ATTRIBUTES.replace("{n_features}", words["n_features"]).rstrip("\n")
+            + ("" if classifies else _CALIBRATION.rstrip("\n"))
             + (_CARRIED if sequences else ""),
         )
         head, attributes, tail = text.partition("    Attributes\n")

@@ -68,6 +68,8 @@ class DynPMNNRegressor(_OfTables, _BaseRegressor):
         frequency_scale: float = 1.0,
         loss: str = "squared_error",
         quantile: float | Sequence[float] = 0.5,
+        interval: str | None = None,
+        interval_cv: Any = 5,
         optimizer: str = "adamw",
         learning_rate_init: float = 0.02,
         learning_rate: str = "one_cycle",

@@ -69,6 +69,8 @@ class HSSMRegressor(ReadsSequences, _BaseRegressor):
         missing: str = "auto",
         loss: str = "squared_error",
         quantile: float | Sequence[float] = 0.5,
+        interval: str | None = None,
+        interval_cv: Any = 5,
         optimizer: str = "adamw",
         learning_rate_init: float = 0.003,
         learning_rate: str = "one_cycle",

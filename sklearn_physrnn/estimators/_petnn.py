@@ -67,6 +67,8 @@ class PETNNRegressor(ReadsSequences, _BaseRegressor):
         embedding_dim: int = 64,
         loss: str = "squared_error",
         quantile: float | Sequence[float] = 0.5,
+        interval: str | None = None,
+        interval_cv: Any = 5,
         optimizer: str = "adamw",
         learning_rate_init: float = 0.01,
         learning_rate: str = "one_cycle",

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..kernels._ways import checked
+from ..preparation.calibration import Calibration, calibration_specs
+from ..preparation.number_targets import NumberTargets
 from ..storage import modules
 from ..storage.format import Spec
 from ..storage.plain import Fields, from_json
@@ -77,6 +79,8 @@ def from_contents(
         setattr(estimator, name, array)
     if states := part("carried."):
         estimator.carried_state_ = carrying.from_arrays(states)
+    if errors := part("calibration."):
+        estimator.calibration_ = Calibration.from_arrays(errors)
     return estimator
 
 
@@ -123,7 +127,9 @@ def _in_words(spec: Spec | None) -> str:
 def check_finite(arrays: Arrays) -> None:
     # Not the curves, nor the optimizer: a training that diverged leaves its last good weights.
     for name, array in arrays.items():
-        checked = name.startswith(("module.", "input_scaler.", "target_scaler.", "carried."))
+        checked = name.startswith(
+            ("module.", "input_scaler.", "target_scaler.", "carried.", "calibration.")
+        )
         if checked and not np.isfinite(array).all():
             raise ValueError(f"its array {name!r} is not finite.")
 
@@ -164,6 +170,8 @@ def _set_fitted(estimator: Any, fields: Fields) -> None:
     estimator.kernels_ = checked(fields.take("kernels", dict)) if "kernels" in fields else {}
     if "carried" in fields:  # a state, of so many records
         fields.integer("carried")
+    if "calibration" in fields:
+        fields.take("calibration", dict)
     fields.take("curves", list)
     fields.take("optimizer", dict)
     fields.take("input_scaler", dict, type(None))
@@ -186,6 +194,16 @@ def _expected_specs(estimator: Any, module: Any, fitted: dict[str, Any]) -> dict
         "curves": curves,
         "attributes": estimator._family.attributes(estimator, fitted["dtype"]),
         "carried": carrying.specs_of(estimator, module, fitted),
+        "calibration": _calibration_specs(estimator, fitted),
     }
     specs = {f"{part}.{name}": spec for part in parts for name, spec in parts[part].items()}
     return {**specs, **estimator._prepared.specs(fitted["input_scaler"])}
+
+
+def _calibration_specs(estimator: Any, fitted: dict[str, Any]) -> dict[str, Spec]:
+    if "calibration" not in fitted:
+        return {}
+    targets = estimator._prepared.targets
+    if not isinstance(targets, NumberTargets):
+        raise ValueError("it has a calibration, which its targets cannot have.")
+    return calibration_specs(fitted["calibration"], targets.n_targets)

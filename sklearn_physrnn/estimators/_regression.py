@@ -12,12 +12,12 @@ from ..preparation.number_targets import NumberTargets
 from ..preparation.step_numbers import StepNumbers
 from ..preparation.targets import Targets
 from ..training._losses import REGRESSION_LOSSES
-from ._base import _BaseEstimator
 from ._exporting import Exporting
+from ._intervals import Calibrated
 from ._out import write_steps, written
 
 
-class _BaseRegressor(RegressorMixin, Exporting, _BaseEstimator):
+class _BaseRegressor(RegressorMixin, Exporting, Calibrated):
     """Regression of one or several targets, by mean, median or quantiles."""
 
     __metadata_request__predict: ClassVar[dict[str, str]] = {"out": UNUSED}
@@ -26,7 +26,7 @@ class _BaseRegressor(RegressorMixin, Exporting, _BaseEstimator):
     quantile: float | Sequence[float]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_BaseEstimator._parameter_constraints,
+        **Calibrated._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
 from ..kernels._ways import checked
+from ..preparation.calibration import Calibration
 from ..storage import modules
 from ..storage.format import spec_of
 from ..storage.plain import NotPlainError, to_json
@@ -121,12 +122,21 @@ def _parameter_to_json(name: str, parameter: str, value: Any) -> Any:
         ) from error
 
 
+def calibration_state(calibration: Calibration | None) -> tuple[dict[str, Any], Arrays]:
+    """Give a calibration, if there is one, as JSON and arrays."""
+    if calibration is None:
+        return {}, {}
+    fields, arrays = calibration.to_state()
+    return {"calibration": fields}, arrays
+
+
 def _fitted(estimator: Any) -> tuple[dict[str, Any], Arrays]:
     """Give all that fit set, as JSON and arrays."""
     own, order = vars(estimator), names_in_order(estimator.module_)
     names, optimizer = own.get("feature_names_in_"), own["_optimizer_state"]
     learned, scales = estimator._prepared.to_state()
     carried, states = carrying.to_state(own.get("carried_state_"))
+    calibration, errors = calibration_state(own.get("calibration_"))
     dtype = str(next(estimator.module_.parameters()).dtype).removeprefix("torch.")
     fields: dict[str, Any] = {
         "dtype": dtype,
@@ -140,6 +150,7 @@ def _fitted(estimator: Any) -> tuple[dict[str, Any], Arrays]:
         "kernels": checked(own["kernels_"]),
         **learned,
         **carried,
+        **calibration,
     }
     curves = {name: own[name] for name in CURVES if own[name] is not None}
     parts = {
@@ -148,6 +159,7 @@ def _fitted(estimator: Any) -> tuple[dict[str, Any], Arrays]:
         "curves": {name: np.asarray(curve, dtype=np.float64) for name, curve in curves.items()},
         "attributes": {name: own[name] for name in estimator._family.attributes(estimator, dtype)},
         "carried": states,
+        "calibration": errors,
     }
     arrays = {f"{part}.{name}": x for part, some in parts.items() for name, x in some.items()}
     return fields, {**arrays, **scales}

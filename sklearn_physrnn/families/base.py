@@ -10,6 +10,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from ..nn._features import without_head
 from ..nn._segments import ForecastCore
 from ..preparation.every_step import at_every_step
 from ..preparation.inputs import Inputs
@@ -169,6 +170,10 @@ class Family(ABC):
     def no_stream(self, params: Any) -> str | None:
         """Say why ``partial_fit`` cannot do what parameters ask for, if it cannot."""
         return None
+
+    def without_head(self, module: nn.Module) -> nn.Module | None:
+        """Give a network whose outputs are what the head of `module` sees, if it has one."""
+        return without_head(module) if hasattr(module, "width") else None
 
     def examine(self, module: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
         """Look at a trained network on a few training inputs, and warn of what is amiss.

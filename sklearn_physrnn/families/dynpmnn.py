@@ -143,6 +143,9 @@ neighbors_cv : int or splitter
             "neighbors=None."
         )
 
+    def without_head(self, module: nn.Module) -> nn.Module | None:
+        return module.without_head() if isinstance(module, dynpmnn.DynPMNN) else None
+
     # It costs more than a step on a few rows, and nothing but warnings follow from it.
     examines_often = False
 

@@ -1,14 +1,20 @@
 """Networks without their head: what they make of a sequence, for others to learn from."""
 
 import copy
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
 
 
-class _Open(nn.Linear):
+class Open(nn.Linear):
     """A head that lets through what it sees."""
+
+    @classmethod
+    def like(cls, parameter: torch.Tensor, width: int = 1) -> Self:
+        """Make one of a parameter's device and dtype."""
+        opened = cls(width, 1, bias=False, device=parameter.device, dtype=parameter.dtype)
+        return opened.requires_grad_(False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x
@@ -27,8 +33,7 @@ def without_head(network: nn.Module) -> nn.Module:
     bare: Any = copy.copy(network)
     bare._modules = dict(network._modules)
     like = next(network.parameters())
-    opened = _Open(bare.width, 1, bias=False, device=like.device, dtype=like.dtype)
-    opened.requires_grad_(False)
+    opened = Open.like(like, bare.width)
     bare.head = opened if isinstance(network.head, nn.Linear) else nn.Sequential(opened)
     if bare.readout == "sequence":
         bare.readout = "last"

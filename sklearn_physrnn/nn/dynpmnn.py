@@ -1,5 +1,7 @@
 """DynPMNN: hidden layers that are ordinary differential equations."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -9,11 +11,32 @@ from ._check import check_at_least_one, check_dropout, check_names, check_number
 from ._dropout import Dropout
 from ._dynpmnn_layer import Dynamics, DynPMNNLayer
 from ._embedding import PeriodicEmbedding
+from ._features import Open
 from ._members import MemberHead
 from ._solvers import SOLVERS
 from ._stability import StabilityWarning, StepStability
 
 __all__ = ["DynPMNN"]
+
+
+class Bare(nn.Module):
+    """What the head of a network sees, of several members the mean, and what the network does.
+
+    Inputs beyond `MOST_INPUTS` are not given beside it.
+    """
+
+    MOST_INPUTS = 128
+
+    def __init__(self, network: "DynPMNN") -> None:
+        super().__init__()
+        self.network = copy.copy(network)
+        self.network._modules = dict(network._modules)
+        self.network.head = Open.like(next(network.head.parameters()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map x (batch, input_size) to features (batch, n_features)."""
+        features = self.network(x)
+        return torch.cat([features, x], dim=1) if x.shape[1] <= self.MOST_INPUTS else features
 
 
 class DynPMNN(nn.Module):
@@ -195,6 +218,10 @@ class DynPMNN(nn.Module):
         """Map what the last layer passed on to outputs (batch, output_size)."""
         x = self.head(x)
         return x if self.training or self.n_members == 1 else x.mean(1)
+
+    def without_head(self) -> nn.Module:
+        """Give a network that ends before the head; see :class:`Bare`."""
+        return Bare(self)
 
     def check_stability(self, x: torch.Tensor) -> list[StepStability]:
         """Check each layer's step at the states that x leads to, and warn if one fails.

@@ -104,4 +104,12 @@ class HSSMSeriesRegressor(BaseSeriesRegressor):
     _narrower: ClassVar = {**BaseSeriesRegressor._narrower, **pooled(HSSM)}
     _test_params = _TEST_PARAMS
 
-    __init__ = constructor(HSSMRegressor, "carry_state", "every", "warm_start", quantile=float)
+    __init__ = constructor(
+        HSSMRegressor,
+        "carry_state",
+        "every",
+        "warm_start",
+        "interval",
+        "interval_cv",
+        quantile=float,
+    )

@@ -109,5 +109,7 @@ class PETNNSeriesRegressor(BaseSeriesRegressor):
         "vocabulary_size",
         "embedding_dim",
         "warm_start",
+        "interval",
+        "interval_cv",
         quantile=float,
     )
