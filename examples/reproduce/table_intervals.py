@@ -1,8 +1,8 @@
 """Intervals on tables: the share of test targets inside, and how good the distributions are.
 
 A third of each table is held out, by the seed. Share inside intervals of 50, 80 and 95 %; their
-mean width (80 %), and the continuous ranked probability score over the levels 0.05 to 0.95, both in
-standard deviations of y. Beside DynPMNN's cross-fitted errors: its learned quantiles alone, the
+mean width (80 %), and the continuous ranked probability score over the levels 0.05 to 0.95, both
+in standard deviations of y. Beside DynPMNN's cross-fitted errors: its learned quantiles alone, the
 same calibrated, and boosted trees of scikit-learn, one for each quantile.
 """
 

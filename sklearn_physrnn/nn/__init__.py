@@ -1,5 +1,6 @@
 """The torch modules: physical recurrences, layers and vector fields."""
 
+from ._solvers import integrate
 from ._stability import StabilityWarning
 from .damped_hru import DampedHRU
 from .dynpmnn import DynPMNN
@@ -22,4 +23,5 @@ __all__ = [
     "StabilityWarning",
     "VanDerPol",
     "VectorField",
+    "integrate",
 ]

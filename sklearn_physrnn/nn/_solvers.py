@@ -139,14 +139,23 @@ def integrate(
         ``field(state, drive)`` gives the state's derivative.
     state : Tensor of shape (..., hidden, n_states)
     drive : Tensor of shape (..., hidden)
-    solver : str
-        A key of ``SOLVERS``.
+    solver : {"euler", "semi_implicit_euler", "heun", "rk4"}
+        The scheme.
     n_steps : int
     dt : float
 
     Returns
     -------
     Tensor like `state`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_physrnn.nn import integrate
+    >>> state, drive = torch.ones(1, 1), torch.zeros(1)
+    >>> fallen = integrate(lambda s, d: -s, state, drive, "rk4", n_steps=10, dt=0.1)
+    >>> bool((fallen - torch.exp(-state)).abs().max() < 1e-6)
+    True
     """
     run = fused(field, SOLVERS[solver]) if state.ndim == 3 else None
     if run is not None:
