@@ -20,7 +20,7 @@ from ..storage.stages import Stage
 from ..training.parameters import TrainingParameters, ready_to_train
 from ._bounds import check_within
 from ._calendar import resolve_calendar
-from ._calibration import calibrated, reawakened, updated
+from ._calibration import calibrated, in_units_of_errors, reawakened, updated
 from ._cautions import warn_of_constants, warn_of_median
 from ._checkpointing import open_checkpoint
 from ._features import Features, places_of
@@ -174,10 +174,11 @@ class _BaseForecaster(_Pretraining, _Prediction):
         self._check_against(pretrained, y.shape[1])
         sizes, columns = pretrained.sizes, pretrained.features.columns
         history, clock = self._history_of(y, X, columns)
-        if len(history) < sizes.window_length:
+        if len(history) < sizes.window_length and not self.takes_gaps:
             raise ValueError(
                 f"y has {len(history)} time steps; the window_length={sizes.window_length} of "
-                f"pretraining needs at least {sizes.window_length}."
+                f"pretraining needs at least {sizes.window_length}, unless values may be missing "
+                "(missing='auto')."
             )
         return history, columns, clock, sizes
 
@@ -266,7 +267,9 @@ class _BaseForecaster(_Pretraining, _Prediction):
         self._scores: Scores | None = None
         if self.interval is not None:
             size = self.calibration_size
-            self._scores = calibrated(judged, history, boundary, size, model)
+            if self.interval == "conformal":
+                self._model = in_units_of_errors(judged, history, boundary, size, model)
+            self._scores = calibrated(judged, history, boundary, size, self._model)
 
     def _split(self, history: History, sizes: Sizes) -> tuple[np.ndarray, np.ndarray, int]:
         """Hold out the last times where something needs it, if there are enough of them."""
@@ -299,9 +302,13 @@ class _BaseForecaster(_Pretraining, _Prediction):
             self.module_, sizes, scaler, features, clock, self.device,
             kernels=self.kernels_, reach=pretrained.reach,
         )  # fmt: skip
+        history = model.with_context(history, sizes.window_length)
         model = model.measuring(history)
         self._take(model, history, sizes.window_length, model)
         self._n_calibrated = len(history) - sizes.window_length
+        if self._scores is not None and pretrained.prior is not None:
+            self._scores = replace(self._scores, prior=pretrained.prior)
+            self._n_calibrated += len(pretrained.prior)
 
     # -- updating --------------------------------------------------------------------
 
@@ -340,9 +347,12 @@ class _BaseForecaster(_Pretraining, _Prediction):
         gaps = self.takes_gaps
         check_within(self.bounds, y)
         new = read(y, X, before.features.columns, gaps=gaps)
-        known, n_new = continued(self._history, new, before.clock, sizes.window_length, gaps=gaps)
+        # After `pretrain` a history may be shorter than a window.
+        needed = min(sizes.window_length, len(self._history))
+        known, n_new = continued(self._history, new, before.clock, needed, gaps=gaps)
         # So much of it that nothing takes longer as the history grows.
         history = known[-(sizes.length - 1 + _REHEARSED + max(n_new, len(new))) :]
+        history = before.with_context(history, sizes.window_length + n_new)
         self._model = model = before.following(history, robust=self._is_robust())
         if self._scores is not None:
             self._scores = updated(model, self._scores, history, n_new)

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ._gaps import cut
 from ._history import History
 from ._horizon import Carry, blocks
 from ._intervals import Scores
 from ._model import WindowModel
+from ._spreads import power_of
 
 # Forecasts rolled out that tell whether errors accumulate; with fewer than the least they
 # are taken to.
@@ -42,6 +44,30 @@ def calibrated(
     shape = model.sizes.horizon, model.n_channels, model.n_quantiles
     scores = replace(Scores.empty(shape, size), carry=carried(model, history))
     return _observed(model, scores, history, len(history) - boundary, final)
+
+
+def in_units_of_errors(
+    judged: WindowModel, history: History, boundary: int, size: int, final: WindowModel
+) -> WindowModel:
+    """Give the `final` model, with intervals in units that the errors of the one `judged` go by.
+
+    Parameters
+    ----------
+    judged, history, boundary, size, final
+        As in :func:`calibrated`.
+    """
+    sizes = final.sizes
+    history = history[max(boundary, len(history) - size) - sizes.window_length :]
+    forecasts, units = judged.from_every_time(history, final)
+    values = final.scaler.transform(history.values[sizes.window_length :])
+    n = len(values)
+    if not n:
+        return final
+    targets = np.pad(values, ((0, sizes.horizon), (0, 0)), constant_values=np.nan)
+    targets = cut(targets, sizes.horizon)[:n]
+    middle = forecasts[:n, ..., forecasts.shape[-1] // 2]
+    errors = (targets - middle) / units[:n, None]
+    return final.with_power(power_of(errors, units[:n] / final.typical))
 
 
 def updated(model: WindowModel, scores: Scores, history: History, n_new: int) -> Scores:

@@ -10,6 +10,8 @@ from .._warnings import warn
 # From this share of one value on, the median is that value.
 _HALF = 0.5
 
+_FEW = 8  # values, of which half are soon one
+
 
 def warn_of_constants(values: np.ndarray, names: Sequence[Any]) -> None:
     """Warn where a column of values (n_times, n_channels) is one constant."""
@@ -63,6 +65,8 @@ def _share_of_mode(column: np.ndarray) -> float:
     begin = int(np.argmax(column != column[0]))
     if column[begin] == column[0]:
         return 0.0  # a constant, of which something else is said
+    if len(column) - begin < _FEW:
+        return 0.0
     counts = np.unique(column[begin:], return_counts=True)[1]
     return float(counts.max() / counts.sum())
 

@@ -1,13 +1,11 @@
 """Prediction intervals: conformal ones from past errors, and those of learned quantiles."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.special import ndtri
 
-from ..nn._forecast import scale_of
 from ..storage.state import State
 from ._horizon import Carry, accumulate
 
@@ -21,137 +19,12 @@ _MIDDLE = len(QUANTILES) // 2
 # may be learned too narrow by any factor, which is no measure of how much others are.
 _LEAST_WIDTH = 0.3
 
-_TWO_LEVELS = 4  # steps of a window that two levels leave anything of
-
-# Times the usual, from which on a window's shift of level is an event of its own.
-_UNUSUAL = 2.0
-
-_SOME = 1000  # windows that tell what is typical
+# Times with errors of its own, from which on a series needs none of others.
+FEW = 100
 
 # An event, such as a launch or a new level: an error of one step ahead that is so many times as
 # large as those that four in five do not exceed.
 _FAR, _MOST = 5.0, 0.8
-
-
-def deviations_of(windows: np.ndarray) -> np.ndarray:
-    """Give how far windows (n, window_length, n_channels) spread, but for one new level.
-
-    It is the standard deviation about two levels, one up to some step and one from there on:
-    of all steps the one that leaves the least. A shift of level within a window is known,
-    and makes no forecast as uncertain as it is large. What is NaN does not count; a window
-    without a value has no spread.
-    """
-    n_steps = windows.shape[1]
-    if np.isnan(windows).any():
-        return _deviations_with_gaps(windows)
-    if n_steps < _TWO_LEVELS:
-        return windows.std(axis=1)
-    values = windows - windows.mean(axis=1, keepdims=True)
-    sums = values.cumsum(axis=1)[:, :-1]  # of all they are 0
-    before = np.arange(1, n_steps)[:, None]
-    explained = sums**2 * (1 / before + 1 / (n_steps - before))
-    left = (values**2).sum(axis=1) - explained.max(axis=1)
-    return np.sqrt(np.maximum(left, 0) / n_steps)
-
-
-def _deviations_with_gaps(windows: np.ndarray) -> np.ndarray:
-    there = ~np.isnan(windows)
-    n = there.sum(axis=1)
-    mean = np.where(there, windows, 0.0).sum(axis=1) / np.maximum(n, 1)
-    values = np.where(there, windows - mean[:, None], 0.0)
-    sums, before = values.cumsum(axis=1)[:, :-1], there.cumsum(axis=1)[:, :-1]
-    behind = n[:, None] - before
-    both = (before > 0) & (behind > 0)
-    explained = np.where(
-        both, sums**2 * (1 / np.maximum(before, 1) + 1 / np.maximum(behind, 1)), 0.0
-    )
-    left = (values**2).sum(axis=1)
-    if windows.shape[1] > 1:
-        left = left - np.where(n >= _TWO_LEVELS, explained.max(axis=1), 0.0)
-    return np.sqrt(np.maximum(left, 0) / np.maximum(n, 1))
-
-
-def _std(windows: np.ndarray) -> np.ndarray:
-    """Give the standard deviation of what is there of windows, 0 where nothing is."""
-    if not np.isnan(windows).any():
-        return windows.std(axis=1)
-    there = ~np.isnan(windows)
-    n = np.maximum(there.sum(axis=1), 1)
-    mean = np.where(there, windows, 0.0).sum(axis=1) / n
-    squares = np.where(there, windows - mean[:, None], 0.0) ** 2
-    return np.sqrt(squares.sum(axis=1) / n)
-
-
-@dataclass(frozen=True)
-class Spreads:
-    """How far windows of a series spread, which is the unit of its forecasts' errors.
-
-    Attributes
-    ----------
-    typical : ndarray of shape (n_channels,)
-        Mean deviation of a window.
-    shifting : ndarray of shape (n_channels,)
-        Median ratio of a window's standard deviation to its deviation about two levels.
-    """
-
-    typical: np.ndarray
-    shifting: np.ndarray
-
-    @classmethod
-    def of(cls, windows: np.ndarray) -> "Spreads":
-        """Learn from windows (n, window_length, n_channels) what is usual."""
-        some = windows[:: max(1, len(windows) // _SOME)]
-        deviations = deviations_of(some)
-        typical = _mean_of_telling(deviations, some)
-        typical = np.where(typical > 0, typical, 1.0)
-        ratios = _std(some) / scaled(deviations, typical)
-        return cls(typical, np.maximum(np.median(ratios, axis=0), 1.0))
-
-    def replaced(self, channels: np.ndarray, new: "Spreads") -> "Spreads":
-        """Take those of `channels` (boolean) from `new`."""
-        return Spreads(
-            np.where(channels, new.typical, self.typical),
-            np.where(channels, new.shifting, self.shifting),
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """Give what they are kept as."""
-        return asdict(self)
-
-    @classmethod
-    def from_state(cls, state: State, n_channels: int) -> "Spreads":
-        """Make the spreads of so many channels of their state."""
-        return cls(*(state.array(field.name, (n_channels,)) for field in fields(cls)))
-
-    def ahead(self, windows: np.ndarray) -> np.ndarray:
-        """Give the unit that intervals are in, (n, n_channels).
-
-        It is the deviation, and the typical one where windows all but stand still.
-        """
-        return scaled(deviations_of(windows), self.typical)
-
-    def of_errors(self, windows: np.ndarray) -> np.ndarray:
-        """Give the unit that errors are counted in, (n, n_channels).
-
-        It is that of intervals, but after an unusual shift of level larger: what was wrong
-        while the window held it says little of the time after.
-        """
-        shifted = _std(windows) / (_UNUSUAL * self.shifting)
-        return np.maximum(self.ahead(windows), shifted)
-
-
-def _mean_of_telling(deviations: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    """Give the mean deviation of the windows that have two values at least."""
-    if not np.isnan(windows).any():
-        return deviations.mean(axis=0)
-    telling = (~np.isnan(windows)).sum(axis=1) > 1
-    total = np.where(telling, deviations, 0.0).sum(axis=0)
-    return total / np.maximum(telling.sum(axis=0), 1)
-
-
-def scaled(deviations: np.ndarray, typical: np.ndarray) -> np.ndarray:
-    """Give the scale of windows, as the network has it."""
-    return scale_of(torch.from_numpy(deviations), torch.from_numpy(typical)).numpy()
 
 
 @dataclass(frozen=True)
@@ -179,6 +52,9 @@ class Scores:
         Rows to keep.
     carry : Carry
         How errors go on past the horizon.
+    prior : ndarray of shape (n, horizon, n_channels) or None
+        Errors of forecasts of other series, each over its horizon, that count as long as
+        there are few of this one.
     """
 
     errors: np.ndarray
@@ -186,6 +62,7 @@ class Scores:
     spreads: np.ndarray
     size: int
     carry: Carry
+    prior: np.ndarray | None = None
 
     @classmethod
     def empty(cls, shape: tuple[int, int, int], size: int) -> "Scores":
@@ -199,7 +76,12 @@ class Scores:
     def to_state(self) -> dict[str, Any]:
         """Give what they are kept as."""
         kept = {name: getattr(self, name) for name in ("errors", "forecasts", "spreads")}
-        return {**kept, "size": int(self.size), "carry": self.carry.to_state()}
+        return {
+            **kept,
+            "size": int(self.size),
+            "carry": self.carry.to_state(),
+            "prior": self.prior,
+        }
 
     @classmethod
     def from_state(cls, state: State, shape: tuple[int, int, int]) -> "Scores":
@@ -211,6 +93,7 @@ class Scores:
             state.array("spreads", shape[:2], finite=False),
             size,
             carry.read(lambda state: Carry.from_state(state, *shape[:2])),
+            prior_of(state, shape[:2]),
         )
 
     def opened(self, forecasts: np.ndarray, spreads: np.ndarray) -> "Scores":
@@ -245,7 +128,12 @@ class Scores:
 
     def cover(self) -> bool:
         """Tell whether there are errors of every channel."""
-        return bool((~np.isnan(self.errors)).any(axis=(0, 1)).all())
+        return bool((~np.isnan(self._with_prior(self.errors))).any(axis=(0, 1)).all())
+
+    def _with_prior(self, errors: np.ndarray) -> np.ndarray:
+        if self.prior is None or len(errors) >= FEW:
+            return errors
+        return np.concatenate((errors, self.prior[: FEW - len(errors)]))
 
     def interrupted(self) -> "Scores":
         """Forget the open forecasts: what is observed next does not follow."""
@@ -261,7 +149,8 @@ class Scores:
             are too few errors for a coverage, at least as a normal distribution of their
             mean square has it. A step without any has the widest of the others.
         """
-        errors = np.sort(_each_event_once(np.abs(self.errors)), axis=0)  # NaN last
+        errors = np.abs(self._with_prior(_each_event_once(np.abs(self.errors))))
+        errors = np.sort(errors, axis=0)  # NaN last
         known = (~np.isnan(errors)).sum(axis=0)
         ranks = np.ceil((known + 1) * coverages[:, None, None]).astype(int)
         rows = np.clip(ranks, 1, np.maximum(known, 1)) - 1
@@ -271,6 +160,13 @@ class Scores:
         widths = np.where(ranks > known, np.maximum(widths, normal), widths)
         widest = np.where(known > 0, widths, 0.0).max(axis=1, keepdims=True)
         return np.where(known > 0, widths, widest)
+
+
+def prior_of(state: State, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Read errors of other series' forecasts, which files of older versions lack."""
+    if "prior" not in state and "prior" not in state.specs():
+        return None
+    return state.optional_array("prior", (None, *shape), finite=False)
 
 
 def _each_event_once(errors: np.ndarray) -> np.ndarray:

@@ -19,8 +19,8 @@ from ._features import Features
 from ._gaps import cut, rolled_over_gaps, since_seen
 from ._history import History, exogenous_at
 from ._horizon import blocks, roll_out
-from ._intervals import Spreads
 from ._sizes import Sizes
+from ._spreads import Spreads
 from ._units import Units
 
 
@@ -208,6 +208,15 @@ class WindowModel:
         return replace(self, spreads=Spreads.of(self._contexts(history)))
 
     @property
+    def typical(self) -> np.ndarray:
+        """Deviation of a typical window, (n_channels,)."""
+        return self._spreads.typical
+
+    def with_power(self, power: np.ndarray) -> "WindowModel":
+        """Give the model in which errors go by this power of a window's deviation."""
+        return replace(self, spreads=replace(self._spreads, power=power))
+
+    @property
     def _spreads(self) -> Spreads:
         assert self.spreads is not None
         return self.spreads
@@ -262,9 +271,7 @@ class WindowModel:
         """
         horizon, window_length = self.sizes.horizon, self.sizes.window_length
         known = history[-(window_length + gap) :]
-        missing = window_length + gap - len(known)
-        if missing:  # before all of it
-            known = self._before(known, missing, np.full(self.n_channels, np.nan)).then(known)
+        known = self.with_context(known, window_length + gap)
         beyond = blocks(gap + n_steps, horizon) * horizon - gap
         ahead = following(known.index[-1], beyond, self.step)
         exogenous = self._exogenous_ahead(ahead, X, n_steps, known)
@@ -331,6 +338,13 @@ class WindowModel:
         values = self.scaler.transform(stretch.values[: last - start])
         outputs = self._from_windows(values, self._table(stretch, ahead, None))
         return outputs[rows - start - n_steps, 0]
+
+    def with_context(self, history: History, n_times: int) -> History:
+        """Put missing times before a history that has fewer than `n_times`."""
+        missing = n_times - len(history)
+        if missing <= 0:
+            return history
+        return self._before(history, missing, np.full(self.n_channels, np.nan)).then(history)
 
     def _before(self, history: History, n_times: int, level: np.ndarray) -> History:
         """Make up what came before a history: a level of each channel, and its first X."""

@@ -5,7 +5,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from ._horizon import Carry, blocks
-from ._intervals import Scores
+from ._intervals import FEW, Scores
 
 # With fewer errors seen over a whole horizon, those that are seen in part count, too.
 _ENOUGH = 10
@@ -63,6 +63,8 @@ def levels_of(scores: Scores, n_steps: int, n_samples: int, rng: np.random.Rando
     on from its error at the end of the horizon before, by the share that is carried on.
     """
     made = trajectories(scores.errors)
+    if scores.prior is not None and len(made) < FEW:
+        made = np.concatenate((made, scores.prior[: FEW - len(made)]))
     horizon, n_channels = scores.spreads.shape
     ranks = _normal_ranks(made)
     n_blocks = blocks(n_steps, horizon)

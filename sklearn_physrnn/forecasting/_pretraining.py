@@ -10,18 +10,26 @@ import pandas as pd
 from torch import nn
 
 from .._warnings import warn
+from ..preparation.clocks import clock_of
 from ..preparation.times import TIMES_THAT_TELL
 from ..storage.state import State
 from ..training._random import later_seed
 from ..training.parameters import ready_to_train
 from ._calendar import resolve_calendar
+from ._calibration import calibrated
 from ._checkpointing import open_checkpoint
 from ._features import Features, places_of, static_columns
 from ._fitting import _WindowTraining
 from ._gaps import learned_reach
 from ._history import History, read
+from ._intervals import FEW, prior_of
+from ._model import WindowModel
 from ._panel import raise_together
+from ._paths import trajectories
 from ._sizes import Sizes, split_in_time
+
+# Of so many series one is kept from training, as a new one would be, and at most so many.
+_ONE_IN, _MOST_ASIDE = 10, 50
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class Pretrained:
     record: Any  # of the last training
     names: tuple[Hashable, ...] | None = None  # of y's columns
     reach: int = 0  # steps of a gap, as of a WindowModel
+    prior: np.ndarray | None = None  # errors of series that it was not trained on, as of Scores
 
     @property
     def loss_curve(self) -> list[float]:
@@ -52,6 +61,7 @@ class Pretrained:
             "record": self.record.to_state(),
             "names": None if self.names is None else list(self.names),
             "reach": self.reach,
+            "prior": self.prior,
         }
 
     @classmethod
@@ -80,7 +90,8 @@ class Pretrained:
         )
         reach = state.integer("reach", 0) if "reach" in state else 0
         names = _names(state, n_channels)
-        return cls(module, sizes, features, n_channels, n_quantiles, record, names, reach)
+        prior = prior_of(state, (sizes.horizon, n_channels))
+        return cls(module, sizes, features, n_channels, n_quantiles, record, names, reach, prior)
 
 
 def _names(state: State, n_channels: int) -> tuple[Hashable, ...] | None:
@@ -110,7 +121,7 @@ class _Pretraining(_WindowTraining):
             self._check_against(before, y.shape[1])
         series = self._series(y, X, columns)
         sizes = self._panel_sizes(list(series.values())) if before is None else before.sizes
-        histories = _long_enough(series, sizes)
+        histories, aside = self._set_aside(_long_enough(series, sizes))
         lengths = [len(history) for history in histories]
         fraction = self.validation_fraction if self.early_stopping else 0.0
         training, validation, _ = split_in_time(lengths, sizes, fraction)
@@ -171,8 +182,41 @@ class _Pretraining(_WindowTraining):
             record=record,
             names=tuple(y.columns),
             reach=reach,
+            prior=self._errors_of(module, sizes, features, reach, aside),
         )
         return self
+
+    def _set_aside(self, histories: list[History]) -> tuple[list[History], list[History]]:
+        """Keep some of many series from training, to see how wrong forecasts of new ones are."""
+        n = min(len(histories) // _ONE_IN, _MOST_ASIDE) if self.interval is not None else 0
+        if not n:
+            return histories, []
+        places = set(np.linspace(0, len(histories) - 1, n + 2)[1:-1].astype(int).tolist())
+        return (
+            [one for place, one in enumerate(histories) if place not in places],
+            [histories[place] for place in sorted(places)],
+        )
+
+    def _errors_of(
+        self, module: Any, sizes: Sizes, features: Features, reach: int, histories: list[History]
+    ) -> np.ndarray | None:
+        """Give errors of forecasts, (n, horizon, n_channels), of each series as many."""
+        made = []
+        for history in histories:
+            model = WindowModel(
+                module, sizes, self._units(history.values, sizes),
+                features.following(history.exogenous), clock_of(history.index), self.device,
+                reach=reach,
+            ).measuring(history)  # fmt: skip
+            scores = calibrated(model, history, sizes.window_length, len(history))
+            errors = trajectories(scores.errors)
+            some = np.linspace(0, len(errors) - 1, min(len(errors), -(-FEW // len(histories))))
+            made.append(errors[some.astype(int)])
+        if not made:
+            return None
+        # In turns, so that the first of them are of many series.
+        order = np.argsort(np.concatenate([np.arange(len(part)) for part in made]), kind="stable")
+        return np.concatenate(made)[order]
 
     def _series(
         self, y: pd.DataFrame, X: pd.DataFrame | None, columns: list | None

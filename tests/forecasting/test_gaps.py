@@ -12,7 +12,7 @@ import sklearn_physrnn
 from sklearn_physrnn.forecasting import PETNNForecaster
 from sklearn_physrnn.forecasting._gaps import learned_reach, since_seen
 from sklearn_physrnn.forecasting._history import History
-from sklearn_physrnn.forecasting._intervals import deviations_of
+from sklearn_physrnn.forecasting._spreads import deviations_of
 from sklearn_physrnn.forecasting._units import Units
 from tests.families import FORECASTERS
 

@@ -6,6 +6,7 @@ import pytest
 
 from sklearn_physrnn.forecasting import PETNNForecaster
 from sklearn_physrnn.forecasting._intervals import _each_event_once
+from sklearn_physrnn.forecasting._spreads import power_of
 from tests.families import FORECASTERS
 
 SMALL = {
@@ -159,3 +160,15 @@ def test_an_event_is_counted_once_whatever_the_horizon():
     for step in range(4):
         once[10 : 10 + step + 1, step] = 100.0
     assert not (_each_event_once(once) == 100).any()  # how often is not known
+
+
+def test_errors_go_by_the_spread_of_windows_as_far_as_they_did(rng):
+    deviations = np.exp(rng.normal(size=(300, 3)))
+    noise = np.abs(rng.laplace(size=(300, 4, 3)))
+    noise[5, 1, 0] = np.nan
+    # In proportion to the deviation, to its root, and alike.
+    errors = noise * deviations[:, None] ** (np.array([1, 0.5, 0]) - 1)
+    np.testing.assert_allclose(power_of(errors, deviations), [1, 0.5, 0], atol=0.1)
+    np.testing.assert_array_equal(power_of(np.zeros((5, 2, 1)), np.ones((5, 1))), 1)
+    few = power_of(noise[:2], deviations[:2])
+    assert ((few > 0.2) & (few < 0.8)).all()  # two windows tell little

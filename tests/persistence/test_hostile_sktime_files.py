@@ -108,7 +108,7 @@ LEARNED = ("fitted", "learned")
         ("petnn", (*LEARNED, "model", "step"), -3, "must be positive"),
         ("petnn", (*LEARNED, "model", "reach"), -3, "reach"),
         ("exogenous, numbered", (*LEARNED, "model", "features", "columns", "lacking"), [9],
-         "which columns lacked"),
+         "which columns are lacking"),
         ("exogenous, numbered", (*LEARNED, "model", "features", "columns", "lacking"), [0],
          "must be F32"),
         ("petnn", (*LEARNED, "model", "sizes", "told"), True, "gaps"),
