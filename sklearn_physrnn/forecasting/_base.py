@@ -236,7 +236,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         )
         calendar = resolve_calendar(self.calendar, history.index)
         past = places_of(self.past_covariates, columns)
-        features = Features(known.exogenous, columns, calendar, past)
+        features = Features(known.exogenous, columns, calendar, past, adjusts=bool(self.linear))
         features = features.following(history.exogenous)
         series = scaler.transform(history.values), features.of_history(history)
         windows = self._training_windows(*series, training, sizes)

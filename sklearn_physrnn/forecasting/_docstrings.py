@@ -64,7 +64,8 @@ normalization : {"last", "standard", "last_standard"} or None
     standard deviation as unit; or its last value, with that unit. A window that stands
     still has a typical window's unit.
 linear : bool
-    Add a linear map of the window to the network's output.
+    Add a linear map of the window to the network's output; and take from windows, and add to
+    forecasts, a linear effect of X at its own step, so that a rare holiday has its effect.
 dropout : float
     Share dropped in training, before the output and of the linear map's input.
 loss : {"absolute_error", "squared_error", "huber"}

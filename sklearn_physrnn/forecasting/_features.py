@@ -38,6 +38,8 @@ class Features:
         Places of columns that are known up to the present only.
     static : sequence of int
         Places of columns that do not change within a series.
+    adjusts : bool
+        What columns that are known ahead do at their step is taken from windows.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Features:
         calendar: Sequence[str],
         past: Sequence[int] = (),
         static: Sequence[int] = (),
+        adjusts: bool = False,
     ) -> None:
         self.columns = columns
         self.calendar = tuple(calendar)
         self.past, self.static = tuple(past), tuple(static)
+        self.adjusts = adjusts and bool(self.ahead)
         self._scaler = None
         self.lacking: tuple[int, ...] = ()  # places of columns
         if exogenous is not None:
@@ -78,6 +82,7 @@ class Features:
             changed.static = static
             return changed.following(exogenous)
         new = Features(exogenous, self.columns, self.calendar, self.past, static)
+        new.adjusts = self.adjusts
         assert new._scaler is not None
         idle = self._constant | (new._scaler.scale > _OUTGROWN * self._scaler.scale)
         idle &= ~new._constant
@@ -149,6 +154,7 @@ class Features:
                 "lacking": list(self.lacking),
                 "past": list(self.past),
                 "static": list(self.static),
+                "adjusts": self.adjusts,
             }
         return {"calendar": list(self.calendar), "columns": columns}
 
@@ -176,6 +182,7 @@ class Features:
         self.lacking, self.past, self.static = (
             _places(state, name, n) for name in ("lacking", "past", "static")
         )
+        self.adjusts = state.take("adjusts", bool) if "adjusts" in state else False
 
 
 def _places(state: State, name: str, n: int) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from ..estimators._checkpointing import training_of
 from ..families import CoreSizes, Family
+from ..nn._effects import AdjustedForecaster, Effects, effects_of
 from ..nn._forecast import LinearMap, WindowForecaster
 from ..nn._segments import ForecastCore
 from ..preparation.clocks import Clock
@@ -119,6 +120,8 @@ class _WindowTraining(TrainingParameters):
         some = slice(None, None, max(1, len(windows) // _SOME))
         inputs = windows.take(some)[0]
         module.learn_typical(inputs["x"], inputs.get("observed"))
+        if isinstance(module, AdjustedForecaster):
+            _learn_effects(module, windows, sizes.segment_length)
         return module
 
     def make_module(self, sizes: Sizes, features: Features, n_channels: int) -> WindowForecaster:
@@ -133,7 +136,10 @@ class _WindowTraining(TrainingParameters):
             sizes.told,
         )
         core = self._family.core(self, core_sizes)
-        return WindowForecaster(
+        make: Callable[..., WindowForecaster] = WindowForecaster
+        if features.adjusts:
+            make = partial(AdjustedForecaster, effects=Effects(features.ahead, n_channels))
+        return make(
             core,
             normalization=self.normalization,
             linear=self._linear_map(core),
@@ -241,6 +247,21 @@ class _WindowTraining(TrainingParameters):
         self.validation_loss_curve_ = curve
         if curve:
             self.best_loss_ = best_loss
+
+
+def _learn_effects(module: AdjustedForecaster, windows: Windows, cycle: int) -> None:
+    """Learn what features do at their step from the times that windows are of."""
+    assert windows.features is not None
+    known = slice(int(windows.starts.max()) + windows.length)
+    values, features = (
+        table[known].double().cpu().numpy() for table in (windows.values, windows.features)
+    )
+    observed = np.ones(values.shape, bool)
+    if windows.observed is not None:
+        observed = windows.observed[known].cpu().numpy()
+    columns = features[:, list(module.effects.columns)]
+    weight = effects_of(values, columns, observed, cycle)
+    module.effects.weight.copy_(torch.from_numpy(weight))
 
 
 def _telling(observed: np.ndarray, starts: np.ndarray, sizes: Sizes) -> np.ndarray:

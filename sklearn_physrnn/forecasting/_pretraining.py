@@ -144,6 +144,7 @@ class _Pretraining(_WindowTraining):
                 resolve_calendar(self.calendar, histories[0].index),
                 places_of(self.past_covariates, columns),
                 static_columns(histories),
+                adjusts=bool(self.linear),
             )
         # Each series in units of its own, as fit will have its one.
         values = [self._units(h.values, sizes).transform(h.values) for h in histories]
