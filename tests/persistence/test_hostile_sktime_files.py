@@ -138,7 +138,18 @@ def test_unknown_and_unfit_values(case, place, value, match, path, saved):
     assert_refused(path, changed(saved[case], place, value), match)
 
 
-YOUNGER = ("kernels", "told", "reach", "irregular", "lacking")  # than the first files
+# Than the first files.
+YOUNGER = (
+    "kernels",
+    "told",
+    "reach",
+    "irregular",
+    "lacking",
+    "past",
+    "static",
+    "adjusts",
+    "prior",
+)
 
 
 def test_every_field_is_needed(path, saved):
