@@ -39,7 +39,9 @@ missing : {"auto", "linear", "mask", "error"}
     on the straight line, in time, between the values before and after it. With both, each
     channel of which values were missing in training has an input more that says where, and
     scales are those of the values that are there. "auto" is "mask" with readout "sequence",
-    whose answers come step by step, and else "linear". "error" refuses missing values. A model
+    whose answers come step by step, and else "linear", with those inputs only if how much or
+    when values are missing goes with the targets in training, by a test of permutations:
+    where holes come by chance they are noise. "error" refuses missing values. A model
     that was fitted without any takes them in the same way, but is not told. A channel without
     a value in training is not looked at, later either; a sequence without a value is refused,
     and so is a missing time stamp.

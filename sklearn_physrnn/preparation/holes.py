@@ -33,11 +33,15 @@ class Holes:
         more, which tells where.
     empty : tuple of int
         Channels without a value in training, which are not looked at.
+    in_doubt : bool
+        Whether the network is told only if that says something of targets, which nobody has
+        looked at yet.
     """
 
     way: str = "error"
     told: tuple[int, ...] = ()
     empty: tuple[int, ...] = ()
+    in_doubt: bool = False
 
     @classmethod
     def of(cls, missing: str, *, whole: bool) -> Self:
@@ -49,7 +53,9 @@ class Holes:
         whole : bool
             Whether a sequence is known to its end before there is an answer.
         """
-        return cls({"auto": "linear" if whole else "mask"}.get(missing, missing))
+        automatic = missing == "auto"
+        way = ("linear" if whole else "mask") if automatic else missing
+        return cls(way, in_doubt=automatic and whole)
 
     @property
     def allowed(self) -> bool:
@@ -65,6 +71,10 @@ class Holes:
         """Learn of which channels some values are missing in training, and of which every one."""
         told = tuple(np.flatnonzero(some & ~every).tolist())
         return replace(self, told=told, empty=tuple(np.flatnonzero(every).tolist()))
+
+    def decided(self, tell: bool) -> Self:
+        """Tell the network, or do not."""
+        return replace(self, told=self.told if tell else (), in_doubt=False)
 
     def concern(self, missing: np.ndarray) -> bool:
         """Tell whether steps (n_steps, n_channels) need more than to be scaled."""
@@ -152,7 +162,7 @@ class Holes:
             raise ValueError("a channel of its holes is of two kinds.")
         if not self.allowed and (told or empty):
             raise ValueError("it tells of missing values, which missing='error' refuses.")
-        return replace(self, told=tuple(told), empty=tuple(empty))
+        return replace(self, told=tuple(told), empty=tuple(empty), in_doubt=False)
 
 
 def _taken(z: np.ndarray, at: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from ..storage.plain import Fields
 from .arrays import floats, naming, real_numbers
 from .clock import Clock
 from .containers import as_array, held_sequences
+from .hints import holes_tell
 from .holes import Holes
 from .inputs import Inputs
 from .neighbours import times_of
@@ -54,8 +55,7 @@ class SequenceInputs(Inputs):
         Share of the intervals in training that the unit of time, which is one of them, is
         the longest of; None for their median.
     bounded : bool
-        Count intervals above the unit as one unit, for networks of files from before there
-        were gaps.
+        Count longer intervals as one unit, for networks of files from before there were gaps.
     longest_gap : float
         Units by which an interval may exceed the unit.
     clock : Clock
@@ -98,7 +98,6 @@ class SequenceInputs(Inputs):
 
     @property
     def _known_channels(self) -> int | None:
-        """Channels of X; None for one without an axis of its own."""
         return None if self.n_dims == 2 else self.n_features
 
     def first(self, X: Any, caller: Any) -> tuple[Self, Series | Recordings]:
@@ -211,10 +210,8 @@ class SequenceInputs(Inputs):
         fitted = replace(self, scaler=scaler, longest=X.longest, holes=holes)
         if self.time_channel is None:
             return fitted
-        if isinstance(X, Recordings):
-            elapsed = X.intervals(self.time_channel, _SAMPLED)
-        else:
-            elapsed = X.elapsed(self.time_channel)
+        channel, filed = self.time_channel, isinstance(X, Recordings)
+        elapsed = X.intervals(channel, _SAMPLED) if filed else X.elapsed(channel)
         advances = elapsed[elapsed > 0]
         if len(advances) == 0:
             raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
@@ -222,12 +219,20 @@ class SequenceInputs(Inputs):
             return replace(fitted, time_unit=float(np.median(advances)))
         unit = float(np.quantile(advances, self.unit_share, method="lower"))
         fitted = replace(fitted, time_unit=unit)
-        if isinstance(X, Recordings):
+        if filed:
             # A first step has no interval, and counts as one.
             first = len(X) / X.lengths.sum()
             later = np.minimum(elapsed / unit, 1).mean()
             return replace(fitted, mean_dt=float(first + (1 - first) * later))
         return replace(fitted, mean_dt=float(np.minimum(fitted._steps_of_time(X), 1).mean()))
+
+    def with_targets(self, rows: Any, targets: Any, weights: np.ndarray | None) -> Self:
+        """Settle whether the network is told of missing values, if that is in doubt."""
+        if not self.holes.in_doubt:
+            return self
+        rows = rows.with_weight(weights)
+        tell = holes_tell(rows.X, rows.y, self.holes.told, self.time_channel)
+        return replace(self, holes=self.holes.decided(tell))
 
     def arrays(self, X: Series) -> dict[str, np.ndarray]:
         """Scale X; sequences of unequal length come one after another, with "lengths"."""

@@ -50,7 +50,7 @@ def test_without_holes_the_model_is_the_one_that_refuses_them(kind):
 def test_a_model_with_holes_goes_through_files_and_pickles(kind, scale_inputs, tmp_path):
     entry, X, y = entry_of(kind)
     X = holed(X)
-    model = entry.make(scale_inputs=scale_inputs).fit(X, y)
+    model = entry.make(scale_inputs=scale_inputs, missing="mask").fit(X, y)
     assert np.isfinite(outputs(model, X)).all()
     model.save(tmp_path / "model")
     for again in (sklearn_physrnn.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
@@ -118,7 +118,8 @@ def test_nan_at_the_end_is_padding_in_an_array_and_missing_in_a_list():
     model = entry.make().fit(X, y)
     assert model._prepared.inputs.holes.told == ()
     np.testing.assert_array_equal(model.predict(X), entry.make().fit(short, y).predict(short))
-    assert entry.make().fit(list(X), y)._prepared.inputs.holes.told == (0, 1)
+    told = entry.make(missing="linear").fit(list(X), y)
+    assert told._prepared.inputs.holes.told == (0, 1)
 
 
 def test_a_table_of_one_channel_has_holes_and_padding_as_an_array_of_channels_has():
@@ -311,7 +312,7 @@ def test_a_missing_token_is_refused_and_named():
 def test_attributions_of_holes_are_those_of_their_channel(kind):
     entry, X, y = entry_of(kind)
     X = holed(X)
-    model = entry.make().fit(X, y)
+    model = entry.make(missing="linear").fit(X, y)
     found = integrated_gradients(model, X[:3])
     assert found.shape == X[:3].shape
     assert np.isfinite(found).all()
@@ -322,7 +323,9 @@ def test_a_network_starts_as_one_that_is_not_told(kind):
     entry, X, y = entry_of(kind)
     X = holed(X)
     X[:, -1] = 1.0  # no padding
-    model = entry.make(max_iter=1, learning_rate_init=1e-9, dropout=0).fit(X, y)
+    model = entry.make(
+        max_iter=1, learning_rate_init=1e-9, dropout=0, missing="linear"
+    ).fit(X, y)  # fmt: skip
     told = model._prepared.inputs.arrays(model._read_inputs(X))["x"]
     module = model.module_.double()
     untold = told.copy()
@@ -340,3 +343,23 @@ def test_where_a_value_is_missing_may_be_all_there_is_to_learn_from(kind):
         x[rng.random(20) < 0.4, label] = NAN
     model = ENTRIES[kind].make(max_iter=30, learning_rate_init=0.03).fit(X[:40], y[:40])
     assert model.score(X[40:], y[40:]) > 0.8
+
+
+@each(that_take("sequence", CLASSIFIERS))
+def test_a_network_is_told_of_holes_that_go_with_targets_and_of_no_others(kind, tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    X = rng.normal(size=(40, 20, 3))
+    stray = holed(X, 0.3)
+    meant = np.where(rng.random(X.shape) < 0.4 * y[:, None, None], NAN, X)
+    meant[:, :, 1] = X[:, :, 1]
+    for holes, told in ((stray, ()), (meant, (0, 2))):
+        model = ENTRIES[kind].make(max_iter=1).fit(list(holes), y)
+        assert model._prepared.inputs.holes.told == told
+        model.save(tmp_path / "model")
+        again = sklearn_physrnn.load(tmp_path / "model")
+        # What was decided stays so, whatever comes.
+        for one in (model, again):
+            one.partial_fit(list(meant), y).partial_fit(list(stray), y)
+            assert one._prepared.inputs.holes.told == told
+        np.testing.assert_array_equal(outputs(model, list(stray)), outputs(again, list(stray)))
