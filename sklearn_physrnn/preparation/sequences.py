@@ -210,8 +210,10 @@ class SequenceInputs(Inputs):
         fitted = replace(self, scaler=scaler, longest=X.longest, holes=holes)
         if self.time_channel is None:
             return fitted
-        channel, filed = self.time_channel, isinstance(X, Recordings)
-        elapsed = X.intervals(channel, _SAMPLED) if filed else X.elapsed(channel)
+        if isinstance(X, Recordings):
+            elapsed = X.intervals(self.time_channel, _SAMPLED)
+        else:
+            elapsed = X.elapsed(self.time_channel)
         advances = elapsed[elapsed > 0]
         if len(advances) == 0:
             raise ValueError(f"Time never advances in channel {self.time_channel} of X.")
@@ -219,7 +221,7 @@ class SequenceInputs(Inputs):
             return replace(fitted, time_unit=float(np.median(advances)))
         unit = float(np.quantile(advances, self.unit_share, method="lower"))
         fitted = replace(fitted, time_unit=unit)
-        if filed:
+        if isinstance(X, Recordings):
             # A first step has no interval, and counts as one.
             first = len(X) / X.lengths.sum()
             later = np.minimum(elapsed / unit, 1).mean()
