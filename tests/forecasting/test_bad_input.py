@@ -234,7 +234,9 @@ def test_pretrain():
     model.pretrain(y)
     with pytest.raises(NotFittedError):
         model.predict([1])
+    model.missing = "error"
     with pytest.raises(ValueError, match=r"11 time steps; .* window_length=12 .* at least 12"):
         model.fit(make_series(11))
+    model.missing = "auto"
     with pytest.raises(ValueError, match="must have 1 columns, as in pretrain, got 2"):
         model.fit(make_exogenous())
