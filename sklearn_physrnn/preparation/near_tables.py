@@ -16,6 +16,7 @@ from .frames import is_frame
 from .neighbors import Place, search
 from .prepared import Rows
 from .sparse import SparseTable
+from .stored_tables import StoredTable
 from .tables import TableInputs
 from .targets import Targets
 
@@ -55,6 +56,11 @@ class NearTableInputs(TableInputs):
             raise ValueError(
                 "neighbors needs a dense table, got a sparse one: set neighbors=None, or give "
                 "X.toarray()."
+            )
+        if isinstance(values, StoredTable):
+            raise ValueError(
+                "neighbors needs a table in memory, and this one is read row by row from where "
+                "it is: set neighbors=None, or give a part of it."
             )
         if isinstance(self.neighbors, str):
             return replace(known, chosen=None), values

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
+
+from ..training._sparse import SparseRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,3 +77,38 @@ class SparseTable:
             if stop - start < len(self):
                 x, own = np.append(x, x.dtype.type(0)), np.append(own, total - own.sum())
             yield x, own
+
+
+def sparse_rows(known: Any, X: SparseTable, dtype: torch.dtype, present: float) -> SparseRows:
+    """Give rows that are made dense batch by batch, for a table of `known` inputs.
+
+    Parameters
+    ----------
+    known : TableInputs
+    X : SparseTable
+    dtype : torch.dtype
+    present : float
+        What the indicator of a missing number is.
+    """
+    assert known.scaler is not None
+    csr = X.csr[:, known.numbers]
+    there = ~np.isnan(csr.data)
+    values = np.zeros_like(csr.data)
+    values[there] = known.scaler.transform_entries(csr.data[there], csr.indices[there])
+    columns, starts = csr.indices, csr.indptr
+    if known.holed:
+        # An indicator is one more entry of its row.
+        indicator = np.full(known.n_features, -1)
+        indicator[list(known.holed)] = len(known.numbers) + np.arange(len(known.holed))
+        rows = np.repeat(np.arange(len(X)), np.diff(starts))
+        place = indicator[known.numbers[columns]]
+        more = ~there & (place >= 0)
+        values = np.append(values, np.full(more.sum(), present, dtype=values.dtype))
+        columns, rows = np.append(columns, place[more]), np.append(rows, rows[more])
+        order = np.argsort(rows, kind="stable")
+        values, columns = values[order], columns[order]
+        starts = np.append(0, np.bincount(rows, minlength=len(X)).cumsum())
+    zeros = np.zeros((1, known.n_features), dtype=X.dtype)
+    row, entries = (torch.as_tensor(x).to(dtype) for x in (known.arrays(zeros)["x"][0], values))
+    places = (torch.as_tensor(x.astype(np.int64)) for x in (columns, starts))
+    return SparseRows(row, entries, *places)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from ..storage.format import Spec
 from ..storage.plain import Fields
-from ..training._sparse import SparseRows
+from ..training._stored import StoredRows
 from .arrays import naming, native, numbers_expected, real_numbers, unmasked
 from .categories import Categories, chosen_columns
 from .frames import columns_of, is_frame
@@ -22,8 +22,9 @@ from .inputs import Inputs
 from .no_arrays import refuse_no_array
 from .scaling import Identity, make_scaler, make_scaler_by_column
 from .series import DTYPES
-from .sparse import SparseTable
+from .sparse import SparseTable, sparse_rows
 from .stored_scalers import scaler_specs
+from .stored_tables import StoredTable, stored_table
 
 MISSING = ("indicator", "middle", "error")
 
@@ -32,6 +33,8 @@ _ADVICE = "Give categories the dtype 'category', or name them in categorical_fea
 # What an indicator of a missing number is, where it is not 0. Smaller than the unit of the
 # columns, its weights decay sooner where holes mean nothing, and would be noise.
 INDICATOR = 0.25
+
+Checked = np.ndarray | SparseTable | StoredTable
 
 # Numbers of a sparse table that are made dense at a time, where nothing is trained.
 _AT_A_TIME = 1_000_000
@@ -46,7 +49,7 @@ class TableInputs(Inputs):
     category of each column of categories, all 0 for one that training has not seen.
 
     Checked, X is an array of floats, with NaN where numbers are missing and positions in
-    place of categories; or a :class:`SparseTable`.
+    place of categories; or a :class:`SparseTable` or :class:`StoredTable`.
 
     Attributes
     ----------
@@ -94,10 +97,14 @@ class TableInputs(Inputs):
 
     # -- reading -----------------------------------------------------------------
 
-    def first(self, X: Any, caller: Any) -> tuple[Self, np.ndarray | SparseTable]:
+    def first(self, X: Any, caller: Any) -> tuple[Self, Checked]:
         """Check the X that is to be learned from; return it, and inputs of its width."""
         with naming("X"):
             refuse_no_array(X, "X")
+            X, stored = self._where_it_is(X)
+            if stored is not None:
+                validate_data(caller, X, reset=True, skip_check_array=True)
+                return replace(self, n_features=stored.shape[1]), stored
             X = _opened(X, by_column=_names_columns(self.categorical_features))
             known = replace(self, categories=self._seen(X))
             values = known._values(X, caller, reset=True, ensure_min_samples=2)
@@ -117,7 +124,7 @@ class TableInputs(Inputs):
         columns = enumerate(columns_of(X)) if chosen else ()
         return tuple(Categories.seen(i, column) for i, column in columns if i in chosen)
 
-    def read(self, X: Any, caller: Any) -> np.ndarray | SparseTable:
+    def read(self, X: Any, caller: Any) -> Checked:
         """Check X, its width and the names of its columns."""
         with naming("X"):
             refuse_no_array(X, "X")
@@ -126,8 +133,16 @@ class TableInputs(Inputs):
                     f"X must be a DataFrame or a dense array, since the X that was fitted has "
                     f"columns of categories; got a sparse {type(X).__name__}."
                 )
-            X = _opened(X, by_column=bool(self.categories))
-            return self._values(X, caller, reset=False)
+            X, stored = self._where_it_is(X)
+            if stored is None:
+                X = _opened(X, by_column=bool(self.categories))
+                return self._values(X, caller, reset=False)
+            validate_data(caller, X, reset=False, skip_check_array=True)
+            return stored
+
+    def _where_it_is(self, X: Any) -> tuple[Any, StoredTable | None]:
+        categories = bool(self.categories) or _names_columns(self.categorical_features)
+        return stored_table(X, holes=self.missing != "error", categories=categories)
 
     def _values(
         self, X: Any, caller: Any, *, reset: bool, ensure_min_samples: int = 1
@@ -183,6 +198,8 @@ class TableInputs(Inputs):
         """Learn categories, holes and the scale of each column of numbers."""
         if isinstance(X, SparseTable):
             return self._fit_sparse(X, weights)
+        if isinstance(X, StoredTable):
+            return self._fit_stored(X, weights)
         known = replace(
             self, categories=tuple(own.fit(X[:, own.column]) for own in self.categories)
         )
@@ -208,6 +225,18 @@ class TableInputs(Inputs):
         known = self._with_holes(some, empty)
         return known._scaled(columns[i] for i in known.numbers)
 
+    def _fit_stored(self, X: StoredTable, weights: np.ndarray | None) -> Self:
+        """Learn holes from all rows, and scales from a sample of them."""
+        sample, rows = X.sampled()
+        weights = None if weights is None else weights[rows]
+        if not X.holes:
+            return replace(self, scaler=make_scaler(self.scaling, sample, weights))._with_columns()
+        known = self._with_holes(X.holed(), np.isnan(sample).all(axis=0))
+        return known._scaled(
+            (sample[there, i], None if weights is None else weights[there])
+            for i, there in ((i, ~np.isnan(sample[:, i])) for i in known.numbers)
+        )
+
     def _with_holes(self, some: np.ndarray, empty: np.ndarray) -> Self:
         """Learn which columns have holes, and which nothing else."""
         holed = np.flatnonzero(some & ~empty) if self.missing == "indicator" else ()
@@ -229,6 +258,9 @@ class TableInputs(Inputs):
 
     def blocks(self, X: Any) -> Iterator[Any]:
         """Give X in pieces that may be made dense."""
+        if isinstance(X, StoredTable):
+            yield from X.blocks()
+            return
         if not isinstance(X, SparseTable):
             yield X
             return
@@ -239,7 +271,7 @@ class TableInputs(Inputs):
     def arrays(self, X: Any) -> dict[str, np.ndarray]:
         """Scale X, and add indicators."""
         assert self.scaler is not None
-        if isinstance(X, SparseTable):
+        if isinstance(X, SparseTable | StoredTable):
             X = X.dense()
         plain = len(self.numbers) == X.shape[1]
         numbers = X if plain else X[:, self.numbers]
@@ -260,33 +292,14 @@ class TableInputs(Inputs):
         self, X: Any, dtype: torch.dtype, *, padded: bool = False
     ) -> dict[str, torch.Tensor]:
         """Turn checked X into the module's keyword arguments; to look at it, dense."""
+        if isinstance(X, StoredTable) and not padded:
+            shape = len(X), self.n_columns
+            own = X.chunks_to_shuffle()
+            rows = StoredRows(lambda rows: self.arrays(X.taken(rows))["x"], shape, dtype, own)
+            return {"x": rows}  # type: ignore[dict-item]
         if padded or not isinstance(X, SparseTable):
             return super().tensors(X, dtype, padded=padded)
-        return {"x": self._sparse_rows(X, dtype)}  # type: ignore[dict-item]
-
-    def _sparse_rows(self, X: SparseTable, dtype: torch.dtype) -> SparseRows:
-        assert self.scaler is not None
-        csr = X.csr[:, self.numbers]
-        there = ~np.isnan(csr.data)
-        values = np.zeros_like(csr.data)
-        values[there] = self.scaler.transform_entries(csr.data[there], csr.indices[there])
-        columns, starts = csr.indices, csr.indptr
-        if self.holed:
-            # An indicator is one more entry of its row.
-            indicator = np.full(self.n_features, -1)
-            indicator[list(self.holed)] = len(self.numbers) + np.arange(len(self.holed))
-            rows = np.repeat(np.arange(len(X)), np.diff(starts))
-            place = indicator[self.numbers[columns]]
-            more = ~there & (place >= 0)
-            values = np.append(values, np.full(more.sum(), INDICATOR, dtype=values.dtype))
-            columns, rows = np.append(columns, place[more]), np.append(rows, rows[more])
-            order = np.argsort(rows, kind="stable")
-            values, columns = values[order], columns[order]
-            starts = np.append(0, np.bincount(rows, minlength=len(X)).cumsum())
-        zeros = np.zeros((1, self.n_features), dtype=X.dtype)
-        row, entries = (torch.as_tensor(x).to(dtype) for x in (self.arrays(zeros)["x"][0], values))
-        places = (torch.as_tensor(x.astype(np.int64)) for x in (columns, starts))
-        return SparseRows(row, entries, *places)
+        return {"x": sparse_rows(self, X, dtype, INDICATOR)}  # type: ignore[dict-item]
 
     def by_feature(self, values: torch.Tensor) -> torch.Tensor:
         """Add up columns of the module (n_samples, n_columns) that are of one column of X."""
@@ -295,9 +308,9 @@ class TableInputs(Inputs):
         sums = values.new_zeros(len(values), self.n_features)
         return sums.index_add(1, torch.as_tensor(self.origins), values)
 
-    def shown(self, X: np.ndarray | SparseTable) -> np.ndarray:
+    def shown(self, X: Checked) -> np.ndarray:
         """Give checked rows as objects, with the names of categories."""
-        shown = (X.dense() if isinstance(X, SparseTable) else X).astype(object)
+        shown = (X.dense() if isinstance(X, SparseTable | StoredTable) else X).astype(object)
         for own in self.categories:
             shown[:, own.column] = [own.shown(code) for code in shown[:, own.column]]
         return shown

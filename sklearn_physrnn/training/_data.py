@@ -113,6 +113,11 @@ class Samples:
         weights = None if self.weights is None else self.weights[at]
         return inputs, (targets[at], weights)
 
+    def shuffled(self, generator: torch.Generator) -> torch.Tensor | None:
+        """Draw an order in which samples can be read; None where any will do."""
+        own = getattr(self.inputs["x"], "shuffled", None)
+        return own and own(generator)
+
     def some(self, n_samples: int) -> dict[str, Any]:
         """Give inputs of a few samples, to look at."""
         return self.take(slice(n_samples))[0]
@@ -249,7 +254,11 @@ class BatchIterator:
         if self.generator is None or self.batch_size >= n:
             return [slice(i, i + self.batch_size) for i in range(0, n, self.batch_size)]
         # Drawn on the CPU, so that the order is the same whatever the device.
-        return torch.randperm(n, generator=self.generator).tensor_split(len(self))
+        shuffled = getattr(self.samples, "shuffled", None)
+        order = shuffled(self.generator) if shuffled else None
+        if order is None:
+            order = torch.randperm(n, generator=self.generator)
+        return order.tensor_split(len(self))
 
     def shares(self) -> Iterator[Share | None]:
         """Say, batch after batch, which of its rows are given here; None for all of them."""
