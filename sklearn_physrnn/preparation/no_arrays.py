@@ -27,7 +27,7 @@ def refuse_no_array(values: Any, name: str) -> None:
     if isinstance(values, str | bytes | os.PathLike):
         what = f"the text or path {values!r:.60}"
         advice = "read the file first, by pandas.read_csv or numpy.load say"
-    elif isinstance(values, Mapping):
+    elif isinstance(values, Mapping) and not hasattr(values, "toarray"):  # of SciPy's
         what, advice = (
             f"a {type(values).__name__}",
             "a dict of columns becomes pandas.DataFrame(...)",
