@@ -30,8 +30,8 @@ CURVES = (
 )
 
 # Files that a training writes: where they are is the matter of a machine, and no file from
-# a stranger may say where to write.
-NOT_SAVED = {"checkpoint"}
+# a stranger may say where to write. Vectors that tokens began with are in the weights.
+NOT_SAVED = {"checkpoint", "embedding"}
 
 
 def from_contents(

@@ -11,8 +11,10 @@ from torch import nn
 from .._warnings import warn
 from ..kernels.petnn import INCREMENTS, RELEASES
 from ..nn import petnn
+from ..nn._embedding import FixedEmbedding
 from ..nn._recurrent import READOUTS, RecurrentModel
 from ..nn._segments import SegmentCore
+from ..preparation.arrays import naming
 from ..preparation.clock import Clock
 from ..preparation.holes import MISSING, Holes
 from ..preparation.inputs import Inputs
@@ -53,12 +55,13 @@ class PETNNFamily(Family):
         "missing": [StrOptions(set(MISSING))],
         "vocabulary_size": [*AT_LEAST_ONE, None],
         "embedding_dim": AT_LEAST_ONE,
+        "freeze_embedding": ["boolean"],
     }
     per_step: ClassVar[Constraints] = {
         "readout": [StrOptions({*READOUTS, "sequence"})],
         "every": AT_LEAST_ONE,
     }
-    training = WALKING
+    training: ClassVar[Constraints] = {**WALKING, "embedding": ["array-like", None]}
 
     about = """
 PETNN is a recurrent cell whose memory is an atom's energy: each neuron stores energy
@@ -101,7 +104,13 @@ vocabulary_size : int or None
     Number of token ids, for X of integer tokens in place of values: a list of 1-D arrays,
     or an array of shape (n_samples, n_timesteps) padded at the end with -1.
 embedding_dim : int
-    Width of the learned embedding of tokens.
+    Width of the embedding of tokens.
+embedding : array-like of shape (vocabulary_size, embedding_dim) or None
+    Vectors that tokens begin with, such as pretrained ones; a token whose row holds NaN begins
+    as without. None learns all of them from the data. The fitted model keeps its own: ``save``
+    does not write the parameter.
+freeze_embedding : bool
+    Leave `embedding` as it is instead of training it further; rows with NaN are then zeros.
 """
     entries += MISSING_IN_SEQUENCES
 
@@ -134,8 +143,7 @@ readout : {"last", "mean", "max", "sequence"}
         embedding, input_size = None, inputs.n_columns
         if params.vocabulary_size is not None:
             input_size = params.embedding_dim
-            embedding = nn.Embedding(params.vocabulary_size, input_size)
-            nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
+            embedding = _token_embedding(params)
         recurrent = self.recurrent(params, input_size, params.dropout)
         if isinstance(inputs, SequenceInputs):
             inputs.holes.start_untold(self.input_weight(recurrent), inputs.n_columns)
@@ -152,6 +160,10 @@ readout : {"last", "mean", "max", "sequence"}
     def inputs(self, params: Any) -> SequenceInputs | TokenInputs:
         if params.vocabulary_size is not None:
             return TokenInputs(int(params.vocabulary_size))
+        if getattr(params, "embedding", None) is not None:
+            raise ValueError(
+                "embedding holds vectors of tokens: set vocabulary_size, the number of their ids."
+            )
         clock = Clock(params.time_channel)
         return SequenceInputs(
             params.scale_inputs,
@@ -190,6 +202,41 @@ readout : {"last", "mean", "max", "sequence"}
     def attributes(self, params: Any, dtype: str) -> dict[str, Spec]:
         shape = (params.num_layers, params.hidden_size)
         return {"release_rate_": ("F32" if dtype == "float32" else "F64", shape)}
+
+
+def _token_embedding(params: Any) -> nn.Embedding:
+    """Draw vectors of tokens, or take those that are given."""
+    shape = int(params.vocabulary_size), int(params.embedding_dim)
+    frozen = getattr(params, "freeze_embedding", False)
+    embedding = FixedEmbedding(*shape) if frozen else nn.Embedding(*shape)
+    nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
+    if embedding.weight.is_meta:  # of a model that is loaded
+        return embedding
+    given = getattr(params, "embedding", None)
+    if given is None:
+        if frozen:
+            raise ValueError("freeze_embedding=True needs an embedding, got None.")
+        return embedding
+    vectors = _vectors(given, shape)
+    with torch.no_grad():
+        known = ~torch.isnan(vectors).any(dim=1)
+        embedding.weight[known] = vectors[known]
+        if frozen:
+            embedding.weight[~known] = 0
+    return embedding
+
+
+def _vectors(given: Any, shape: tuple[int, int]) -> torch.Tensor:
+    with naming("embedding"):
+        vectors = np.asarray(given, dtype=np.float32)
+        if np.isinf(vectors).any():
+            raise ValueError("it must hold no infinite value.")
+    if vectors.shape != shape:
+        raise ValueError(
+            f"embedding must be of shape {shape}, which is (vocabulary_size, embedding_dim), got "
+            f"{vectors.shape}."
+        )
+    return torch.as_tensor(vectors)
 
 
 def release_rate(model: RecurrentModel, inputs: dict[str, Any]) -> torch.Tensor:

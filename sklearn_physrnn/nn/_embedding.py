@@ -46,3 +46,13 @@ class PeriodicEmbedding(nn.Module):
         waves = torch.cat((phase.cos(), phase.sin()), -1)
         embedded = torch.einsum("bfw,fwe->bfe", waves, self.weight) + self.bias
         return torch.cat((x, embedded.relu().flatten(1)), 1)
+
+
+class FixedEmbedding(nn.Embedding):
+    """Vectors of tokens that training leaves as they are."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        super().__init__(num_embeddings, embedding_dim)
+        vectors = self._parameters.pop("weight")
+        assert vectors is not None
+        self.register_buffer("weight", vectors.detach())

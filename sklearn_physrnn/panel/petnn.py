@@ -58,7 +58,14 @@ class PETNNSeriesClassifier(BaseSeriesClassifier):
     _test_params = _TEST_PARAMS
 
     __init__ = constructor(
-        PETNNClassifier, "carry_state", "every", "vocabulary_size", "embedding_dim", "warm_start"
+        PETNNClassifier,
+        "carry_state",
+        "every",
+        "vocabulary_size",
+        "embedding_dim",
+        "embedding",
+        "freeze_embedding",
+        "warm_start",
     )
 
 
@@ -108,6 +115,8 @@ class PETNNSeriesRegressor(BaseSeriesRegressor):
         "every",
         "vocabulary_size",
         "embedding_dim",
+        "embedding",
+        "freeze_embedding",
         "warm_start",
         "interval",
         "interval_cv",
