@@ -97,11 +97,17 @@ verbose : bool or int
 """
 
 _REGRESSION = """
-loss : {"squared_error", "absolute_error", "huber", "quantile"}
+loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"} or callable
     Training loss, of scaled targets; it estimates the mean, the median, something
     between (quadratic up to 1.35 units), or `quantile`. The unit is the standard deviation
-    for "squared_error", for the others one of the middle of the targets, which wild values
-    cannot set as long as they are fewer than 15 %.
+    for "squared_error", for the next three one of the middle of the targets, which wild values
+    cannot set as long as they are fewer than 15 %. "poisson", for counts and other y of 0 or
+    more, and "gamma", for positive y whose spread grows with their mean, are deviances: the
+    network gives the logarithm of the mean, ``predict`` the mean, which is positive. A callable
+    takes predictions and targets, tensors of shape (n, n_targets) in the units of y, and returns
+    a tensor (n,), or (n, n_targets), by torch's functions, of which rows are weighed by
+    `sample_weight` and averaged; ``loss_curve_`` is in units of what it is where the mean is
+    predicted. It is pickled by its name, and not kept by ``save``.
 quantile : float or list of float
     What ``loss="quantile"`` estimates; several, in increasing order, at once. ``score`` is
     R² for a number, and for a list, of one quantile too, the mean of D² of the pinball

@@ -1,6 +1,7 @@
 """What a regressor adds to the base: real targets, scaled, and their losses."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -8,26 +9,28 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
 
+from ..preparation.log_targets import LOG_LOSSES, LogTargets
 from ..preparation.number_targets import NumberTargets
 from ..preparation.step_numbers import StepNumbers
 from ..preparation.targets import Targets
-from ..training._losses import REGRESSION_LOSSES
+from ..preparation.user_targets import UserTargets
+from ..training._losses import REGRESSION_LOSSES, Loss
 from ._exporting import Exporting
 from ._intervals import Calibrated
 from ._out import write_steps, written
 
 
 class _BaseRegressor(RegressorMixin, Exporting, Calibrated):
-    """Regression of one or several targets, by mean, median or quantiles."""
+    """Regression of one or several targets, by mean, median, quantiles or a loss of your own."""
 
     __metadata_request__predict: ClassVar[dict[str, str]] = {"out": UNUSED}
 
-    loss: str
+    loss: str | Loss
     quantile: float | Sequence[float]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Calibrated._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), callable],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
 
@@ -37,7 +40,16 @@ class _BaseRegressor(RegressorMixin, Exporting, Calibrated):
         return tags
 
     def _new_targets(self) -> Targets:
-        return self._family.targets(self, NumberTargets.of(self.loss, self.quantile))
+        loss: Any = self.loss
+        if isinstance(loss, type):
+            raise ValueError(
+                f"loss must be a function, got the class {loss.__name__}: make one of it."
+            )
+        if callable(loss):
+            own = UserTargets.of("callable", 0.5)
+            return self._family.targets(self, replace(own, function=loss))
+        kind = LogTargets if loss in LOG_LOSSES else NumberTargets
+        return self._family.targets(self, kind.of(loss, self.quantile))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):

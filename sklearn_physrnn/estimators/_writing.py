@@ -21,6 +21,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 _ADVICE = {
     "callbacks": "set callbacks=None before saving",
+    "loss": "set loss='squared_error' before saving, which changes no prediction",
     "dynamics": "built-in vector fields are given by their names",
     "random_state": "set random_state to an integer or None before saving",
 }

@@ -9,6 +9,7 @@ from torch import nn
 
 from ..preparation.class_targets import ClassTargets
 from ..preparation.label_sets import LabelSets
+from ..preparation.log_targets import LogTargets
 from ..preparation.number_targets import NumberTargets
 from ..preparation.step_classes import StepClasses
 from ..preparation.step_targets import StepTargets
@@ -62,6 +63,14 @@ class _Numbers(nn.Module):
         return (values.reshape(*values.shape[:-2], *self.shape).to(self.dtype),)
 
 
+class _LogNumbers(_Numbers):
+    """Logarithms of means to means, in the units of y."""
+
+    def forward(self, outputs: torch.Tensor) -> tuple[torch.Tensor]:
+        (values,) = super().forward(outputs.double().exp())
+        return (values.clamp(min=torch.finfo(self.dtype).tiny),)
+
+
 class _Probabilities(nn.Module):
     """Outputs (..., n_classes) to the place of the largest, and to probabilities."""
 
@@ -104,6 +113,11 @@ class _AtSteps(nn.Module):
 @answer.register
 def _(targets: NumberTargets, dtype: torch.dtype) -> nn.Module:
     return _Numbers(targets, dtype)
+
+
+@answer.register
+def _(targets: LogTargets, dtype: torch.dtype) -> nn.Module:
+    return _LogNumbers(targets, dtype)
 
 
 @answer.register

@@ -15,6 +15,7 @@ from ..storage.format import Spec
 from ..storage.plain import Fields
 from ..training._losses import ROBUST_LOSSES, regression_loss
 from .arrays import checking_targets, naming
+from .moments import Moments
 from .scaling import Standard
 from .stored_scalers import Arrays, scaler_arrays, scaler_specs
 from .targets import Targets
@@ -64,6 +65,11 @@ class NumberTargets(Targets):
         return cls(loss, tuple(levels.tolist()), several)
 
     @property
+    def link(self) -> str:
+        """How outputs become predictions."""
+        return "identity"
+
+    @property
     def n_targets(self) -> int:
         """Numbers a sample."""
         return int(np.prod(self.shape))
@@ -97,9 +103,20 @@ class NumberTargets(Targets):
             )
         return y.reshape(len(y), -1).astype(np.float64)
 
-    def with_options_of(self, new: "NumberTargets") -> Self:
-        """Take another loss, and other quantiles."""
-        return replace(self, loss=new.loss, levels=new.levels, several=new.several)
+    def with_options_of(self, new: Any) -> Any:
+        """Take another loss, and other quantiles, if predictions are made of outputs alike.
+
+        Raises
+        ------
+        ValueError
+            If a loss of logarithms takes the place of another, or another its place.
+        """
+        if new.link != self.link:
+            raise ValueError(
+                f"loss={new.loss!r} makes predictions of the network's outputs in another way "
+                f"than loss={self.loss!r}, which was fitted: fit anew with warm_start=False."
+            )
+        return replace(new, shape=self.shape, scaler=self.scaler)
 
     def fit(self, y: np.ndarray, weights: np.ndarray | None) -> Self:
         """Learn the scale of each target."""
@@ -108,6 +125,14 @@ class NumberTargets(Targets):
     def revised(self, y: np.ndarray, weights: np.ndarray | None) -> Self:
         """Take in further targets: one that was constant before may vary now."""
         return replace(self, scaler=self.fitted_scaler.revised(y, weights, robust=self.robust))
+
+    def scaler_of(self, moments: Moments) -> Standard:
+        """Give the scale of targets that are not had whole, without wild values among them."""
+        return Standard.of_moments(moments, constant="fixed")
+
+    def measured(self, y: np.ndarray) -> Self:
+        """Learn what else the loss asks of some encoded targets, beside their scale."""
+        return self
 
     def of_scaler(self, scaler: Standard, *, revised: bool = False) -> Self:
         """Take the scale of targets, or of further ones, that are not had whole."""

@@ -16,6 +16,7 @@ from .step_records import NumberRecords, records_of_steps
 from .step_targets import StepAnswer, StepTargets
 from .step_values import values_at_steps
 
+_FEW = 1 << 10  # that show what else a loss asks
 _SAMPLED = 1 << 20  # targets, evenly spread, that a robust scale is learned from
 
 
@@ -44,7 +45,7 @@ class StepNumbers(StepTargets[NumberTargets]):
         return cast(NumberRecords | None, found)
 
     def _examples(self, records: NumberRecords) -> np.ndarray:
-        return np.zeros((1, *records.shape))
+        return np.ones((1, *records.shape))  # which every loss takes
 
     def _known(self, records: NumberRecords) -> NumberRecords:
         self.encode(self._examples(records))  # which says what is wrong with its shape
@@ -53,7 +54,8 @@ class StepNumbers(StepTargets[NumberTargets]):
     def fit(self, y: Any, weights: np.ndarray | None) -> Self:
         """Learn the scale of each target over all steps."""
         if isinstance(y, NumberRecords):
-            return self._with(self.step.of_scaler(self._scaler_of(y, weights)))
+            step = self.step.of_scaler(self._scaler_of(y, weights))
+            return self._with(step.measured(self._some(y)))
         return super().fit(y, weights)
 
     def revised(self, y: Any, weights: np.ndarray | None) -> Self:
@@ -62,9 +64,13 @@ class StepNumbers(StepTargets[NumberTargets]):
             return self._with(self.step.of_scaler(self._scaler_of(y, weights), revised=True))
         return super().revised(y, weights)
 
+    def _some(self, y: NumberRecords) -> np.ndarray:
+        values, _ = y.sampled(_FEW)
+        return values[self._given(values)]
+
     def _scaler_of(self, y: NumberRecords, weights: np.ndarray | None) -> Standard:
         if not self.step.robust:
-            return Standard.of_moments(y.joined(weights), constant="fixed")
+            return self.step.scaler_of(y.joined(weights))
         values, rows = y.sampled(_SAMPLED)
         given = self._given(values)
         values, rows = values[given], rows[given]

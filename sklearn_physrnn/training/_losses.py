@@ -1,6 +1,7 @@
 """Losses by name. Each maps predictions and targets to one value a sample."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,11 @@ from torch.nn import functional as F
 
 from ._recorded import RecordedTargets
 
-REGRESSION_LOSSES = ("squared_error", "absolute_error", "huber", "quantile")
+REGRESSION_LOSSES = (
+    "squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"
+)  # fmt: skip
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 # Of bounded gradient: a wild target pulls no harder than others, so long as it does not
 # set the scale of all.
@@ -59,6 +64,72 @@ class Quantile(nn.Module):
             q = self._levels = prediction.new_tensor(self.quantiles)
         error = target.unsqueeze(-1) - prediction.unflatten(1, (-1, len(q)))
         return torch.maximum(q * error, (q - 1) * error).flatten(1).mean(1)
+
+
+class PoissonDeviance(nn.Module):
+    """Mean over targets of Poisson's deviance, of logarithms of the mean."""
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        known = torch.xlogy(target, target) - target
+        return 2 * (known - target * prediction + prediction.exp()).mean(1)
+
+
+class GammaDeviance(nn.Module):
+    """Mean over targets of the gamma distribution's deviance, of logarithms of the mean."""
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        ratio = target * (-prediction).exp()
+        return 2 * (prediction - target.log() + ratio - 1).mean(1)
+
+
+class UserLoss(nn.Module):
+    """A function of predictions and targets in the units of y, in a unit of its own.
+
+    Parameters
+    ----------
+    function : callable
+        Takes two tensors (n, n_targets), gives one (n,), or (n, n_targets), of which the mean is
+        taken.
+    center, scale : ndarray of shape (n_targets,)
+        Of the targets.
+    unit : float
+        What its values are divided by.
+    """
+
+    def __init__(
+        self, function: Loss, center: np.ndarray, scale: np.ndarray, unit: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.function = function
+        self.unit = unit
+        self._known = np.stack((center, scale))
+        self._scaler: torch.Tensor | None = None
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        known = self._scaler
+        if known is None or known.dtype != prediction.dtype or known.device != prediction.device:
+            known = self._scaler = torch.as_tensor(self._known).to(prediction)
+        center, scale = known
+        losses = self.function(prediction * scale + center, target * scale + center)
+        self._check(losses, prediction)
+        return (losses if losses.ndim == 1 else losses.mean(1)) / self.unit
+
+    def _check(self, losses: Any, prediction: torch.Tensor) -> None:
+        n, n_targets = prediction.shape
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        if not isinstance(losses, torch.Tensor) or losses.shape not in ((n,), (n, n_targets)):
+            shape = f" of shape {tuple(losses.shape)}" if hasattr(losses, "shape") else ""
+            got = f"a {type(losses).__name__}{shape}"
+            raise ValueError(
+                f"The loss {name!r} must return a tensor with one value a row, of shape ({n},), "
+                f"or of shape ({n}, {n_targets}), got {got}. Rows are weighed and averaged for "
+                "you: one of torch's takes reduction='none'."
+            )
+        if prediction.requires_grad and not losses.requires_grad:
+            raise ValueError(
+                f"The loss {name!r} has no gradient: use torch's functions of the prediction, and "
+                "neither NumPy's nor detach()."
+            )
 
 
 class CrossEntropy(nn.Module):
@@ -209,4 +280,10 @@ def regression_loss(name: str, quantiles: Sequence[float] = (0.5,)) -> nn.Module
     """Build the regression loss called `name`, one of ``REGRESSION_LOSSES``."""
     if name == "quantile":
         return Quantile(quantiles)
-    return {"squared_error": SquaredError, "absolute_error": AbsoluteError, "huber": Huber}[name]()
+    return {
+        "squared_error": SquaredError,
+        "absolute_error": AbsoluteError,
+        "huber": Huber,
+        "poisson": PoissonDeviance,
+        "gamma": GammaDeviance,
+    }[name]()

@@ -51,6 +51,7 @@ CASES = {
         family.name: (small(family.regressor), TABLE if family.takes == "table" else SERIES, y)
         for family in FAMILIES
     },
+    "counts": table(loss="poisson"),
     "sets of labels": labels(np.stack([UP, TABLE[:, 1] > 0], axis=1)),
     "van der Pol": table(dynamics="van_der_pol", solver="rk4"),
     "Hodgkin-Huxley": table(dynamics="hodgkin_huxley", t_end=0.1),
