@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..preparation.arrays import check_finite
-from ..preparation.prepared import Prepared, Rows, check_weights
+from ..preparation.prepared import Prepared, Rows, check_groups, check_weights
 from ..preparation.recordings import Recordings
 from ..preparation.scaling import SCALINGS
 from ..preparation.series import Series
@@ -105,7 +105,17 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        groups=None,
+    ):
         """Fit the model to training data.
 
         Parameters
@@ -125,6 +135,10 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
             recorded. Their loss estimates the training loss, so a classifier's class
             weights, as the training data have them, multiply `sample_weight_val`; in
             ``validation_scores_``, as in ``score``, only `sample_weight_val` counts.
+        groups : array-like of shape (n_samples,), default=None
+            Which samples belong together, such as those of one patient: early stopping holds
+            out whole groups, about `validation_fraction` of them. Of no account where nothing
+            is held out.
 
         Returns
         -------
@@ -150,7 +164,9 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
         task = fit_task(self, self.max_iter, X, y, sample_weight)
         with self._unchanged_on_error():
             resume = self.warm_start and hasattr(self, "module_")
-            return self._fit(X, y, sample_weight, validation, resume=resume, task=task)
+            return self._fit(
+                X, y, sample_weight, validation, groups=groups, resume=resume, task=task
+            )
 
     def _fit(
         self,
@@ -159,6 +175,7 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
         sample_weight=None,
         validation: tuple[Any, Any, Any] | None = None,
         *,
+        groups: Any = None,
         resume: bool = False,
         max_iter: int | None = None,
         targets: Targets | None = None,
@@ -178,7 +195,7 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
         device = training_device(self.device)
         seeds = _Seeds(*together(partial(training_of, self, device), self._seeds(resume)))
         carries = max_iter is not None and getattr(self, "carry_state", False)
-        given, rows = self._read(X, y, sample_weight, targets, resume=resume)
+        given, rows = self._read(X, y, sample_weight, targets, groups, resume=resume)
         carried = carrying.carried_by(self, rows, given) if carries else None
         held_out = None if validation is None else read_held_out(self, *validation)
         # The checkpoint is of all data, so before the split; scales are of what is trained on.
@@ -238,7 +255,7 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
             seed = later_seed(seed, self.n_iter_)
         return _Seeds(split_seed, seed)
 
-    def _read(self, X, y, sample_weight, targets: Targets | None, *, resume: bool):
+    def _read(self, X, y, sample_weight, targets: Targets | None, groups=None, *, resume: bool):
         """Check training data, and learn what later data must be like; tell how many there are."""
         if resume:
             prepared = self._still_prepared()
@@ -248,7 +265,8 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
             self._set_prepared(prepared)
         given, weights = len(rows), self._check_weights(sample_weight, rows)
         folds = prepared.inputs.folds(rows, prepared.targets)
-        rows = Rows(rows.X, rows.y, weights, folds).with_weight(weights)
+        groups = check_groups(groups, rows)
+        rows = Rows(rows.X, rows.y, weights, folds, groups).with_weight(weights)
         self._prepared = prepared.balanced(rows)
         return given, rows.with_weight(self._prepared.weigh(rows))
 

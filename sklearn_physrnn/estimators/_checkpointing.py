@@ -72,6 +72,8 @@ def open_checkpoint(
         description["classes"] = describe(estimator.classes_)
     for name, part in (("training data", rows), ("validation data", held_out)):
         description[name] = digest(() if part is None else (part.X, part.y, part.weights))
+    if rows.groups is not None:
+        description["groups"] = digest((rows.groups,))
     if resume:
         learned = [estimator.module_.state_dict(), *estimator._optimizer_state["state"].values()]
         description["fitted model"] = digest(x for state in learned for x in state.values())

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from ..preparation.prepared import Rows, check_weights
 from ..preparation.step_targets import StepTargets
@@ -12,7 +12,9 @@ from ..preparation.targets import Targets
 
 
 def split_rows(rows: Rows, targets: Targets, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Hold out a `fraction` of checked rows; of records too few for that, what is later in each.
+    """Hold out a `fraction` of checked rows, or of their groups.
+
+    Of records too few for that, what is later in each.
 
     Returns
     -------
@@ -23,6 +25,9 @@ def split_rows(rows: Rows, targets: Targets, fraction: float, seed: int) -> tupl
     ValueError
         If either would be empty.
     """
+    if rows.groups is not None:
+        training, held_out = split_groups(rows.groups, fraction, seed)
+        return rows[training], rows[held_out]
     few = len(rows) == 1 or round(fraction * len(rows)) == 0
     if few and isinstance(targets, StepTargets):
         earlier, later = targets.cut(rows.X, rows.y, fraction)
@@ -57,6 +62,30 @@ def split(
         if counts.min() < 2 or len(counts) > min(n_held_out, n - n_held_out):
             strata = None
     return train_test_split(np.arange(n), test_size=n_held_out, stratify=strata, random_state=seed)
+
+
+def split_groups(groups: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hold out a `fraction` of the groups, whole.
+
+    Returns
+    -------
+    training, held_out : ndarray of int
+
+    Raises
+    ------
+    ValueError
+        If either would be empty.
+    """
+    n = len(np.unique(groups))
+    n_held_out = max(1, round(fraction * n))
+    if n_held_out >= n:
+        raise ValueError(
+            f"early_stopping with validation_fraction={fraction} needs at least 2 groups, and "
+            f"leaves {n - n_held_out} of {n} for training."
+        )
+    splitter = GroupShuffleSplit(1, test_size=n_held_out, random_state=seed)
+    ((training, held_out),) = splitter.split(groups, groups=groups)
+    return training, held_out
 
 
 def read_held_out(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Rows:

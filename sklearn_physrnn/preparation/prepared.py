@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight
 
 from ..storage.format import Spec
@@ -33,19 +34,22 @@ class Rows:
     weights : ndarray of shape (n_samples,) or None
     folds : ndarray of shape (n_samples,) or None
         Of rows that tell of each other: those of one number do not.
+    groups : ndarray of shape (n_samples,) or None
+        Which rows belong together, and are held out together.
     """
 
     X: Any
     y: np.ndarray
     weights: np.ndarray | None = None
     folds: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def __getitem__(self, rows: Any) -> "Rows":
-        weights, folds = (None if x is None else x[rows] for x in (self.weights, self.folds))
-        return Rows(self.X[rows], self.y[rows], weights, folds)
+        by_row = (self.weights, self.folds, self.groups)
+        return Rows(self.X[rows], self.y[rows], *(None if x is None else x[rows] for x in by_row))
 
     def with_weight(self, total: np.ndarray | None) -> "Rows":
         """Leave out rows of no `total` weight: from scaling, class balance, normalisation."""
@@ -81,6 +85,23 @@ def check_weights(sample_weight: Any, rows: Sized) -> np.ndarray | None:
     if not (weights > 0).any():
         raise ValueError("sample_weight: at least one weight must be positive, all are zero.")
     return weights / weights.max()  # so that no sum of them overflows
+
+
+def check_groups(groups: Any, rows: Sized) -> np.ndarray | None:
+    """Check that there is a group for each of `rows`; give their numbers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not one a row, or cannot be told apart.
+    """
+    if groups is None:
+        return None
+    with naming("groups"):
+        groups = column_or_1d(groups)
+        if len(groups) != len(rows):
+            raise ValueError(f"groups must be {len(rows)}, one a sample, got {len(groups)}.")
+        return np.unique(groups, return_inverse=True)[1]
 
 
 @dataclass(frozen=True)
