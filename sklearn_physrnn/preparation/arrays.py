@@ -167,6 +167,13 @@ def floats(values: Any) -> Any:
     return objects
 
 
+def any_missing(values: np.ndarray) -> bool:
+    """Tell whether a number is NaN; a sum says sooner than an array of answers that none is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = values.sum()
+    return bool(np.isnan(total)) and bool(np.isnan(values).any())
+
+
 def native(values: np.ndarray) -> np.ndarray:
     """Give `values` in this machine's byte order, which scikit-learn leaves in data frames."""
     return values.astype(values.dtype.newbyteorder("="), copy=False)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..storage.plain import Fields
+from .arrays import any_missing
 from .scaling import Scaler
 
 MISSING = ("auto", "linear", "mask", "error")
@@ -76,9 +77,9 @@ class Holes:
         """Tell the network, or do not."""
         return replace(self, told=self.told if tell else (), in_doubt=False)
 
-    def concern(self, missing: np.ndarray) -> bool:
+    def concern(self, values: np.ndarray) -> bool:
         """Tell whether steps (n_steps, n_channels) need more than to be scaled."""
-        return bool(self.told or self.empty or missing.any())
+        return bool(self.told or self.empty) or any_missing(values)
 
     def columns(
         self, values: np.ndarray, at: np.ndarray, lengths: np.ndarray, scaler: Scaler

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .arrays import any_missing
 from .recordings import Recordings
 from .scaling import Identity, Scaler, Standard, make_scaler, make_scaler_by_column
 from .series import Series
@@ -69,10 +70,11 @@ def _without(values: np.ndarray, channel: int | None) -> np.ndarray:
 
 
 def _scaled(values: np.ndarray, weights: np.ndarray | None, scaling: str | bool) -> Scaled:
+    if not any_missing(values):
+        none = np.zeros(values.shape[1], dtype=bool)
+        return Scaled(make_scaler(scaling, values, weights), none, none)
     missing = np.isnan(values)
     some, every = missing.any(axis=0), missing.all(axis=0)
-    if not some.any():
-        return Scaled(make_scaler(scaling, values, weights), some, every)
     columns = _columns(values, ~missing, weights)
     return Scaled(make_scaler_by_column(scaling, columns), some, every)
 

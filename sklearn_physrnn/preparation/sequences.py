@@ -263,7 +263,7 @@ class SequenceInputs(Inputs):
     def _columns(self, values: np.ndarray, X: Series) -> np.ndarray:
         """Give what the network sees of values (n_steps, n_values), all steps of X."""
         assert self.scaler is not None
-        if not self.holes.allowed or not self.holes.concern(np.isnan(values)):
+        if not self.holes.allowed or not self.holes.concern(values):
             return self.scaler.transform(values)
         at = times_of(X.values, self.time_channel)[:, None]
         return self.holes.columns(values, at, X.lengths, self.scaler)
@@ -273,7 +273,7 @@ class SequenceInputs(Inputs):
     ) -> np.ndarray:
         """Do the same for `steps` of one sequence of X, with what is beside them."""
         assert self.scaler is not None
-        if not self.holes.allowed or not self.holes.concern(np.isnan(steps)):
+        if not self.holes.allowed or not self.holes.concern(steps):
             return self.scaler.transform(self._without_time(steps))
         ahead = self.holes.looks_ahead
         values, at = map(

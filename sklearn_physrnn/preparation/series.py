@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _num_samples
 
-from .arrays import floats, native, real_numbers
+from .arrays import any_missing, floats, native, real_numbers
 from .containers import as_array
 from .neighbours import Neighbours
 
@@ -254,9 +254,9 @@ def _packed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _lengths_from_padding(values: np.ndarray) -> np.ndarray:
     """Steps before the trailing all-NaN ones."""
-    missing = np.isnan(values)
-    if not missing.any():
+    if not any_missing(values):
         return np.full(len(values), values.shape[1])
+    missing = np.isnan(values)
     present = ~missing.all(axis=2)
     lengths = np.where(present.any(axis=1), values.shape[1] - present[:, ::-1].argmax(axis=1), 0)
     empty = np.flatnonzero(lengths == 0)

@@ -181,8 +181,7 @@ class Feed:
         """Scale values (n_streams, n_steps, n_values), and fill in those that are missing."""
         assert self.inputs.scaler is not None
         scale = self.inputs.scaler.transform
-        missing = np.isnan(values)
-        if not self._holes.allowed or not self._holes.concern(missing):
+        if not self._holes.allowed or not self._holes.concern(values):
             if self.fills:
                 memory["seen"][:], memory["seen_at"][:] = values[:, -1], at[:, -1:]
             return scale(values)
