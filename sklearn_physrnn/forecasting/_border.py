@@ -36,7 +36,7 @@ class _Border(BaseForecaster):
             if isinstance(data, pd.DataFrame | pd.Series) and not is_nested(data):
                 check_series(data, name, type(self).__name__, gaps=self.takes_gaps)
         known = self._known_names()
-        if hasattr(X, "index") and hasattr(y, "index"):
+        if all(isinstance(data, pd.DataFrame | pd.Series) for data in (X, y)):
             refuse_other_times(X.index, y.index)
         X_inner, y_inner = self._checked(X, y, y_inner_mtype, kwargs)
         if y is not None and known is not None:
