@@ -195,19 +195,31 @@ def gradients(report, options):
 # -- cue -------------------------------------------------------------------------------
 
 
-READERS = ("PETNN", "PETNN, memory of the length", "HSSM")
+SHORT, LONG = "HSSM, memory of a piece", "HSSM, memory of the length"
+READERS = ("PETNN", "PETNN, memory of the length", "HSSM", SHORT, LONG)
+
+
+def piece_of(length):
+    """Steps of the pieces in which a cue of this length is walked through."""
+    return min(4096, -(-length // 8))
 
 
 def reader(name, length, seed):
     """Draw a network that reads the last step, of two outputs.
 
-    PETNN's neurons remember up to 64 steps at first, or up to `length`.
+    PETNN's neurons remember up to 64 steps at first, or up to `length`. HSSM begins as in the
+    paper, or, a smaller one that batch normalisation leaves without an offset, with oscillators
+    that fade within a piece or over the whole.
     """
     torch.manual_seed(seed)
     if name.startswith("PETNN"):
         memory = 64 if name == "PETNN" else length
         layers = PETNN(1, 32, release="soft", memory=memory)
         return RecurrentModel(layers, 32, 2, readout="last")
+    if name in (SHORT, LONG):
+        memory = piece_of(length) if name == SHORT else length
+        sizes = {"hidden_size": 16, "state_size": 16, "num_blocks": 1}
+        return HSSM(1, 2, **sizes, norm="batch", readout="last", dynamics="damped", memory=memory)
     return HSSM(1, 2, hidden_size=32, state_size=32, num_blocks=2, norm="layer", readout="last")
 
 
@@ -221,16 +233,27 @@ def cues(n, length, seed):
 
 
 def back_propagate(model, x, y, size, truncated):
-    """Add the gradient of a batch: the whole one, or that of the last piece alone."""
+    """Add the gradient of a batch: the whole one, or that of the last piece alone.
+
+    Batch normalisation, which does not walk in training, has the whole at once, and before a
+    truncated step knows its averages from a run without a gradient.
+    """
 
     def loss(outputs, *_):
         return torch.nn.functional.cross_entropy(outputs, y)
 
+    at_once = getattr(model, "takes_weights", False)
+    if not truncated and at_once:
+        loss(model(x)).backward()
+        return
     if not truncated:
         Pieces(model, StepsInMemory({"x": x}), size).backward(loss)
         return
     state = model.begin(len(x))
     with torch.no_grad():
+        if at_once:
+            model(x)
+            model.eval()
         for start in range(0, x.shape[1] - size, size):
             _, state = model.walk(x[:, start : start + size], state)
     _, state = model.walk(x[:, state.position :], state)
@@ -242,7 +265,7 @@ def cue(report, options):
     n_steps, n = (3, 16) if options.quick else (options.steps, options.shown)
     each = itertools.product(options.cue, options.readers, range(options.seeds), (False, True))
     for length, name, seed, truncated in each:
-        model, size = reader(name, length, seed), min(4096, -(-length // 8))
+        model, size = reader(name, length, seed), piece_of(length)
         optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, options.rate, total_steps=n_steps
