@@ -24,6 +24,7 @@ from ._calibration import calibrated, in_units_of_errors, reawakened, updated
 from ._cautions import warn_of_constants, warn_of_median
 from ._checkpointing import open_checkpoint
 from ._features import Features, places_of
+from ._framing import frame_for
 from ._gaps import learned_reach
 from ._history import History, continued, read
 from ._intervals import Scores
@@ -73,6 +74,9 @@ class _BaseForecaster(_Pretraining, _Prediction):
 
     calibration_size: int
     refit: bool | str
+    choice_: pd.DataFrame | None
+    network_share_: float
+    validation_errors_: dict[str, float] | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TrainingParameters._parameter_constraints,
@@ -83,8 +87,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
         "bounds": [list, tuple, None],
         "interval": [StrOptions({"conformal", "quantile"}), None],
         "calibration_size": [Interval(Integral, 1, None, closed="left")],
-        "normalization": [StrOptions(set(filter(None, NORMALIZATIONS))), None],
-        "linear": ["boolean"],
+        "normalization": [StrOptions({"auto", *filter(None, NORMALIZATIONS)}), None],
+        "linear": [StrOptions({"auto"}), "boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
         "refit": ["boolean", StrOptions({"auto"})],
@@ -125,13 +129,14 @@ class _BaseForecaster(_Pretraining, _Prediction):
     @ready_to_train()
     def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh) -> "_BaseForecaster":
         self.check_parameters()
+        self.choice_, self.network_share_, self.validation_errors_ = None, 1.0, None
         history, columns, clock, sizes = self._read(y, X)
         pretrained = getattr(self, "pretrained_", None)
         if pretrained is None:
             self._fit_anew(history, columns, clock, sizes)
         else:
             self._fit_pretrained(history, pretrained, clock)
-        self.window_length_ = sizes.window_length
+        self.window_length_ = self._model.sizes.window_length
         self.horizon_ = sizes.horizon
         self._history = history
         warn_of_constants(history.values, list(y.columns))
@@ -188,8 +193,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
         deadline = self._deadline()
         training, validation, boundary = self._split(history, sizes)
         stages, seed = open_checkpoint(self, [history], columns, self._draw_seed())
-        train = partial(self._train_model, history, columns, clock, sizes, seed)
         n_windows = len(training) + len(validation)
+        train = partial(self._train_model, history, columns, clock, sizes, seed)
         refits = len(validation) > 0 and self._refits(n_windows)
         model, record = train(
             history[:boundary],
@@ -209,7 +214,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
             )
             final, last = refit(history, every, every[:0])
             self._keep_validation(record.validation_loss_curve, record.best_loss)
-        first = boundary if len(validation) else sizes.window_length
+        model, final = self._framed(model, final, history, boundary)
+        first = boundary if len(validation) else model.sizes.window_length
         self._take(final, history, first, model)
         self._n_calibrated = len(history) - boundary
         if not last.interrupted:
@@ -259,6 +265,38 @@ class _BaseForecaster(_Pretraining, _Prediction):
         )  # fmt: skip
         return model.measuring(history), record
 
+    def _framed(
+        self, model: WindowModel, final: WindowModel, history: History, boundary: int
+    ) -> tuple[WindowModel, WindowModel]:
+        """Choose the linear map beside the network, on the times held out from `model`.
+
+        Returns
+        -------
+        model, final : WindowModel
+            The ones given, each with a map learned from the times that it was trained on; of
+            `final` from all.
+        """
+        if self.linear != "auto" or boundary == len(history):
+            return model, final
+        frame = frame_for(
+            model, history, boundary,
+            free=self.window_length == "auto",
+            normalization=self.normalization,
+            squared=self._squares(),
+        )  # fmt: skip
+        if frame is None:
+            return model, final
+        self.choice_, self.network_share_ = frame.evidence, frame.share
+        self.validation_errors_ = frame.errors
+        judged = frame.around(copy.deepcopy(model.module), model, history[:boundary])
+        final = frame.around(final.module, final, history)
+        self.module_ = final.module
+        return judged.measuring(history), final.measuring(history)
+
+    def _squares(self) -> bool:
+        """Tell whether forecasts are judged by squared errors, else by absolute ones."""
+        return self.loss != "absolute_error" and self.interval != "quantile"
+
     def _take(
         self, model: WindowModel, history: History, boundary: int, judged: WindowModel
     ) -> None:
@@ -273,7 +311,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
 
     def _split(self, history: History, sizes: Sizes) -> tuple[np.ndarray, np.ndarray, int]:
         """Hold out the last times where something needs it, if there are enough of them."""
-        needed = self.early_stopping or self.interval is not None
+        needed = self.early_stopping or self.interval is not None or self.linear == "auto"
         fraction = self.validation_fraction if needed else 0.0
         training, validation, (boundary,) = split_in_time([len(history)], sizes, fraction)
         if len(training):
@@ -360,12 +398,13 @@ class _BaseForecaster(_Pretraining, _Prediction):
             awake = model.scaler.scale != before.scaler.scale
             if awake.any():
                 self._scores = reawakened(model, self._scores, history, n_new, awake)
-        n_windows = len(history) - sizes.length + 1
+        own = sizes.of_network()
+        n_windows = len(history) - own.length + 1
         if update_params and n_windows > 0:
             starts = np.arange(n_windows)[-max(_REHEARSED, n_new) :]
             values = model.scaler.transform(history.values)
             table = model.features.of_history(history)
-            self._train_on(self._windows(values, table, starts, sizes))
+            self._train_on(self._windows(values, table, starts, own))
             self._model = replace(model, module=self.module_, kernels=self.kernels_)
         self._history = known
         return self

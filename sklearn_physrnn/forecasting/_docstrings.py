@@ -34,8 +34,10 @@ segment_length : int or "auto"
     Steps of the series that are one step of the network; "auto" is a season where the
     window holds two, else a quarter of the window.
 window_length : int or "auto"
-    Values that a forecast is made from; "auto" is two seasons (years of months, weeks of
-    days, days of hours), at least 12 steps, and at most a third of the series.
+    Values that a forecast is made from. With "auto" the network sees two seasons (years of
+    months, weeks of days, days of hours), at least 12 steps, and at most a third of the series;
+    the linear map of ``linear="auto"`` as many as forecast the held-out times best, of that
+    number, its doubles, and 720, up to a fourth of the series.
 horizon : int or "auto"
     Steps forecast at once; "auto" is a season, or 6 where the index has no dates, and
     at most a quarter of the series.
@@ -59,13 +61,21 @@ interval : {"conformal", "quantile"} or None
     forecasts rolled out were worse on the series.
 calibration_size : int
     Times whose errors make conformal intervals, the latest ones.
-normalization : {"last", "standard", "last_standard"} or None
+normalization : {"auto", "last", "standard", "last_standard"} or None
     What a window loses before the network sees it: its last value; its mean, and its
     standard deviation as unit; or its last value, with that unit. A window that stands
-    still has a typical window's unit.
-linear : bool
-    Add a linear map of the window to the network's output; and take from windows, and add to
-    forecasts, a linear effect of X at its own step, so that a rare holiday has its effect.
+    still has a typical window's unit. "auto" is "last" for the network, and lets the linear
+    map of ``linear="auto"`` pull forecasts to the mean of the series where that was clearly
+    better on held-out times; with None it always may, with the others never.
+linear : "auto" or bool
+    What stands beside the network. With "auto" a linear map of the window is learned with the
+    network, as with True, and a ridge regression is put beside both: solved in closed form, its
+    window, penalty and the rest chosen on held-out times (`choice_`). The forecast is a mean of
+    the two, in which the network's share (`network_share_`) is the one that was best on
+    held-out times, drawn to a half where those are few. With True there is no regression, with
+    False no linear map either. After ``pretrain`` there is no regression. But with False, a linear
+    effect of X at its own step is taken from windows, and added to forecasts, so that a rare
+    holiday has its effect.
 dropout : float
     Share dropped in training, before the output and of the linear map's input.
 loss : {"absolute_error", "squared_error", "huber"}
@@ -91,8 +101,9 @@ early_stopping : bool
     Stop when the loss of the held-out windows has not improved for `n_iter_no_change`
     epochs, and restore the best weights. Without it training takes all of `max_iter`.
 validation_fraction : float
-    Share of the times held out at the end of the series, for early stopping and for
-    intervals; at least one horizon. Not held out where neither is asked for.
+    Share of the times held out at the end of the series, for early stopping, for intervals and
+    for the choice of ``linear="auto"``; at least one horizon. Not held out where none of them
+    is asked for.
 checkpoint : str, path-like or None
     File that an unfinished training is kept in, written after an epoch, every five seconds
     at most. After a crash, a kill or an interrupt, ``fit`` (or ``pretrain``) with the same
@@ -128,6 +139,18 @@ kernels_ : dict of str to list
     In which of several ways kernels were run on a GPU, by kernel, size and card: part of what
     `random_state` promises, and taken up again where training goes on or the model
     forecasts. Empty on a CPU.
+choice_ : DataFrame or None
+    With ``linear="auto"``: each linear map that was tried, the best first, and which was
+    chosen. "window_length" steps; "seasonal", the season whose last values it is drawn to, or 0
+    where it is the last value; "level", how far it may pull to the series' mean; "penalty", and
+    "own", that of a channel's departure from the map of all channels (0: one map); "error",
+    mean on times held out. None where there was nothing to choose from, as in too short
+    series.
+network_share_ : float
+    Of the network in the forecast; the rest is the linear map's.
+validation_errors_ : dict or None
+    Mean errors on held-out times of the "linear" map, the "network" and "both": squared ones in
+    units of the series' deviation, or absolute ones where `loss` is.
 pretrained_ : object
     What ``pretrain`` learned.
 """

@@ -17,6 +17,7 @@ from ..estimators._checkpointing import training_of
 from ..families import CoreSizes, Family
 from ..nn._effects import AdjustedForecaster, Effects, effects_of
 from ..nn._forecast import LinearMap, WindowForecaster
+from ..nn._frame import LinearFrame
 from ..nn._segments import ForecastCore
 from ..preparation.clocks import Clock
 from ..storage.stages import Stage
@@ -56,7 +57,7 @@ class _WindowTraining(TrainingParameters):
     interval: str | None
     bounds: Sequence[float | None] | None
     normalization: str | None
-    linear: bool
+    linear: bool | str
     dropout: float
     loss: str
     missing: str
@@ -105,7 +106,7 @@ class _WindowTraining(TrainingParameters):
         return self.interval == "quantile" or self.loss != "squared_error"
 
     def _units(self, values: np.ndarray, sizes: Sizes) -> Units:
-        return Units.of(values, robust=self._is_robust(), n_steps=sizes.window_length)
+        return Units.of(values, robust=self._is_robust(), n_steps=sizes.network_length)
 
     def _draw_seed(self) -> int:
         seed = int(check_random_state(self.random_state).randint(MAX_SEED))
@@ -128,7 +129,7 @@ class _WindowTraining(TrainingParameters):
         """Build the module that the parameters describe, for data of these sizes."""
         core_sizes = CoreSizes(
             n_channels,
-            sizes.window_length,
+            sizes.network_length,
             sizes.horizon,
             sizes.segment_length,
             features.n_features,
@@ -139,12 +140,16 @@ class _WindowTraining(TrainingParameters):
         make: Callable[..., WindowForecaster] = WindowForecaster
         if features.adjusts:
             make = partial(AdjustedForecaster, effects=Effects(features.ahead, n_channels))
+        frame = None
+        if sizes.frame is not None:
+            frame = LinearFrame(sizes.frame.linear_length, sizes.horizon, sizes.frame.n_maps)
         return make(
             core,
-            normalization=self.normalization,
+            normalization="last" if self.normalization == "auto" else self.normalization,
             linear=self._linear_map(core),
             looks_ahead=self.missing != "mask",
             hidden=features.hidden,
+            frame=frame,
         )
 
     def _linear_map(self, core: ForecastCore) -> LinearMap | None:
@@ -227,6 +232,7 @@ class _WindowTraining(TrainingParameters):
         """Go on from the fitted weights, for `update_max_iter` epochs."""
         # On a copy: an error leaves the fitted weights as they were.
         module: Any = copy.deepcopy(self.module_)
+        frame, module.frame = module.frame, None  # the network learns its own forecast
         record = self._train(
             module,
             windows,
@@ -238,6 +244,7 @@ class _WindowTraining(TrainingParameters):
             learning_rate=self.learning_rate_init * _UPDATE_RATE,
             schedule="constant",
         )
+        module.frame = frame
         validated, best_loss = self.validation_loss_curve_, self.best_loss_
         self._keep(module, record, resume=True)
         self._keep_validation(validated, best_loss)

@@ -127,6 +127,16 @@ class WindowModel:
         outputs = self._from_windows(values, self._table_around(history))
         return self.scaler.inverse(_middle(outputs))
 
+    def of_some_windows(self, history: History, starts: np.ndarray) -> np.ndarray:
+        """Forecast the windows of a history that begin at `starts`, in the module's units.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, horizon, n_channels)
+        """
+        table = self.features.of_history(history)
+        return _middle(self._run(self._contexts(history)[starts], table, starts=starts))
+
     def from_every_time(
         self, history: History, final: "WindowModel | None" = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -154,7 +164,7 @@ class WindowModel:
         if final.scaler is not self.scaler:
             by_channel = self.scaler.inverse(np.moveaxis(outputs, 2, 3))
             outputs = np.moveaxis(final.scaler.transform(by_channel), 3, 2)
-        return outputs, final._spreads.of_errors(final._contexts(history))
+        return outputs, final._spreads.of_errors(final._seen(final._contexts(history)))
 
     def errors_ahead(self, history: History, n_more: int) -> list[np.ndarray]:
         """Compare forecasts made at once with those rolled out over `n_more` horizons.
@@ -170,7 +180,7 @@ class WindowModel:
         behind_gap = self._behind_gap(contexts)
         targets = cut(self.scaler.transform(history.values)[window_length:], horizon)
         n_origins = len(targets) - n_more * horizon
-        units = self._spreads.of_errors(contexts[:n_origins])[:, None]
+        units = self._spreads.of_errors(self._seen(contexts[:n_origins]))[:, None]
         errors = []
         for rolled_out in range(n_more + 1):
             # The last of these horizons ends with the targets.
@@ -189,11 +199,11 @@ class WindowModel:
 
     def spread_of(self, history: History, gap: int = 0) -> np.ndarray:
         """Give the spread of a history's last context before a gap, (n_channels,)."""
-        return self._spreads.ahead(self._context_before(history, gap)[None])[0]
+        return self._spreads.ahead(self._seen(self._context_before(history, gap)[None]))[0]
 
     def following(self, history: History, *, robust: bool) -> "WindowModel":
         """Give the model in whose units channels lie that have come to life."""
-        n_steps = self.sizes.window_length
+        n_steps = self.sizes.network_length
         scaler = self.scaler.following(history.values, robust=robust, n_steps=n_steps)
         features = self.features.following(history.exogenous)
         model = replace(self, scaler=scaler, features=features)
@@ -205,7 +215,7 @@ class WindowModel:
 
     def measuring(self, history: History) -> "WindowModel":
         """Give the model that takes the windows of a history for typical ones."""
-        return replace(self, spreads=Spreads.of(self._contexts(history)))
+        return replace(self, spreads=Spreads.of(self._seen(self._contexts(history))))
 
     @property
     def typical(self) -> np.ndarray:
@@ -224,6 +234,10 @@ class WindowModel:
     def _contexts(self, history: History) -> np.ndarray:
         """Cut all windows of a history, in the module's units."""
         return cut(self.scaler.transform(history.values), self.sizes.window_length)
+
+    def _seen(self, contexts: np.ndarray) -> np.ndarray:
+        """Give what the network sees of contexts, in whose units errors are counted."""
+        return contexts[..., -self.sizes.network_length :, :]
 
     def _behind_gap(self, contexts: np.ndarray) -> np.ndarray:
         """Tell of which channels contexts, (n, window_length, n_channels), end in a long gap."""
@@ -402,20 +416,23 @@ class WindowModel:
         features: np.ndarray | None,
         n_rolled: int = 0,
         present: np.ndarray | None = None,
+        starts: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Run the module on contexts whose features stand in one table, window after window.
+        """Run the module on contexts whose features stand in one table.
 
-        At the last `n_rolled` steps of each, which are forecasts, what is known up to the
-        present only is what it was then: the rows `present` of such a table.
+        They begin at `starts`; without any it is window after window. At the last `n_rolled`
+        steps of each, which are forecasts, what is known up to the present only is what it was
+        then: the rows `present` of such a table.
         """
         inputs: dict[str, Any] = {"x": _as_tensor(contexts)}
-        missing = np.isnan(contexts)
-        if missing.any():
+        if np.isnan(contexts.sum()):  # without a mask of all windows, which takes memory
+            missing = np.isnan(contexts)
             inputs["x"] = torch.from_numpy(np.where(missing, 0.0, contexts))
             inputs["observed"] = torch.from_numpy(~missing)
         if features is not None:
             table = torch.from_numpy(features).unfold(0, self.sizes.length, 1)
-            inputs["features"] = table[: len(contexts)].transpose(1, 2)
+            rows = slice(len(contexts)) if starts is None else torch.from_numpy(starts)
+            inputs["features"] = table[rows].transpose(1, 2)
             if n_rolled and self.features.hidden:
                 assert present is not None
                 end, hidden = self.sizes.window_length, list(self.features.hidden)

@@ -1,7 +1,7 @@
 """How long windows are, and which of them are held out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,41 @@ _CYCLES = (
 
 
 @dataclass(frozen=True)
+class FrameSizes:
+    """Steps that the network sees and that the linear map sees, and how many maps there are."""
+
+    network_length: int
+    linear_length: int
+    n_maps: int
+
+
+@dataclass(frozen=True)
 class Sizes:
-    """Steps of a context, of its horizon, and of a segment; and if the network is told of gaps."""
+    """Steps of a context, of its horizon, and of a segment; and if the network is told of gaps.
+
+    With a linear frame, too, of whose windows the network sees the end.
+    """
 
     window_length: int
     horizon: int
     segment_length: int
     told: bool = False
+    frame: FrameSizes | None = None
+
+    @property
+    def network_length(self) -> int:
+        """Steps of a context that the network sees."""
+        return self.window_length if self.frame is None else self.frame.network_length
+
+    def of_network(self) -> "Sizes":
+        """Give the sizes of the network alone."""
+        return replace(self, window_length=self.network_length, frame=None)
+
+    def framed(self, linear_length: int, n_maps: int) -> "Sizes":
+        """Give the sizes of the network with a linear map beside it."""
+        frame = FrameSizes(self.window_length, linear_length, n_maps)
+        longer = max(self.window_length, linear_length)
+        return replace(self, window_length=longer, frame=frame)
 
     @property
     def length(self) -> int:
@@ -57,7 +85,17 @@ class Sizes:
         window_length, horizon, segment_length = (state.integer(name) for name in names)
         # Which is younger than the first files.
         told = state.take("told", bool) if "told" in state else False
-        return cls(window_length, horizon, segment_length, told)
+        frame = None
+        if "frame" in state:
+            frame = state.optional("frame", lambda state: state.read(_frame_from))
+        if frame and window_length != max(frame.network_length, frame.linear_length):
+            raise ValueError("its window must be the network's or the linear map's.")
+        return cls(window_length, horizon, segment_length, told, frame)
+
+
+def _frame_from(state: State) -> FrameSizes:
+    names = ("network_length", "linear_length", "n_maps")
+    return FrameSizes(*(state.integer(name) for name in names))
 
 
 def season(index: pd.Index) -> int:

@@ -1,11 +1,13 @@
 """Forecasters of windows: per-window normalisation around a core of any model family."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from ._dropout import Dropout
+from ._frame import LinearFrame
 from ._gaps import bridged, held, learn_between, told
 from ._segments import ForecastCore
 
@@ -43,6 +45,9 @@ class WindowForecaster(nn.Module):
         In the gaps of a window straight lines stand, from value to value; else the last value.
     hidden : sequence of int
         Features that are not known over the horizon: there they are zero.
+    frame : LinearFrame or None
+        What shares the forecast with the network, and may see more of the past: windows are
+        then as long as the longer of the two asks for.
 
     Attributes
     ----------
@@ -65,6 +70,7 @@ class WindowForecaster(nn.Module):
         linear: "LinearMap | None" = None,
         looks_ahead: bool = True,
         hidden: Sequence[int] = (),
+        frame: LinearFrame | None = None,
     ) -> None:
         super().__init__()
         if normalization not in NORMALIZATIONS:
@@ -76,9 +82,15 @@ class WindowForecaster(nn.Module):
         self.linear = linear
         self.looks_ahead = looks_ahead
         self.hidden = tuple(hidden)
+        self.frame = frame
         self.register_buffer("typical", torch.ones(core.n_channels))
         between = torch.zeros(core.n_channels, core.n_channels)
         self.register_buffer("between", between if core.told and core.n_channels > 1 else None)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "frame" not in self._modules:  # pickled before there was one
+            self.__dict__.setdefault("frame", None)
 
     @torch.no_grad()
     def learn_typical(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> None:
@@ -108,7 +120,7 @@ class WindowForecaster(nn.Module):
         Parameters
         ----------
         x : Tensor of shape (batch, window_length, n_channels)
-            Contexts.
+            Contexts; with a `frame` as long as the longer of the two looks back.
         features : Tensor of shape (batch, window_length + horizon, n_features), optional
             What is known of the context's and the horizon's steps alike.
         observed : Tensor of bool, of the shape of x, optional
@@ -123,6 +135,24 @@ class WindowForecaster(nn.Module):
         ValueError
             If `x` or `features` is not of these sizes.
         """
+        if self.frame is None:
+            return self._by_network(x, features, observed)
+        n_steps = self.core.window_length
+        network = self._by_network(
+            x[:, -n_steps:],
+            None if features is None else features[:, -n_steps - self.core.horizon :],
+            None if observed is None else observed[:, -n_steps:],
+        )
+        if observed is not None:
+            x = self._filled(x, observed)
+        return self.frame.joined(network, x)
+
+    def _by_network(
+        self,
+        x: torch.Tensor,
+        features: torch.Tensor | None,
+        observed: torch.Tensor | None,
+    ) -> torch.Tensor:
         self.core.check(x, features)
         features = self._of_past(features)
         if observed is not None:

@@ -17,6 +17,7 @@ from ..estimators._reading import CURVES, untrained
 from ..estimators._writing import parameters_to_json, versions
 from ..forecasting._calendar import resolve_calendar
 from ..forecasting._features import Features
+from ..forecasting._framing import choice_state, take_choice
 from ..forecasting._history import History
 from ..forecasting._intervals import Scores
 from ..forecasting._model import WindowModel
@@ -48,6 +49,7 @@ _KNOWN = {
     *("_model", "_scores", "_n_calibrated", "_history", "window_length_", "horizon_"),
     *CURVES,
     *("n_iter_", "best_loss_", "kernels_"),
+    *("choice_", "network_share_", "validation_errors_"),
 }
 
 
@@ -169,6 +171,7 @@ def _learned_state(forecaster: Any) -> dict[str, Any]:
         "module": modules.module_state(module, own["_optimizer_state"], names_in_order(module)),
         "model": own["_model"].to_state(),
         "scores": None if scores is None else scores.to_state(),
+        "choice": choice_state(forecaster),
         "history": own["_history"].to_state(),
         "n_calibrated": int(own["_n_calibrated"]),
         "best_loss": float(own["best_loss_"]),
@@ -286,6 +289,10 @@ def _learn(forecaster: Any, state: State) -> bool:
     forecaster._model, forecaster._history, forecaster.module_ = model, history, model.module
     forecaster.kernels_ = dict(model.kernels or {})
     forecaster._n_calibrated = state.integer("n_calibrated", 0)
+    forecaster.choice_, forecaster.network_share_ = None, 1.0
+    forecaster.validation_errors_ = None
+    if "choice" in state:  # which is younger than some files
+        state.optional("choice", lambda state: state.read(partial(take_choice, forecaster)))
     forecaster.best_loss_ = state.plain("best_loss", float)
     state.part("curves").read(partial(_take_curves, forecaster))
     forecaster.window_length_, forecaster.horizon_ = sizes.window_length, sizes.horizon
