@@ -1,4 +1,4 @@
-"""ETT, long-horizon forecasting: PETNN and HSSM, GRU and LSTM in the same frame, DLinear, ridge.
+"""ETT, long-horizon forecasting: our forecasters, DLinear, ridge, seasonal naive; GRU and LSTM.
 
 Reads any csv file laid out as ETTh1.csv is: a column of dates, then one column a channel
 (``--data ETTm1``, ``--data exchange_rate``).
@@ -8,14 +8,23 @@ and deviation of the training rows; every window counts, and a window's context 
 into the part before. Mean squared and absolute error of the scaled values, over all channels
 and steps.
 
-One configuration for all horizons, and one for all recurrences. The last weights are kept:
-nothing is chosen by the test windows, nor by when to stop.
+The forecasters are those of the package with their defaults, but for the horizon: they are given
+training and validation rows, hold the validation rows out, choose on them and, of their linear
+part, learn from them in the end. Ridge and DLinear learn from the training rows, once for each
+window length, and the one with the least validation error counts. The seasonal naive forecast
+repeats the last season.
+
+On request (``--models GRU LSTM ...``) recurrences in one frame of one configuration, as
+`--window-length` says. The last weights are kept: nothing is chosen by the test windows, nor by when
+to stop.
 """
 
 import time
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from _report import Report, get, parser, read
 from _series import ends_of
@@ -23,6 +32,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_physrnn.datasets import load_multivariate_series
+from sklearn_physrnn.forecasting import DynPMNNForecaster, HSSMForecaster, PETNNForecaster
+from sklearn_physrnn.forecasting._sizes import season
 from sklearn_physrnn.nn import PETNN
 from sklearn_physrnn.nn._forecast import LinearMap, WindowForecaster
 from sklearn_physrnn.nn._segments import OscillatorCore, SegmentCore
@@ -50,7 +61,13 @@ LAYERS = {
     "GRU": partial(nn.GRU, batch_first=True),
     "LSTM": partial(nn.LSTM, batch_first=True),
 }
-MODELS = ("PETNN", "HSSM", "GRU", "LSTM", "DLinear", "ridge")
+FORECASTERS = {cls.__name__: cls for cls in (PETNNForecaster, HSSMForecaster, DynPMNNForecaster)}
+CHOSEN = ("DLinear", "ridge")  # by validation, of these window lengths
+WINDOW_LENGTHS = (96, 192, 336, 720)
+ALWAYS_ALIKE = ("ridge", "seasonal naive")  # whatever the seed
+MODELS = (*FORECASTERS, *CHOSEN, "seasonal naive")
+IN_ONE_FRAME = ("PETNN", "HSSM", "GRU", "LSTM")
+AT_A_TIME = 1000  # windows of a forecaster
 
 
 class Ridge(nn.Module):
@@ -98,13 +115,13 @@ class DLinear(nn.Module):
 
 
 def load(name, data_home):
-    """Give the scaled values and the ends of the three parts."""
+    """Give the scaled values with their dates, and the ends of the three parts."""
     table = load_multivariate_series(name, data_home=data_home)
     ends = ends_of(name, table)
     values = table.to_numpy(np.float64)
     training = values[: ends[0]]
     scaled = (values[: ends[-1]] - training.mean(0)) / training.std(0)
-    return torch.tensor(scaled, dtype=torch.float32), ends
+    return table.iloc[: ends[-1]].assign(**dict(zip(table, scaled.T, strict=True))), ends
 
 
 def split(values, ends, window_length, horizon):
@@ -162,7 +179,8 @@ def fit(model, module, training, seed, max_epochs):
 @torch.inference_mode()
 def errors(module, windows):
     """Mean squared and mean absolute error over all windows, steps and channels."""
-    module.eval()
+    if isinstance(module, nn.Module):
+        module.eval()
     squared = absolute = 0.0
     for x, y in batches(windows):
         error = module(x)[..., 0] - y
@@ -176,7 +194,93 @@ def stand_in(n_channels=3):
     t = np.arange(24 * 60)[:, None]
     waves = np.sin(2 * np.pi * (t / 24 + np.arange(n_channels) / 7))
     noise = np.random.default_rng(0).normal(scale=0.3, size=waves.shape)
-    return torch.tensor(waves + noise, dtype=torch.float32), [800, 1100, 1440]
+    dates = pd.date_range("2020", periods=len(t), freq="h")
+    return pd.DataFrame(waves + noise, dates), [800, 1100, 1440]
+
+
+class Fitted(NamedTuple):
+    """Mean squared and absolute error of both held-out parts, and what the fit was."""
+
+    validation: tuple[float, float]
+    test: tuple[float, float]
+    n_parameters: int
+    seconds: float
+    detail: str = ""
+
+
+def fit_module(model, table, ends, horizon, window_length, seed, options):
+    """Train one of the modules here."""
+    values = torch.tensor(table.to_numpy(), dtype=torch.float32)
+    parts = split(values, ends, window_length, horizon)
+    with seeded(seed):
+        module = build(model, values, window_length, horizon)
+    start = time.perf_counter()
+    fit(model, module, parts[0], seed, 1 if options.quick else None)
+    seconds = time.perf_counter() - start
+    valid, test = (errors(module, part) for part in parts[1:])
+    return Fitted(valid, test, sum(p.numel() for p in module.parameters()), seconds)
+
+
+def fit_best(model, table, ends, horizon, window_length, seed, options):
+    """Train a module for each window length, and take the best on the validation windows."""
+    lengths = [n for n in WINDOW_LENGTHS if n + horizon < ends[0] // 2]
+    found = [fit_module(model, table, ends, horizon, n, seed, options) for n in lengths]
+    best = min(range(len(found)), key=lambda k: found[k].validation[0])
+    seconds = sum(one.seconds for one in found)
+    return found[best]._replace(seconds=seconds, detail=f"window {lengths[best]}, ")
+
+
+def fit_naive(model, table, ends, horizon, window_length, seed, options):
+    """Repeat the last season."""
+    values = torch.tensor(table.to_numpy(), dtype=torch.float32)
+    steps = torch.arange(horizon) % (cycle := season(table.index))
+    parts = split(values, ends, cycle, horizon)
+    valid, test = (errors(lambda x: x[:, steps].unsqueeze(-1), part) for part in parts[1:])
+    return Fitted(valid, test, 0, 0.0, f"season {cycle}, ")
+
+
+def fit_forecaster(model, table, ends, horizon, window_length, seed, options):
+    """Fit a forecaster of the package with its defaults."""
+    start = time.perf_counter()
+    forecaster = FORECASTERS[model](
+        horizon=horizon,
+        validation_fraction=1 - ends[0] / ends[1],
+        random_state=seed,
+        device=options.device,
+        **({"max_iter": 1} if options.quick else {}),
+    ).fit(table[: ends[1]])
+    seconds = time.perf_counter() - start
+    n_steps = forecaster.window_length_
+    last = ends[2] - horizon - n_steps
+    total = np.zeros(2)
+    for first in range(ends[1] - n_steps, last + 1, AT_A_TIME):
+        end = min(first + AT_A_TIME, last + 1) + n_steps + horizon - 1
+        rows = table[first:end]
+        forecasts = forecaster.predict_windows(rows)
+        targets = np.lib.stride_tricks.sliding_window_view(rows.to_numpy(), horizon, axis=0)
+        error = forecasts - targets[n_steps:].transpose(0, 2, 1)
+        total += [np.mean(e, axis=(1, 2)).sum() for e in (error**2, np.abs(error))]
+    found = forecaster.validation_errors_ or {}
+    chosen = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+    return Fitted(
+        (np.nan, np.nan),
+        tuple(total / (last + 1 - ends[1] + n_steps)),
+        sum(p.numel() for p in forecaster.module_.parameters()),
+        seconds,
+        f"window {n_steps}, network's share {forecaster.network_share_:.2f}, "
+        f"absolute validation errors {chosen}; ",
+    )
+
+
+def fit_any(model, *arguments):
+    """Fit what is called so."""
+    if model in FORECASTERS:
+        return fit_forecaster(model, *arguments)
+    if model == "seasonal naive":
+        return fit_naive(model, *arguments)
+    if model in CHOSEN:
+        return fit_best(model, *arguments)
+    return fit_module(model, *arguments)
 
 
 def main(arguments=None):
@@ -184,31 +288,27 @@ def main(arguments=None):
     options.add_argument("--data", default="ETTh1", help="name of the csv file, without .csv")
     options.add_argument("--horizons", type=int, nargs="*", default=[96, 192, 336, 720])
     options.add_argument("--window-length", type=int, default=96)
-    options.add_argument("--models", nargs="*", default=MODELS, choices=MODELS)
+    options.add_argument("--models", nargs="*", default=MODELS, choices=(*MODELS, *IN_ONE_FRAME))
     options = read(options, arguments)
     if options.quick:
         options.horizons = [24]
-    values, ends = get(options, lambda: load(options.data, options.data_home), stand_in)
+    table, ends = get(options, lambda: load(options.data, options.data_home), stand_in)
     cases = [
         (model, horizon, seed)
         for model in options.models
         for horizon in options.horizons
-        for seed in range(1 if model == "ridge" else options.seeds)
+        for seed in range(1 if model in ALWAYS_ALIKE else options.seeds)
     ]
     report = Report("long horizons", options, 2 * len(cases))
     for model, horizon, seed in cases:
-        parts = split(values, ends, options.window_length, horizon)
-        with seeded(seed):
-            module = build(model, values, options.window_length, horizon)
-        start = time.perf_counter()
-        fit(model, module, parts[0], seed, 1 if options.quick else None)
-        seconds = time.perf_counter() - start
-        valid, test = (errors(module, part) for part in parts[1:])
-        for metric, value, validation in zip(("MSE", "MAE"), test, valid, strict=True):
+        found = fit_any(model, table, ends, horizon, options.window_length, seed, options)
+        for metric, value, validation in zip(
+            ("MSE", "MAE"), found.test, found.validation, strict=True
+        ):
             report.add(
                 data=f"{options.data}, {horizon} ahead", model=model, seed=seed, metric=metric,
-                value=value, parameters=sum(p.numel() for p in module.parameters()),
-                seconds=seconds, detail=f"validation {validation:.4f}",
+                value=value, parameters=found.n_parameters, seconds=found.seconds,
+                detail=f"{found.detail}validation {validation:.4f}",
             )  # fmt: skip
     report.summary()
 

@@ -31,7 +31,7 @@ from ._intervals import Scores
 from ._model import WindowModel
 from ._prediction import _Prediction
 from ._pretraining import Pretrained, _Pretraining
-from ._sizes import Sizes, split_in_time
+from ._sizes import Sizes, season, split_in_time, stride_of
 
 # Up to here, training a second time on all windows takes little.
 _FEW_WINDOWS = 1000
@@ -92,6 +92,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
         "refit": ["boolean", StrOptions({"auto"})],
+        "stride": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "missing": [StrOptions({"auto", "bridge", "mask", "error"})],
         "checkpoint": [str, os.PathLike, None],
         "update_max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -245,6 +246,7 @@ class _BaseForecaster(_Pretraining, _Prediction):
         features = Features(known.exogenous, columns, calendar, past, adjusts=bool(self.linear))
         features = features.following(history.exogenous)
         series = scaler.transform(history.values), features.of_history(history)
+        training = training[:: stride_of(self.stride, len(training), season(history.index))]
         windows = self._training_windows(*series, training, sizes)
         held_out = self._windows(*series, validation, sizes)
         module = self._new_module(sizes, features, len(scaler.center), seed, windows)

@@ -87,6 +87,10 @@ loss : {"absolute_error", "squared_error", "huber"}
 refit : bool or "auto"
     After calibration or early stopping train again on all windows, the held-out ones
     included; "auto" where there are at most 1000.
+stride : int or "auto"
+    Steps from one window that the network is trained on to the next: neighbouring windows of a
+    long series say almost the same. "auto" is 1 up to 2000 windows, and as many steps as leave
+    no more than that, prime to the season. The linear map and what is validated take all.
 update_max_iter : int
     Epochs of an ``update`` with ``update_params=True``, at a twentieth of the learning rate.
 missing : {"auto", "bridge", "mask", "error"}

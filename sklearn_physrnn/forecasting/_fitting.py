@@ -58,6 +58,7 @@ class _WindowTraining(TrainingParameters):
     bounds: Sequence[float | None] | None
     normalization: str | None
     linear: bool | str
+    stride: int | str
     dropout: float
     loss: str
     missing: str

@@ -14,7 +14,8 @@ import torch
 from ..nn._frame import LinearFrame
 from ._ridge import Moments, filled
 
-PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)  # in units of a step's sum of squares
+PENALTIES = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)  # in units of a step's sum of squares
+_NAIVE = 1e6  # leaves nothing but the last value, or the last season
 _OWN = (0.3, 1.0, 10.0, 100.0)  # of a channel's departure from the map of all
 _LONGEST = 720  # steps of a window that "auto" tries
 _SHARE_OF_SERIES = 4  # the longest of them is a fourth of the series at most
@@ -143,7 +144,7 @@ def choose(
         Window lengths to choose from.
     horizon, season : int
     levels : tuple of float
-        To choose from; see :class:`Linear`.
+        The usual one, and others to choose from; see :class:`Linear`.
     squared : bool
         Compare squared errors, and absolute ones else.
 
@@ -166,23 +167,28 @@ def choose(
     folds = [_Fold(values, whole, n, n + n_held_out, longest, horizon) for n in firsts]
     search = _Search(folds, horizon, squared)
     seasons = {0, season if 1 < season <= min(lengths) else 0}
-    one_map = [
-        Linear(n, penalty, seasonal)
+    usual, *others = levels
+    # From the simplest on: what sees more has to be clearly better.
+    naive = Linear(min(lengths), _NAIVE, 0, usual)
+    tried = [[replace(naive, seasonal=one)] for one in sorted(seasons - {0})]
+    tried += [
+        [Linear(n, penalty, one, usual) for one in sorted(seasons) for penalty in PENALTIES]
         for n in lengths
-        for seasonal in sorted(seasons)
-        for penalty in PENALTIES
     ]
-    if 0.0 in levels:
-        best = search.best_of(one_map)
-        longer = [replace(best, level=level) for level in levels if level > 0]
-        for candidate in longer:
-            if search.clearly_better(candidate, best):
-                best = candidate
-    else:
-        best = search.best_of([replace(one, level=max(levels)) for one in one_map])
+    best = naive
+    for alike in tried:
+        candidate = search.best_of(alike)
+        if search.clearly_better(candidate, best):
+            best = candidate
+    for level in others:
+        candidate = replace(best, level=level)
+        if search.clearly_better(candidate, best):
+            best = candidate
     n_channels = values.shape[1]
     if n_channels > 1 and n_channels * best.window_length * horizon <= _MOST_NUMBERS:
-        best = search.best_of([best, *(replace(best, own=own) for own in _OWN)])
+        own = search.best_of([replace(best, own=own) for own in _OWN])
+        if search.clearly_better(own, best):
+            best = own
     return Choice(best, search.mean_of(best), search.evidence(best))
 
 

@@ -1,5 +1,6 @@
 """How long windows are, and which of them are held out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ from ..preparation.times import mean_gap
 from ..storage.state import State
 
 _LEAST_WINDOW, _LEAST_HORIZON = 12, 6
+_MANY_WINDOWS = 2000  # to train on; more of one series say little more
 _SEGMENTS = 4  # of a window without two seasons, each a step of the network
 _DAY = pd.Timedelta(days=1)
 # From this distance of times on, this cycle: a year of months or weeks, a week of days, a day
@@ -132,6 +134,16 @@ def choose_sizes(
         whole = 2 * cycle <= int(window_length) and cycle > 1
         segment_length = cycle if whole else -(-int(window_length) // _SEGMENTS)
     return Sizes(int(window_length), int(horizon), int(segment_length))
+
+
+def stride_of(stride: int | str, n_windows: int, cycle: int) -> int:
+    """Fill in a stride that is "auto": the least that leaves few windows, at all phases."""
+    if stride != "auto":
+        return int(stride)
+    steps = max(1, -(-n_windows // _MANY_WINDOWS))
+    while math.gcd(steps, cycle) > 1:
+        steps += 1
+    return steps
 
 
 def split_in_time(

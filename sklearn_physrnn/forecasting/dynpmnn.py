@@ -70,6 +70,7 @@ class DynPMNNForecaster(_BaseForecaster):
         loss: str = "absolute_error",
         missing: str = "auto",
         refit: bool | str = "auto",
+        stride: int | str = "auto",
         update_max_iter: int = 5,
         optimizer: str = "adamw",
         learning_rate_init: float = 0.006,

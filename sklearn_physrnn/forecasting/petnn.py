@@ -71,6 +71,7 @@ class PETNNForecaster(_BaseForecaster):
         loss: str = "absolute_error",
         missing: str = "auto",
         refit: bool | str = "auto",
+        stride: int | str = "auto",
         update_max_iter: int = 5,
         optimizer: str = "adamw",
         learning_rate_init: float = 0.006,
