@@ -15,8 +15,8 @@ window length, and the one with the least validation error counts. The seasonal 
 repeats the last season.
 
 On request (``--models GRU LSTM ...``) recurrences in one frame of one configuration, as
-`--window-length` says. The last weights are kept: nothing is chosen by the test windows, nor by when
-to stop.
+`--window-length` says. The last weights are kept: nothing is chosen by the test windows, nor by
+when to stop.
 """
 
 import time

@@ -130,7 +130,7 @@ def choice_state(forecaster: Any) -> dict[str, Any] | None:
     return {
         "table": {name: table[name].to_numpy(float) for name in COLUMNS},
         "share": float(forecaster.network_share_),
-        "errors": dict(forecaster.validation_errors_),
+        "errors": np.array([forecaster.validation_errors_[name] for name in ERRORS]),
     }
 
 
@@ -138,9 +138,8 @@ def take_choice(forecaster: Any, state: State) -> bool:
     """Set what `choice_state` kept."""
     forecaster.choice_ = state.part("table").read(_table)
     forecaster.network_share_ = state.plain("share", float)
-    forecaster.validation_errors_ = errors = state.plain("errors", dict)
-    if list(errors) != list(ERRORS) or not all(type(e) is float for e in errors.values()):
-        raise ValueError(f"its errors must be numbers for {list(ERRORS)}.")
+    errors = state.array("errors", (len(ERRORS),), finite=False)
+    forecaster.validation_errors_ = dict(zip(ERRORS, errors.tolist(), strict=True))
     return True
 
 
