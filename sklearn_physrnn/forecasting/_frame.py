@@ -16,7 +16,7 @@ from ._ridge import Moments, filled
 
 PENALTIES = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)  # in units of a step's sum of squares
 _NAIVE = 1e6  # leaves nothing but the last value, or the last season
-_OWN = (0.3, 1.0, 10.0, 100.0)  # of a channel's departure from the map of all
+_OWN = (30.0, 100.0)  # of a channel's departure from the map of all
 _LONGEST = 720  # steps of a window that "auto" tries
 _SHARE_OF_SERIES = 4  # the longest of them is a fourth of the series at most
 _FEWEST = 8  # windows to learn a map from
@@ -168,18 +168,15 @@ def choose(
     search = _Search(folds, horizon, squared)
     seasons = {0, season if 1 < season <= min(lengths) else 0}
     usual, *others = levels
-    # From the simplest on: what sees more has to be clearly better.
-    naive = Linear(min(lengths), _NAIVE, 0, usual)
-    tried = [[replace(naive, seasonal=one)] for one in sorted(seasons - {0})]
-    tried += [
-        [Linear(n, penalty, one, usual) for one in sorted(seasons) for penalty in PENALTIES]
+    naive = [Linear(min(lengths), _NAIVE, one, usual) for one in sorted(seasons)]
+    one_map = [
+        Linear(n, penalty, one, usual)
         for n in lengths
+        for one in sorted(seasons)
+        for penalty in PENALTIES
     ]
-    best = naive
-    for alike in tried:
-        candidate = search.best_of(alike)
-        if search.clearly_better(candidate, best):
-            best = candidate
+    best = search.best_of([*naive, *one_map])
+    # What is freer has to be clearly better.
     for level in others:
         candidate = replace(best, level=level)
         if search.clearly_better(candidate, best):
@@ -197,12 +194,14 @@ class _Search:
 
     def __init__(self, folds: list[_Fold], horizon: int, squared: bool) -> None:
         self.folds, self.horizon, self.squared = folds, horizon, squared
-        self.errors: dict[Linear, list[np.ndarray]] = {}
+        self.means: dict[Linear, float] = {}
+        self._errors: dict[tuple[int, Linear], np.ndarray] = {}
 
-    def errors_of(self, linear: Linear) -> list[np.ndarray]:
-        if linear not in self.errors:
-            self.errors[linear] = [self._error(fold, linear) for fold in self.folds]
-        return self.errors[linear]
+    def error_in(self, fold: _Fold, linear: Linear) -> np.ndarray:
+        key = fold.first, linear
+        if key not in self._errors:
+            self._errors[key] = self._error(fold, linear)
+        return self._errors[key]
 
     def _error(self, fold: _Fold, linear: Linear) -> np.ndarray:
         weight, level = solved(
@@ -212,8 +211,15 @@ class _Search:
         return fold.error_of(forecasts, squared=self.squared)
 
     def mean_of(self, linear: Linear) -> float:
-        """Give the mean over folds, of which each counts alike."""
-        means = [np.nanmean(e) for e in self.errors_of(linear) if not np.isnan(e).all()]
+        """Give the mean over folds, of which each counts alike; of a long series the last's."""
+        if linear not in self.means:
+            self.means[linear] = self._mean(linear)
+        return self.means[linear]
+
+    def _mean(self, linear: Linear) -> float:
+        n = len(self.folds) if self.folds[0].first < _FEW else 1
+        errors = [self.error_in(fold, linear) for fold in self.folds[:n]]
+        means = [np.nanmean(e) for e in errors if not np.isnan(e).all()]
         return float(np.mean(means)) if means else np.inf
 
     def best_of(self, candidates: list[Linear]) -> Linear:
@@ -222,8 +228,8 @@ class _Search:
     def clearly_better(self, one: Linear, other: Linear) -> bool:
         """Tell whether `one` is better by more than a standard error, and in no fold worse."""
         gains = []
-        for fold, a, b in zip(self.folds, self.errors_of(one), self.errors_of(other), strict=True):
-            gain = np.nanmean(b - a, axis=0)  # of each window
+        for fold in self.folds:
+            gain = np.nanmean(self.error_in(fold, other) - self.error_in(fold, one), axis=0)
             blocks = (fold.starts - fold.starts[0]) // self.horizon
             gains.append([np.nanmean(gain[blocks == k]) for k in np.unique(blocks)])
         every = np.concatenate(gains)
@@ -234,7 +240,7 @@ class _Search:
         """Give a row for each candidate, the best first."""
         rows = [
             {**vars(linear), "error": self.mean_of(linear), "chosen": linear == chosen}
-            for linear in self.errors
+            for linear in self.means
         ]
         return sorted(rows, key=lambda row: row["error"])
 
