@@ -49,7 +49,7 @@ class Framing:
 
     def around(self, module, model: WindowModel, known: History) -> WindowModel:
         """Put the map, learned from `known` times, beside a model's network, in `module`."""
-        values = model.scaler.transform(known.values)
+        values = model.scaler.transform(known.values) - model.effects(known)
         dtype = next(module.parameters()).dtype
         frame = module_of(values, self.linear, model.sizes.horizon, self.share, dtype)
         module.frame = frame
@@ -88,7 +88,8 @@ def frame_for(
         None where too little is known for a choice.
     """
     sizes = model.sizes
-    values = model.scaler.transform(history.values)
+    effects = model.effects(history)
+    values = model.scaler.transform(history.values) - effects
     lengths = [sizes.window_length]
     if free:
         lengths = lengths_to_try(sizes.window_length, boundary)
@@ -109,6 +110,8 @@ def frame_for(
     starts = starts[:: -(-len(starts) * sizes.horizon * values.shape[1] // _WEIGHED)]
     network = model.of_some_windows(history, starts + longest - sizes.window_length)
     views = np.lib.stride_tricks.sliding_window_view
+    if isinstance(effects, np.ndarray):
+        network -= views(effects, sizes.horizon, axis=0)[starts + longest].transpose(0, 2, 1)
     targets = views(values, sizes.horizon, axis=0)[starts + longest].transpose(0, 2, 1)
     weight, level = solved(filled(values[:boundary]), choice.linear, sizes.horizon)
     n_steps = choice.linear.window_length

@@ -235,6 +235,15 @@ class WindowModel:
         """Cut all windows of a history, in the module's units."""
         return cut(self.scaler.transform(history.values), self.sizes.window_length)
 
+    def effects(self, history: History) -> np.ndarray | float:
+        """Give what exogenous columns did at each time, (n_times, n_channels), or nothing."""
+        if not self.features.adjusts:
+            return 0.0
+        table = self.features.of_history(history)
+        effects = self.module.effects
+        found: np.ndarray = effects(torch.as_tensor(table, dtype=effects.weight.dtype)).numpy()
+        return found
+
     def _seen(self, contexts: np.ndarray) -> np.ndarray:
         """Give what the network sees of contexts, in whose units errors are counted."""
         return contexts[..., -self.sizes.network_length :, :]

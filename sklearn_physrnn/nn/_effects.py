@@ -65,7 +65,7 @@ class AdjustedForecaster(WindowForecaster):
         features: torch.Tensor | None = None,
         observed: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        self.core.check(x, features)
+        self.check(x, features)
         assert features is not None
         effect, n_steps = self.effects(features), x.shape[1]
         adjusted = x - effect[:, :n_steps]

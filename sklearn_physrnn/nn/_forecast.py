@@ -135,6 +135,7 @@ class WindowForecaster(nn.Module):
         ValueError
             If `x` or `features` is not of these sizes.
         """
+        self.check(x, features)
         if self.frame is None:
             return self._by_network(x, features, observed)
         n_steps = self.core.window_length
@@ -147,13 +148,22 @@ class WindowForecaster(nn.Module):
             x = self._filled(x, observed)
         return self.frame.joined(network, x)
 
+    def check(self, x: torch.Tensor, features: torch.Tensor | None) -> None:
+        """Raise ValueError where a batch is not of the sizes that it takes."""
+        if self.frame is not None:  # which may see more than the network
+            n_steps = self.core.window_length
+            if x.ndim == 3 and x.shape[1] == max(n_steps, self.frame.window_length):
+                x = x[:, -n_steps:]
+                if features is not None:
+                    features = features[:, -n_steps - self.core.horizon :]
+        self.core.check(x, features)
+
     def _by_network(
         self,
         x: torch.Tensor,
         features: torch.Tensor | None,
         observed: torch.Tensor | None,
     ) -> torch.Tensor:
-        self.core.check(x, features)
         features = self._of_past(features)
         if observed is not None:
             x = self._filled(x, observed)
