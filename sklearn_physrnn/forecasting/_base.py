@@ -290,6 +290,8 @@ class _BaseForecaster(_Pretraining, _Prediction):
             return model, final
         self.choice_, self.network_share_ = frame.evidence, frame.share
         self.validation_errors_ = frame.errors
+        if self.verbose:
+            print(frame.told())
         judged = frame.around(copy.deepcopy(model.module), model, history[:boundary])
         final = frame.around(final.module, final, history)
         self.module_ = final.module

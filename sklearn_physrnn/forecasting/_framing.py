@@ -47,6 +47,14 @@ class Framing:
     evidence: pd.DataFrame
     errors: dict[str, float]
 
+    def told(self) -> str:
+        """Say in a line what was chosen."""
+        errors = ", ".join(f"{name} {error:.4g}" for name, error in self.errors.items())
+        return (
+            f"Linear map of {self.linear.window_length} steps, the best of {len(self.evidence)}; "
+            f"the network's share is {self.share:.2f}. Errors on held-out times: {errors}."
+        )
+
     def around(self, module, model: WindowModel, known: History) -> WindowModel:
         """Put the map, learned from `known` times, beside a model's network, in `module`."""
         values = model.scaler.transform(known.values) - model.effects(known)

@@ -60,6 +60,7 @@ class WindowForecaster(nn.Module):
 
     typical: torch.Tensor
     between: torch.Tensor | None
+    frame: LinearFrame | None
     hidden: tuple[int, ...] = ()  # of what was pickled before there were any
 
     def __init__(
@@ -82,7 +83,7 @@ class WindowForecaster(nn.Module):
         self.linear = linear
         self.looks_ahead = looks_ahead
         self.hidden = tuple(hidden)
-        self.frame = frame
+        self.register_module("frame", frame)  # whose place is kept while there is none
         self.register_buffer("typical", torch.ones(core.n_channels))
         between = torch.zeros(core.n_channels, core.n_channels)
         self.register_buffer("between", between if core.told and core.n_channels > 1 else None)
@@ -90,7 +91,7 @@ class WindowForecaster(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "frame" not in self._modules:  # pickled before there was one
-            self.__dict__.setdefault("frame", None)
+            self.register_module("frame", None)
 
     @torch.no_grad()
     def learn_typical(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> None:
