@@ -297,6 +297,15 @@ class _BaseForecaster(_Pretraining, _Prediction):
         self.module_ = final.module
         return judged.measuring(history), final.measuring(history)
 
+    def _by_network(self, model: WindowModel) -> WindowModel:
+        """Leave the forecast to the network: of what came to life the map knows the sleep."""
+        if self.module_.frame is None:
+            return model
+        self.module_ = copy.deepcopy(self.module_)
+        self.module_.frame.share.fill_(1.0)
+        self.network_share_ = 1.0
+        return replace(model, module=self.module_)
+
     def _squares(self) -> bool:
         """Tell whether forecasts are judged by squared errors, else by absolute ones."""
         return self.loss != "absolute_error" and self.interval != "quantile"
@@ -396,10 +405,12 @@ class _BaseForecaster(_Pretraining, _Prediction):
         history = known[-(sizes.length - 1 + _REHEARSED + max(n_new, len(new))) :]
         history = before.with_context(history, sizes.window_length + n_new)
         self._model = model = before.following(history, robust=self._is_robust())
+        awake = model.scaler.scale != before.scaler.scale
+        if awake.any():
+            self._model = model = self._by_network(model)
         if self._scores is not None:
             self._scores = updated(model, self._scores, history, n_new)
             self._n_calibrated += n_new
-            awake = model.scaler.scale != before.scaler.scale
             if awake.any():
                 self._scores = reawakened(model, self._scores, history, n_new, awake)
         own = sizes.of_network()
