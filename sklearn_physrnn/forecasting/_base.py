@@ -301,10 +301,10 @@ class _BaseForecaster(_Pretraining, _Prediction):
         """Leave the forecast to the network: of what came to life the map knows the sleep."""
         if self.module_.frame is None:
             return model
-        self.module_ = copy.deepcopy(self.module_)
-        self.module_.frame.share.fill_(1.0)
-        self.network_share_ = 1.0
-        return replace(model, module=self.module_)
+        module: Any = copy.deepcopy(self.module_)
+        module.frame.share.fill_(1.0)
+        self.module_, self.network_share_ = module, 1.0
+        return replace(model, module=module)
 
     def _squares(self) -> bool:
         """Tell whether forecasts are judged by squared errors, else by absolute ones."""
