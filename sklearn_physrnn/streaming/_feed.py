@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..nn._flat_step import Scaling
-from ..preparation.arrays import naming, real_numbers
+from ..preparation.arrays import floats, naming, real_numbers
 from ..preparation.holes import Holes
 from ..preparation.inputs import Inputs
 from ..preparation.scaling import LIMIT, Standard
@@ -92,7 +92,9 @@ class Feed:
         """
         if type(x) is not np.ndarray or x.dtype != self.dtype:
             with naming("x"):
-                x = np.asarray(real_numbers(x, "x"))
+                x = np.asarray(floats(real_numbers(x, "x")))
+                if self.fills and x.dtype == object:  # with None or NA, which are missing values
+                    x = x.astype(self.dtype)
             if x.dtype.kind not in "fiub":
                 raise TypeError(f"x must hold real numbers, got the dtype {x.dtype}.")
             x = x.astype(self.dtype)

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import sklearn_physrnn as sk
@@ -137,6 +138,20 @@ def test_so_it_does_with_missing_values(cls, told, time):
         said = stream.push(holes[:3, t])
         _same(said, model.predict([sample[: t + 1] for sample in holes[:3]]))
     _same(model.stream(3).push(holes[:3]), said)
+
+
+@pytest.mark.parametrize("nothing", [None, pd.NA])
+def test_what_says_that_there_is_no_value_is_a_missing_one(nothing):
+    model = _fitted(sk.PETNNClassifier, X, missing="mask")
+    holed, said = model.stream(), model.stream()
+    for first in (1.0, nothing):
+        expected = said.push([np.nan if first is nothing else first, 2.0])
+        _same(holed.push([first, 2.0]), expected)
+    with pytest.raises((TypeError, ValueError), match=r"\bx\b"):
+        holed.push(["much", 2.0])
+    strict = _fitted(sk.PETNNClassifier, X, missing="error").stream()
+    with pytest.raises((TypeError, ValueError), match=r"\bx\b"):
+        strict.push([nothing, 2.0])
 
 
 @pytest.mark.parametrize("readout", ["max", "sequence"])
