@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import nn
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as torch_modules
 
 from ..kernels._check import check_tensors
 from ._solvers import Integrator, Solver
@@ -88,9 +88,15 @@ def calls_forward_alone(field: nn.Module) -> bool:
     """Tell whether calling `field` calls its ``forward`` and nothing else."""
     hooks = (
         field._forward_pre_hooks or field._forward_hooks or field._backward_pre_hooks
-        or field._backward_hooks or _has_any_global_hook()
+        or field._backward_hooks or _hooks_of_all_modules()
     )  # fmt: skip
     return not hooks and type(field).__call__ is nn.Module.__call__
+
+
+def _hooks_of_all_modules() -> bool:
+    """Tell whether torch calls something around every module (2.6 has no function for it)."""
+    kinds = ("backward_pre", "backward", "forward_pre", "forward")
+    return any(getattr(torch_modules, f"_global_{kind}_hooks") for kind in kinds)
 
 
 # As they are when this module is read, whatever is put in their place later.
