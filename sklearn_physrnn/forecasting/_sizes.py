@@ -91,7 +91,7 @@ class Sizes:
         if "frame" in state:
             frame = state.optional("frame", lambda state: state.read(_frame_from))
         if frame and window_length != max(frame.network_length, frame.linear_length):
-            raise ValueError("its window must be the network's or the linear map's.")
+            raise ValueError("window_length must be that of the network or of the linear map.")
         return cls(window_length, horizon, segment_length, told, frame)
 
 

@@ -142,6 +142,8 @@ def test_unknown_and_unfit_values(case, place, value, match, path, saved):
 YOUNGER = (
     "kernels",
     "told",
+    "frame",
+    "choice",
     "reach",
     "irregular",
     "lacking",
