@@ -5,6 +5,7 @@ float64: rows are copied, kept, chosen and put back as those of any array.
 """
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -109,6 +110,14 @@ class FlatStep:
             return BAD_INPUT
         self._run_plainly(x, dt, state, sums, features, outputs)
         return DONE if np.isfinite(outputs).all() else BAD_OUTPUT
+
+    def bound(
+        self, state: np.ndarray, sums: np.ndarray, features: np.ndarray, outputs: np.ndarray
+    ) -> Callable[[np.ndarray], int]:
+        """Give what `run` does to these arrays with an x, every step 1 after the one before."""
+        if self._program is None:
+            return lambda x: self.run(x, None, state, sums, features, outputs)
+        return self._program.bound(len(state), self._no_time, state, sums, features, outputs)
 
     @torch.no_grad()
     def _run_plainly(self, x, dt, state, sums, features, outputs) -> None:

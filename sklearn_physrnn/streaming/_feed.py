@@ -160,8 +160,7 @@ class Feed:
 
     def remember(self, values: np.ndarray, memory: Memory) -> None:
         """Keep the values of a step without a hole that has gone straight to the network."""
-        if self.fills:
-            memory["seen"][:], memory["seen_at"][:] = values, memory["age"][:, None]
+        memory["seen"][:], memory["seen_at"][:] = values, memory["age"][:, None]
 
     def _check_values(self, steps: np.ndarray) -> None:
         wrong = np.isinf(steps) if self.fills else ~np.isfinite(steps)

@@ -1,23 +1,20 @@
 """Streams: a fitted model that is told its data step by step."""
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..kernels.one_step.codes import BAD_INPUT, BAD_OUTPUT, DONE
-from ..nn._flat_step import FlatStep
 from ..nn._one_step import NetworkStep
 from ..preparation.arrays import check_finite
 from ..preparation.inputs import Inputs
 from ..preparation.step_targets import StepAnswer
-from ._feed import Feed, Memory, Pushed
-from ._files import read_state, write_state
-from ._patches import Patches
+from ._feed import Memory, Pushed
+from ._streams import Streams
 
 
-class Stream:
+class Stream(Streams):
     r"""A fitted model in the midst of its data, made by ``estimator.stream()``.
 
     Steps are pushed as they come, and what is said of them is what ``predict`` would say of
@@ -53,6 +50,8 @@ class Stream:
     True
     """
 
+    _remade = (*Streams._remade, "_usual", "_usual_shape", "_fills", "_go_on")
+
     def __init__(
         self,
         step: NetworkStep,
@@ -64,71 +63,23 @@ class Stream:
         dtype: Any = np.float64,
         remedies: str = "",
     ) -> None:
-        self._step, self._answers, self._fingerprint = step, dict(answers), fingerprint
-        self._remedies = remedies
-        self._feed = Feed(inputs, np.dtype(dtype), direct=step.patch_size == 1)
+        self._answers, self._remedies = dict(answers), remedies
         self._per_step = step.readout == "sequence"
         self._every = step.every if self._per_step else 1
-        self._prepare()
-        self._set(self._rest(n_streams))
-
-    def _prepare(self) -> None:
-        feed, size = self._feed, self._step.patch_size
-        n_channels = feed.inputs.n_columns
-        self._flat = FlatStep(self._step, size * n_channels, feed.scaling)
-        self._patches = Patches(self._flat, size, n_channels) if size > 1 else None
-
-    def _rest(self, n_streams: int) -> Memory:
-        flat = self._flat
-        nothing = {
-            "network": flat.state,
-            "sums": flat.sums,
-            "age": np.zeros(1, np.int64),
-            "features": np.full((1, flat.width), np.nan, flat.dtype),
-            "outputs": np.full((1, flat.output_size), np.nan, flat.dtype),
-            **self._feed.rest(),
-            **({} if self._patches is None else self._patches.rest()),
-        }
-        return {name: np.repeat(part, n_streams, axis=0) for name, part in nothing.items()}
+        super().__init__(step, inputs, fingerprint, n_streams, dtype)
 
     def _set(self, memory: Memory) -> None:
-        self._memory = memory
-        n_streams = len(memory["age"])
-        shape = n_streams, self._feed.n_channels
+        super()._set(memory)
+        n_streams, n_channels = len(memory["age"]), self._feed.n_channels
         # Of the usual step, whose outputs are written where they are kept.
         usual = self._feed.scaling is not None and self._every == 1
-        self._usual = {shape, shape[n_streams == 1 :]} if usual else set()
-        self._usual_memory = (
+        shapes = {(n_streams, n_channels)} | ({(n_channels,)} if n_streams == 1 else set())
+        self._usual = shapes if usual else set()
+        self._usual_shape, self._fills = (n_streams, 1, n_channels), self._feed.fills
+        self._go_on = self._flat.bound(
             memory["network"], memory["sums"], memory["features"][:, None],
             memory["outputs"][:, None],
         )  # fmt: skip
-
-    def __getstate__(self) -> dict[str, Any]:
-        left = ("_flat", "_patches", "_usual", "_usual_memory")
-        return {name: value for name, value in vars(self).items() if name not in left}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._prepare()
-        self._set(self._memory)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(n_streams={self.n_streams}, dtype={self.dtype.name!r})"
-
-    @property
-    def n_streams(self) -> int:
-        """Streams that run side by side."""
-        return len(self._memory["age"])
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the computation."""
-        return self._feed.dtype
-
-    @property
-    def age(self) -> np.ndarray:
-        """Steps that were pushed to each stream."""
-        return self._memory["age"].copy()
 
     # -- pushing -----------------------------------------------------------------------
 
@@ -183,29 +134,29 @@ class Stream:
 
     def _pushed(self, x: Any, streams: Any, method: str) -> Any:
         answer = self._answers[method]
-        usual = streams is None and type(x) is np.ndarray and x.shape in self._usual
-        usual = usual and x.dtype == self._feed.dtype and x.flags.c_contiguous
-        if usual and self._go_on(x.reshape(self.n_streams, 1, -1)):
-            said = answer.decode(self._memory["outputs"])
-            return said[0] if x.ndim == 1 else said
+        if (
+            streams is None
+            and type(x) is np.ndarray
+            and x.shape in self._usual
+            and x.dtype == self._feed.dtype
+            and x.flags.c_contiguous
+        ):
+            code = self._go_on(x.reshape(self._usual_shape))
+            if code != BAD_INPUT:  # of which nothing is remembered: values may be missing
+                if self._fills:
+                    self._feed.remember(x, self._memory)
+                self._uncounted += 1
+                outputs = self._kept["outputs"]
+                if code == BAD_OUTPUT:
+                    check_finite(outputs, self._remedies)
+                said = answer.decode(outputs)
+                return said[0] if x.ndim == 1 else said
         pushed, outputs, rows = self._advanced(x, streams)
         if not self._per_step:
             said = answer.decode(outputs[:, -1])
         else:
             said = self._of_steps(answer, pushed, outputs, rows)
         return said[0] if pushed.one else said
-
-    def _go_on(self, steps: np.ndarray) -> bool:
-        """Take every stream through one step, in its memory; or not, if values are missing."""
-        memory = self._memory
-        code = self._flat.run(steps, None, *self._usual_memory)
-        if code == BAD_INPUT:
-            return False
-        self._feed.remember(steps[:, 0], memory)
-        memory["age"] += 1
-        if code == BAD_OUTPUT:
-            check_finite(memory["outputs"], self._remedies)
-        return True
 
     def _advanced(self, x: Any, streams: Any) -> tuple[Pushed, np.ndarray, Any]:
         memory: Memory = self._memory
@@ -262,17 +213,6 @@ class Stream:
                 said = said.astype(np.result_type(said, decoded), copy=False)
                 said[inside] = decoded
         return said if pushed.timed else said[:, 0]
-
-    def _rows(self, streams: Any) -> np.ndarray:
-        rows = np.atleast_1d(np.asarray(streams))
-        n = self.n_streams
-        wrong = rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows)
-        if wrong or len(np.unique(rows)) < len(rows) or rows.min() < 0 or rows.max() >= n:
-            raise ValueError(
-                f"streams must be numbers of streams, from 0 to {n - 1} and none of them twice, "
-                f"got {streams!r:.100}."
-            )
-        return rows
 
     def _known(self, method: str) -> str:
         if method not in self._answers:
@@ -370,94 +310,6 @@ class Stream:
                 "give `feed`, which makes them of predictions."
             )
         return said.reshape(self.n_streams, n_channels)
-
-    # -- what they have come to ------------------------------------------------------------
-
-    def reset(self, streams=None) -> None:
-        """Let streams begin anew.
-
-        Parameters
-        ----------
-        streams : array-like of int, default=None
-            Which; all of them by default.
-        """
-        rows = slice(None) if streams is None else self._rows(streams)
-        for name, part in self._rest(1).items():
-            self._memory[name][rows] = part
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What the streams have come to, as a plain value: text and arrays, a row a stream.
-
-        Rows may be chosen and put together, and set again. Which model they are of is in it.
-        """
-        arrays = {name: part.copy() for name, part in self._memory.items()}
-        return {"model": self._fingerprint, **arrays}
-
-    @state.setter
-    def state(self, value: Mapping[str, Any]) -> None:
-        self._set(self._checked(value))
-
-    def _checked(self, value: Mapping[str, Any]) -> Memory:
-        if not isinstance(value, Mapping) or "model" not in value:
-            raise ValueError(
-                "state must be what the attribute `state` of a stream was, got "
-                f"{type(value).__name__}."
-            )
-        if value["model"] != self._fingerprint:
-            raise ValueError(
-                "This is the state of another model, or of this one before it was fitted anew: "
-                "what it has come to means nothing here."
-            )
-        known, given = self._rest(1), dict(value)
-        del given["model"]
-        n_streams = len(np.atleast_1d(given.get("age", ())))
-        arrays = {}
-        for name, part in known.items():
-            array = np.asarray(given.pop(name, None))
-            if array.dtype != part.dtype or array.shape != (n_streams, *part.shape[1:]):
-                raise ValueError(
-                    f"{name!r} of the state must be {part.dtype} of shape (n_streams, "
-                    f"{', '.join(map(str, part.shape[1:]))}), got {array.dtype} of shape "
-                    f"{array.shape}."
-                )
-            arrays[name] = np.array(array, order="C")
-        if given or n_streams == 0:
-            raise ValueError(f"The state has no streams, or entries unknown: {[*given][:3]}.")
-        return arrays
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the state to a file without code, for `load`.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file. One that is there already is replaced, once the new one is complete: a
-            process that is killed leaves the old or the new.
-        """
-        write_state(path, self.state)
-
-    def load(self, path: str | os.PathLike[str]) -> "Stream":
-        """Take the state that `save` wrote, of as many streams as it is of.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file, which may come from a stranger: nothing in it is executed.
-
-        Returns
-        -------
-        self : Stream
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it is damaged, no state, or that of another model.
-        """
-        self.state = read_state(path)
-        return self
 
 
 def _filled(answer: StepAnswer, shape: tuple[int, ...]) -> np.ndarray:

@@ -84,9 +84,18 @@ def test_what_is_saved_predicts_the_same(options, tmp_path):
         assert np.array_equal(other.predict_proba(X), model.predict_proba(X))
 
 
-@pytest.mark.parametrize("way_back", ["kept", "undone"])
-@pytest.mark.parametrize("ragged", [False, True])
-@pytest.mark.parametrize("options", [v for v in VARIANTS if "bidirectional" not in v])
+IN_PIECES = [v for v in VARIANTS if "bidirectional" not in v]
+
+
+# Each of them with both ways back, and each of these with sequences of both kinds.
+@pytest.mark.parametrize(
+    ("options", "ragged", "way_back"),
+    [
+        (options, (k + shift) % 2 == 0, way_back)
+        for k, options in enumerate(IN_PIECES)
+        for shift, way_back in enumerate(["kept", "undone"])
+    ],
+)
 def test_a_fit_in_pieces_is_the_fit_of_the_whole(options, ragged, way_back):
     if way_back == "undone" and options.get("dynamics") == "damped":
         return  # refused, as the test of refusals says

@@ -7,6 +7,9 @@ for `room` rows; P oscillators, H neurons.
 import math
 
 import numpy as np
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 from .._exponentials import gelu_plane
 from .._numba import jit
@@ -18,6 +21,23 @@ from ..petnn.cpu_gemm import ROWS, matmul
 from ..petnn.cpu_layout import CELL, STATE
 from ..petnn.cpu_math import sigmoid
 from .codes import BAD_INPUT, BAD_OUTPUT, DONE, Code
+
+
+@intrinsic
+def _borrowed(context, array):
+    """An array without an owner, whose slices are not counted: that took most of a short step.
+
+    Whoever called keeps the numbers.
+    """
+
+    def codegen(context, builder, signature, args):
+        made = make_array(signature.args[0])(context, builder, args[0])
+        made.meminfo = cgutils.get_null_value(made.meminfo.type)
+        made.parent = cgutils.get_null_value(made.parent.type)
+        return made._getvalue()
+
+    return array(array), codegen
+
 
 # Loops over two arrays, each by itself: of more LLVM does not find out that they are apart, and
 # then does not vectorise.
@@ -53,11 +73,11 @@ def _look_up(x, start, t, n_rows, table, out, size, width):
 
 
 @jit
-def _affine(x, x_width, n_in, n_rows, matrix, bias, biased, out, width, n_lanes):
+def _affine(x, x_width, n_in, n_rows, matrix, stride, bias, biased, out, width, n_lanes):
     if biased:
         for i in range(n_rows):
             _copy(bias, width, out[i * width :])
-    matmul(x, x_width, 1, n_rows, n_in, matrix, width, out, width, width, n_lanes, biased)
+    matmul(x, x_width, 1, n_rows, n_in, matrix, stride, out, width, width, n_lanes, biased)
 
 
 @jit
@@ -126,21 +146,25 @@ def _part(passed, steps):
 
 
 @jit
-def _swing(drive, width, n_modes, start, n_rows, rows, rates, exact, state, at, dt, t, out):
-    rows, angles = rows[: 3 * n_modes].reshape(3, n_modes), exact[: 3 * n_modes]
-    angles = angles.reshape(3, n_modes)
-    steps = np.ones(2, drive.dtype)
+def _three(rows, size):
+    """Rows of a matrix: cheaper than to reshape it."""
+    return rows[:size], rows[size : 2 * size], rows[2 * size : 3 * size]
+
+
+@jit
+def _swing(
+    drive, width, n_modes, start, n_rows, coefs, rates, exact, state, at, dt, t, steps, out
+):  # fmt: skip
+    angles = _three(exact, n_modes)
     size = steps[: min(dt.size, 1)]
     for i in range(n_rows):
-        own = state[start + i, at : at + 2 * n_modes]
-        z, y = own[:n_modes], own[n_modes:]
+        own = state[start + i]
+        z, y = own[at : at + n_modes], own[at + n_modes : at + 2 * n_modes]
         if dt.size > 0:
             _part(dt[start + i, t], steps)
             if steps[1] > 0:
                 turn(z, y, steps[1], angles, rates)
-        u = drive[i * width : i * width + n_modes].reshape(1, n_modes)
-        o = out[i * width : i * width + n_modes].reshape(1, n_modes)
-        run_row(rows, rates, z, y, u, size, o)
+        run_row(coefs, rates, z, y, (drive[i * width :],), size, (out[i * width :],))
 
 
 @jit
@@ -245,8 +269,8 @@ def _all_finite(x):
 
 @jit
 def run(
-    instructions, head, split, room, n_lanes, weights, exact, x, dt, state, sums, memory,
-    heard_at, heard_width, features, outputs,
+    instructions, head, split, room, n_lanes, weights, exact, memory, heard_at, heard_width,
+    dt, state, sums, features, outputs, x,
 ):  # fmt: skip
     """Take all streams through all steps.
 
@@ -260,16 +284,16 @@ def run(
         Rows of a block.
     weights, exact : flat
         Of the dtype of all that has no other, and of float64.
-    x : (N, T, C)
+    memory : flat
+    heard_at, heard_width : int
+        The register that the head sees.
     dt : (N, T, 1 or 2), or empty
         Units of time, or sizes and gaps.
     state, sums : (N, numbers of a stream)
         Of that dtype, and of float64; written in place.
-    memory : flat
-    heard_at, heard_width : int
-        The register that the head sees.
     features, outputs : (N, T or 1, ...)
         Receive what the head sees, and what it says, of every step, or of the last.
+    x : (N, T, C)
 
     Returns
     -------
@@ -278,8 +302,12 @@ def run(
     """
     if not _all_finite(x):
         return BAD_INPUT
+    instructions, memory = _borrowed(instructions), _borrowed(memory)
+    weights, exact = _borrowed(weights), _borrowed(exact)
+    x, dt, state, sums = _borrowed(x), _borrowed(dt), _borrowed(state), _borrowed(sums)
+    features, outputs = _borrowed(features), _borrowed(outputs)
     n_steps, n_kept = x.shape[1], outputs.shape[1]
-    scratch = memory[split * room :]
+    scratch, steps = memory[split * room :], np.ones(2, memory.dtype)
     for start in range(0, len(x), room):
         n_rows = min(room, len(x) - start)
         for t in range(n_steps):
@@ -287,10 +315,9 @@ def run(
             for line in range(len(instructions) if k >= 0 else head):
                 row = instructions[line]
                 code = row[0]
-                a_size, a_width = row[2], row[3]
-                a = memory[row[1] * room :][: room * a_width]
-                b_size, b_width = row[5], row[6]
-                b = memory[row[4] * room :][: room * b_width]
+                a_size, a_width, b_size, b_width = row[2], row[3], row[5], row[6]
+                a = memory[row[1] * room : (row[1] + a_width) * room]
+                b = memory[row[4] * room : (row[4] + b_width) * room]
                 first, second, third = row[7], row[8], row[9]
                 if code == Code.INPUT:
                     _load(x, start, t, n_rows, a, a_width)
@@ -300,8 +327,8 @@ def run(
                     _look_up(x, start, t, n_rows, weights[first:], a, a_size, a_width)
                 elif code == Code.AFFINE:
                     _affine(
-                        a, a_width, a_size, n_rows, weights[first:], weights[max(second, 0) :],
-                        second >= 0, b, b_width, n_lanes,
+                        a, a_width, a_size, n_rows, weights[first:], third,
+                        weights[max(second, 0) :], second >= 0, b, b_width, n_lanes,
                     )  # fmt: skip
                 elif code == Code.STANDARDISED:
                     _standardise(a, a_size, a_width, n_rows, weights[first:], b)
@@ -317,15 +344,16 @@ def run(
                     factor = weights[max(first, 0) :]
                     _add(a, n_rows, factor, first >= 0, b, b_size, b_width)
                 elif code == Code.LINEAR:
+                    coefs = _three(weights[second:], a_size)
                     _swing(
-                        a, a_width, a_size, start, n_rows, weights[second:], None, exact[third:],
-                        state, first, dt, t, b,
+                        a, a_width, a_size, start, n_rows, coefs, None, exact[third:],
+                        state, first, dt, t, steps, b,
                     )  # fmt: skip
                 elif code == Code.DAMPED:
-                    rates = weights[second + 3 * a_size : second + 6 * a_size].reshape(3, a_size)
+                    all_of = weights[second : second + 6 * a_size].reshape(6, a_size)
                     _swing(
-                        a, a_width, a_size, start, n_rows, weights[second:], rates, exact[third:],
-                        state, first, dt, t, b,
+                        a, a_width, a_size, start, n_rows, all_of[:3], all_of[3:], exact[third:],
+                        state, first, dt, t, steps, b,
                     )  # fmt: skip
                 elif code == Code.NONLINEAR:
                     _swing_hard(

@@ -6,7 +6,8 @@ integers: what it does, the registers that it reads and writes, and where its nu
 networks of any shape share one compiled function, and a step of theirs is one call of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from .codes import Code
 
 # Integers of an instruction: its code, two registers, and numbers from here on.
 _FIRST, _WIDTH = 7, 11
+# Rows of a matrix that are so many bytes apart share a few places of the cache.
+_STRIDE, _CACHE_LINE = 512, 64
 BLOCK = 32  # streams that are taken at once: their registers stay in the cache
 
 
@@ -80,10 +83,12 @@ class Program:
         """``x @ matrix.T + bias``."""
         out = self.register(len(matrix))
         columns = pad_columns(np.ascontiguousarray(matrix.T, dtype=self.dtype))
+        if columns.itemsize * columns.shape[1] % _STRIDE == 0:
+            columns = np.pad(columns, ((0, 0), (0, _CACHE_LINE // columns.itemsize)))
         at = -1
         if bias is not None:
             at = self._keep(pad_columns(bias.astype(self.dtype)[None]))
-        self._add(Code.AFFINE, x, out, self._keep(columns), at)
+        self._add(Code.AFFINE, x, out, self._keep(columns), at, columns.shape[1])
         return out
 
     def standardised(self, x: Register, mean: np.ndarray, scale: np.ndarray) -> Register:
@@ -223,10 +228,17 @@ class Program:
         features, outputs : ndarray of shape (N, T or 1, ...)
             Receive what the head sees, and what it says, of every step or of the last.
         """
-        room = 1 if len(x) == 1 else BLOCK
-        return self._run(
-            *self._fixed, room, self._lanes, *self._flat, x, dt, state, sums,
-            self._memory[room], self.features.at, self.features.room, features, outputs,
+        return self.bound(len(x), dt, state, sums, features, outputs)(x)
+
+    def bound(
+        self, n_streams: int, dt: np.ndarray, state: np.ndarray, sums: np.ndarray,
+        features: np.ndarray, outputs: np.ndarray,
+    ) -> Callable[[np.ndarray], int]:  # fmt: skip
+        """Give what `run` does to these arrays with an x."""
+        room = 1 if n_streams == 1 else BLOCK
+        return partial(
+            self._run, *self._fixed, room, self._lanes, *self._flat, self._memory[room],
+            self.features.at, self.features.room, dt, state, sums, features, outputs,
         )  # fmt: skip
 
     def _add(self, code: Code, *parts: Register | int) -> None:

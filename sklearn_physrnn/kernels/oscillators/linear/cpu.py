@@ -56,8 +56,8 @@ def parameter_gradients(sums: np.ndarray, parameters: list[torch.Tensor]) -> lis
 def run_row(rows, rates, z, y, drive, sizes, out):
     """Run one sample through `drive` (T, P), in steps of `sizes` (T,) or of one unit."""
     kappa, kappa_low, gain = rows[0], rows[1], rows[2]
-    half = drive.dtype.type(0.5)
-    s = drive.dtype.type(1)
+    half = z.dtype.type(0.5)
+    s = z.dtype.type(1)
     shares = set_out(rates, rows)
     lost = shares[0]
     for t in range(len(out)):
