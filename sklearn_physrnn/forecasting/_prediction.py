@@ -1,5 +1,6 @@
 """Forecasts of what comes, of what is known, and of every window of a series."""
 
+import copy
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 from sklearn.utils import check_random_state, check_scalar
-from sktime.datatypes import convert_to
+from sktime.datatypes import VectorizedDF, convert_to
 from sktime.forecasting.base import ForecastingHorizon
+from sktime.forecasting.base._base import _format_moving_cutoff_predictions
 
 from .._warnings import warn
 from ..preparation.times import check_kind, step_of, times_at
@@ -292,6 +294,22 @@ class _Prediction(_OfPanels):
             index=pd.MultiIndex.from_product([range(n_samples), times], names=["sample", "time"]),
             columns=self._get_varnames(),
         )
+
+    def _predict_moving_cutoff(self, y, cv, X=None, update_params=True, reset_forecaster=True):
+        # sktime's own loop puts all earlier forecasts into the type of y again at every step.
+        going_on = copy.deepcopy(self) if reset_forecaster else self
+        y, X = (data.X if isinstance(data, VectorizedDF) else data for data in (y, X))
+        fh = cv.get_fh()
+        forecasts, cutoffs = [], []
+        for rows, _ in cv.split(y):
+            going_on.update(y=y.iloc[rows], X=X, update_params=update_params)
+            forecasts.append(going_on.predict(fh=fh, X=X))
+            cutoffs.append(going_on.cutoff)
+        kind, kept = self._y_metadata["mtype"], {"store_behaviour": "freeze"}
+        forecasts = [
+            convert_to(one, kind, store=self._converter_store_y, **kept) for one in forecasts
+        ]
+        return _format_moving_cutoff_predictions(forecasts, cutoffs)
 
     def predict_residuals(self, y=None, X=None):
         """Give the values less their forecasts.
