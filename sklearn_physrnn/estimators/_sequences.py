@@ -79,7 +79,8 @@ class ReadsSequences(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         True
         """
         check_is_fitted(self)
-        if not isinstance(n_streams, int | np.integer) or n_streams < 1:
+        whole = isinstance(n_streams, int | np.integer) and not isinstance(n_streams, bool)
+        if not whole or n_streams < 1:
             raise ValueError(f"n_streams must be an integer of at least 1, got {n_streams!r}.")
         if dtype not in ("float64", "float32"):
             raise ValueError(f"dtype must be 'float64' or 'float32', got {dtype!r}.")
@@ -95,6 +96,7 @@ class ReadsSequences(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             known.inputs,
             estimator._answers(),
             digest([type(self).__name__, *weights, *weights.values(), *scales.values()]),
+            names=getattr(self, "feature_names_in_", None),
             n_streams=int(n_streams),
             dtype=dtype,
             remedies=estimator._family.remedies,

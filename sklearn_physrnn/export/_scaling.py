@@ -31,6 +31,8 @@ class _Finite(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.double()
+        if self.largest == _LARGEST:
+            return self.scaled(x) + (x - x)  # nothing, or NaN
         return torch.where(x.abs() <= self.largest, self.scaled(x), torch.nan)
 
 

@@ -331,6 +331,7 @@ class _HRUStep(nn.Module):
     """
 
     b_matrix: torch.Tensor
+    drive_b_matrix: torch.Tensor
     c_matrix: torch.Tensor
     skip: torch.Tensor
 
@@ -339,15 +340,25 @@ class _HRUStep(nn.Module):
         constants = unit.one_step.constants(maps["b_matrix"].dtype, *parameters.values())
         kept(self, **maps, **constants)
         self._unit, self._names = unit, tuple(constants)
+        # A gain of the drive is part of the maps from the outset.
+        self._in_drive = {name: None for name in constants if name == "gain"}
+        drive = {name: x for name, x in maps.items() if name in ("b_matrix", "bias")}
+        for name in self._in_drive:
+            gain = constants[name]
+            drive = {k: x.detach() * (gain[:, None] if x.ndim > 1 else gain)
+                     for k, x in drive.items()}  # fmt: skip
+        kept(self, **{f"drive_{name}": x for name, x in drive.items()})
         self._parameters_of_modes = {name: x.detach().clone() for name, x in parameters.items()}
 
     def forward(
         self, u: torch.Tensor, state: torch.Tensor, dt: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        drive = linear(u, self.b_matrix, getattr(self, "bias", None))
-        constants = {name: self.get_buffer(name) for name in self._names}
-        z, y = self._unit.one_step.advanced(state[0], state[1], drive, dt, **constants)
-        return linear(y, self.c_matrix) + self.skip * u, torch.stack([z, y])
+        drive = linear(u, self.drive_b_matrix, getattr(self, "drive_bias", None))
+        constants = {name: self.get_buffer(name) for name in self._names} | self._in_drive
+        z, y = state.chunk(2)  # with their first axis: a graph then has fewer nodes
+        z, y = self._unit.one_step.advanced(z, y, drive, dt, **constants)
+        heard = torch.addmm(self.skip * u, y.squeeze(0), self.c_matrix.T)
+        return heard, torch.cat([z, y])
 
     def emit(self, program: "Program", u: "Register", at: int) -> "Register":
         """Write it to a program; the state begins at `at`."""

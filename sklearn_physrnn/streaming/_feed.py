@@ -1,8 +1,11 @@
 """From the steps that are pushed to what the network takes, as predictions would have it."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ..nn._flat_step import Scaling
 from ..preparation.arrays import floats, naming, real_numbers
@@ -40,6 +43,8 @@ class Feed:
         Fitted.
     dtype : numpy dtype
         Of the computation.
+    names : sequence of str or None
+        Of the columns of the frames that were fitted to.
     direct : bool
         Whether the network's step takes what is pushed, and may scale it.
 
@@ -53,8 +58,10 @@ class Feed:
         What the network's step itself is to do with what is pushed.
     """
 
-    def __init__(self, inputs: Inputs, dtype: np.dtype, *, direct: bool = True) -> None:
-        self.inputs, self.dtype = inputs, dtype
+    def __init__(
+        self, inputs: Inputs, dtype: np.dtype, names: Sequence[str] | None, *, direct: bool = True
+    ) -> None:
+        self.inputs, self.dtype, self._names = inputs, dtype, names
         self.tokens = not isinstance(inputs, SequenceInputs)
         self._time_channel: int | None = None
         self._holes, self.n_channels = Holes(), 1
@@ -91,10 +98,12 @@ class Feed:
             If it is not real numbers of a shape that fits, or holds NaN or infinity.
         """
         if type(x) is not np.ndarray or x.dtype != self.dtype:
+            self._check_names(x)
             with naming("x"):
                 x = np.asarray(floats(real_numbers(x, "x")))
-                if self.fills and x.dtype == object:  # with None or NA, which are missing values
-                    x = x.astype(self.dtype)
+            if x.dtype == object:
+                with suppress(TypeError, ValueError):
+                    x = x.astype(np.float64)
             if x.dtype.kind not in "fiub":
                 raise TypeError(f"x must hold real numbers, got the dtype {x.dtype}.")
             x = x.astype(self.dtype)
@@ -114,6 +123,16 @@ class Feed:
         if pushed.steps.shape[2] != n_channels:
             raise ValueError(self._shapes(n_streams, x.shape))
         return pushed._replace(steps=np.ascontiguousarray(pushed.steps))
+
+    def _check_names(self, x: Any) -> None:
+        names = getattr(x, "columns", x.index if isinstance(x, pd.Series) else None)
+        if self._names is None or names is None or not all(isinstance(n, str) for n in names):
+            return
+        if list(names) != list(self._names):
+            raise ValueError(
+                f"x must have the columns that X had in fit, in their order, {[*self._names]}; "
+                f"got {[*names]}."
+            )
 
     def _shapes(self, n_streams: int, shape: tuple[int, ...]) -> str:
         own = "" if self.tokens else f", {self.n_channels}"
@@ -214,13 +233,15 @@ class Feed:
         new = memory["age"] == 0
         earlier = np.where(new[:, None], at[:, :1], memory["time"])
         stamps = np.concatenate([earlier, at], axis=1)
-        late = np.diff(stamps, axis=1) < 0
+        late = np.diff(stamps, axis=1) <= 0
+        late[new, 0] = False  # which has none before it
         if late.any():
             stream, step = np.argwhere(late)[0]
+            before, now = stamps[stream, step : step + 2]
             raise ValueError(
-                f"Time runs backwards in channel {self._time_channel} of x: stream {stream} was "
-                f"at {stamps[stream, step]:.10g}, and step {step} of what is pushed is at "
-                f"{stamps[stream, step + 1]:.10g}."
+                f"Time {'stands still' if now == before else 'runs backwards'} in channel "
+                f"{self._time_channel} of x: stream {stream} was at {before:.10g}, and step "
+                f"{step} of what is pushed is at {now:.10g}."
             )
         between = inputs.steps_between(stamps[:, :-1].ravel(), stamps[:, 1:].ravel())
         dt = between.reshape(*at.shape, -1)  # or sizes and gaps
@@ -233,7 +254,10 @@ class Feed:
         stream, step, channel = np.argwhere(wrong)[0]
         missing = np.isnan(steps[stream, step, channel])
         hint = ""
-        if missing and self._holes.looks_ahead:
+        of_time = self._time_channel is not None and channel == self._time_channel % len(
+            steps[stream, step]
+        )
+        if missing and self._holes.looks_ahead and not of_time:
             hint = (
                 " With missing='linear', which 'auto' is unless every step is predicted, what "
                 "stands in its place follows from later values: fit with missing='mask' to stream."

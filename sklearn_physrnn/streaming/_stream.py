@@ -1,6 +1,6 @@
 """Streams: a fitted model that is told its data step by step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from ..nn._one_step import NetworkStep
 from ..preparation.arrays import check_finite
 from ..preparation.inputs import Inputs
 from ..preparation.step_targets import StepAnswer
-from ._feed import Memory, Pushed
+from ._feed import Feed, Memory, Pushed
 from ._streams import Streams
 
 
@@ -59,6 +59,7 @@ class Stream(Streams):
         answers: Mapping[str, StepAnswer],
         fingerprint: str,
         *,
+        names: Sequence[str] | None = None,
         n_streams: int = 1,
         dtype: Any = np.float64,
         remedies: str = "",
@@ -66,7 +67,8 @@ class Stream(Streams):
         self._answers, self._remedies = dict(answers), remedies
         self._per_step = step.readout == "sequence"
         self._every = step.every if self._per_step else 1
-        super().__init__(step, inputs, fingerprint, n_streams, dtype)
+        feed = Feed(inputs, np.dtype(dtype), names, direct=step.patch_size == 1)
+        super().__init__(step, feed, fingerprint, n_streams)
 
     def _set(self, memory: Memory) -> None:
         super()._set(memory)
@@ -110,7 +112,7 @@ class Stream(Streams):
         Raises
         ------
         TypeError, ValueError
-            If x is not as described, or time runs backwards: nothing is pushed then. Also if
+            If x is not as described, or time does not advance: nothing is pushed then. Also if
             what the network says is not finite; then reset the streams.
         """
         return self._pushed(x, streams, "predict")
@@ -129,7 +131,7 @@ class Stream(Streams):
             step.
         """
         pushed, _, rows = self._advanced(x, streams)
-        features = self._memory["features"][rows]
+        features = self._memory["features"][rows].copy()
         return features[0] if pushed.one else features
 
     def _pushed(self, x: Any, streams: Any, method: str) -> Any:

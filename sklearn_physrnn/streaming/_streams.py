@@ -8,7 +8,6 @@ import numpy as np
 
 from ..nn._flat_step import FlatStep
 from ..nn._one_step import NetworkStep
-from ..preparation.inputs import Inputs
 from ._feed import Feed, Memory
 from ._files import read_state, write_state
 from ._patches import Patches
@@ -20,22 +19,16 @@ class Streams:
     Parameters
     ----------
     step : NetworkStep
-    inputs : Inputs
-        Fitted.
+    feed : Feed
     fingerprint : str
         Of the model.
     n_streams : int
-    dtype : numpy dtype
-        Of the computation.
     """
 
     _remade: tuple[str, ...] = ("_flat", "_patches", "_uncounted")  # not kept in a pickle
 
-    def __init__(
-        self, step: NetworkStep, inputs: Inputs, fingerprint: str, n_streams: int, dtype: Any
-    ) -> None:
-        self._step, self._fingerprint = step, fingerprint
-        self._feed = Feed(inputs, np.dtype(dtype), direct=step.patch_size == 1)
+    def __init__(self, step: NetworkStep, feed: Feed, fingerprint: str, n_streams: int) -> None:
+        self._step, self._feed, self._fingerprint = step, feed, fingerprint
         self._prepare()
         self._set(self._rest(n_streams))
 
@@ -156,6 +149,8 @@ class Streams:
                     f"{array.shape}."
                 )
             arrays[name] = np.array(array, order="C")
+        if n_streams and arrays["age"].min() < 0:
+            raise ValueError(f"'age' of the state must not be negative: {arrays['age'].min()}.")
         if given or n_streams == 0:
             raise ValueError(f"The state has no streams, or entries unknown: {[*given][:3]}.")
         return arrays

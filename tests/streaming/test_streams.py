@@ -200,7 +200,11 @@ def test_the_answer_has_the_axes_of_what_was_pushed():
     assert np.isnan(proba.push_proba(X[0, 0])).all()
     assert proba.push_proba(X[:1, 1:5]).shape == (1, 2, 2)
     assert proba.push_features(X[0, 5]).shape == (6,)
-    assert proba.push_features(X[:1, 6]).shape == (1, 6)
+    seen = proba.push_features(X[:1, 6])
+    assert seen.shape == (1, 6)
+    before = seen.copy()
+    proba.push(X[0, 7])
+    np.testing.assert_array_equal(seen, before)  # the caller's own
 
 
 def test_streams_of_different_age_run_side_by_side():

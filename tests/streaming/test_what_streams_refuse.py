@@ -1,6 +1,7 @@
 """Steps, states and models that streams refuse, and what they say then."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
@@ -75,7 +76,18 @@ def test_time_that_runs_backwards():
         stream, lambda: stream.push(late), ValueError,
         "Time runs backwards in channel 2 of x: stream 1 was at 2, .* is at 1.5",
     )  # fmt: skip
+    again = TIMES[:2, 2]
+    _unmoved(stream, lambda: stream.push(again), ValueError, "Time stands still in channel 2")
     stream.push(TIMES[:2, 3])
+
+
+def test_columns_in_another_order():
+    frames = [pd.DataFrame(x, columns=["a", "b"]) for x in X]
+    stream = sk.PETNNRegressor(**SMALL).fit(frames, Y).stream()
+    row = frames[0].iloc[:1]
+    stream.push(row.astype(object))  # numbers are numbers, as in predict
+    for wrong in (row[["b", "a"]], row.iloc[0][["b", "a"]]):
+        _unmoved(stream, lambda x=wrong: stream.push(x), ValueError, r"columns .*\['a', 'b'\]")
 
 
 def test_tokens_that_are_not_in_the_vocabulary():

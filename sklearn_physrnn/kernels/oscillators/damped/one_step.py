@@ -1,5 +1,7 @@
 """One step of damped linear oscillators in plain torch, as :class:`..engine.OneStep` asks."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -23,7 +25,7 @@ def constants(
 
 def advanced(
     z: Tensor, y: Tensor, u: Tensor, dt: Tensor | None,
-    *, decay: Tensor, lost: Tensor, **constants: Tensor,
+    *, decay: Tensor, lost: Tensor, **constants: Any,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Z and y (B, P) after a step under the drive u (B, P), of `dt` (see ``parted``) or one."""
     if dt is not None:

@@ -27,16 +27,23 @@ def constants(dtype: torch.dtype, stiffness: Tensor, step: Tensor) -> dict[str, 
 
 def advanced(
     z: Tensor, y: Tensor, u: Tensor, dt: Tensor | None,
-    *, kappa: Tensor, kappa_low: Tensor, gain: Tensor, exact: Tensor,
+    *, kappa: Tensor, kappa_low: Tensor, gain: Tensor | None, exact: Tensor,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Z and y (B, P) after a step under the drive u (B, P), of `dt` (see ``parted``) or one."""
-    size: Tensor | float = 1.0
-    if dt is not None:
-        size, gap = parted(dt)
-        size = size.to(y.dtype)
-        z, y = turned(z, y, gap, exact)
+    """Z and y (B, P) after a step under the drive u (B, P), of `dt` (see ``parted``) or one.
+
+    Without `gain` it is in u already.
+    """
+    push = u if gain is None else gain * u
+    if dt is None:  # as below, without the products with one, which a graph would hold
+        y_half = y + 0.5 * z
+        z = z + (push - kappa_low * y_half)
+        z = z - kappa * y_half
+        return z, y_half + 0.5 * z
+    size, gap = parted(dt)
+    size = size.to(y.dtype)
+    z, y = turned(z, y, gap, exact)
     y_half = y + 0.5 * size * z
-    z = z + size * (gain * u - kappa_low * y_half)
+    z = z + size * (push - kappa_low * y_half)
     z = z - size * kappa * y_half
     return z, y_half + 0.5 * size * z
 
