@@ -5,6 +5,7 @@ for `room` rows; P oscillators, H neurons.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba.core import cgutils
@@ -23,8 +24,7 @@ from ..petnn.cpu_math import sigmoid
 from .codes import BAD_INPUT, BAD_OUTPUT, DONE, Code
 
 
-@intrinsic
-def _borrowed(context, array):
+def _without_owner(context, array):
     """An array without an owner, whose slices are not counted: that took most of a short step.
 
     Whoever called keeps the numbers.
@@ -38,6 +38,8 @@ def _borrowed(context, array):
 
     return array(array), codegen
 
+
+_borrowed: Any = intrinsic(_without_owner)
 
 # Loops over two arrays, each by itself: of more LLVM does not find out that they are apart, and
 # then does not vectorise.
