@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
     check_param_validation,
@@ -24,7 +25,8 @@ FEW = 10
 @parametrize_with_checks(INSTANCES)
 def test_scikit_learn(estimator, check, request):
     if not any(part in request.node.name for part in LEARNING):
-        estimator.set_params(max_iter=min(estimator.max_iter, FEW))
+        # The instance is that of all checks.
+        estimator = clone(estimator).set_params(max_iter=min(estimator.max_iter, FEW))
     check(estimator)
 
 
