@@ -16,7 +16,9 @@ from tests.helpers.panels import SMALL, make, make_wrapped, outputs
 
 # What sktime's interface has no place for: it knows no tokens, its fit always starts anew,
 # and its regressors do not predict at every step.
-LEFT_OUT = {"carry_state", "vocabulary_size", "embedding_dim", "warm_start", "every"}
+# sktime's panels hold numbers, and its regressors have no intervals.
+TOKENS = {"vocabulary_size", "embedding_dim", "embedding", "freeze_embedding"}
+LEFT_OUT = {"carry_state", "warm_start", "every", "interval", "interval_cv"} | TOKENS
 
 
 # -- the same model ------------------------------------------------------------------------
