@@ -15,8 +15,7 @@ from sktime.transformations.series.difference import Differencer
 from tests.helpers.panels import SMALL, make, make_wrapped, outputs
 
 # What sktime's interface has no place for: it knows no tokens, its fit always starts anew,
-# and its regressors do not predict at every step.
-# sktime's panels hold numbers, and its regressors have no intervals.
+# and its regressors neither predict at every step nor give intervals.
 TOKENS = {"vocabulary_size", "embedding_dim", "embedding", "freeze_embedding"}
 LEFT_OUT = {"carry_state", "warm_start", "every", "interval", "interval_cv"} | TOKENS
 
