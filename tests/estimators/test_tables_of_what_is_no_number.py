@@ -108,15 +108,9 @@ def test_labels_that_are_kept_as_objects_are_taken(kind, values):
     assert model.score(ENTRIES[kind].X, y) == model.score(ENTRIES[kind].X, plain)
 
 
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        (np.eye(2, dtype=int)[np.arange(N) % 2], r"one-hot labels, give y.argmax\(axis=1\)"),
-        (np.array([0, "a"] * (N // 2), dtype=object), "labels of one type .*, got int, str"),
-    ],
-)
-def test_labels_that_are_none_are_refused_with_what_to_do(y, message):
-    with pytest.raises((TypeError, ValueError), match=f"^y must hold .*{message}"):
+def test_labels_of_two_types_are_refused():
+    y = np.array([0, "a"] * (N // 2), dtype=object)
+    with pytest.raises(TypeError, match=r"^y must hold labels of one type .*, got int, str"):
         ENTRIES[DynPMNNClassifier].make().fit(ENTRIES[DynPMNNClassifier].X, y)
 
 
