@@ -19,6 +19,8 @@ from ._neurons import physical_parameters, step_stability
 from ._oscillators import mode_frequencies
 from ._phase_portrait import PhasePortraitDisplay
 from ._physical_parameters_display import PhysicalParametersDisplay
+from ._sequence_importance import sequence_importance
+from ._sequence_importance_display import SequenceImportanceDisplay
 from ._step_stability_display import StepStabilityDisplay
 from ._training_history import TrainingHistoryDisplay
 
@@ -32,6 +34,7 @@ __all__ = [
     "ModesDisplay",
     "PhasePortraitDisplay",
     "PhysicalParametersDisplay",
+    "SequenceImportanceDisplay",
     "StepStabilityDisplay",
     "TrainingHistoryDisplay",
     "gradient_agreement",
@@ -39,5 +42,6 @@ __all__ = [
     "mode_frequencies",
     "physical_parameters",
     "release_rates",
+    "sequence_importance",
     "step_stability",
 ]
