@@ -131,5 +131,8 @@ def test_functions_need_no_matplotlib(petnn, hssm, dynpmnn, series, table, monke
 
 def test_all_displays_are_covered():
     names = {name for name in inspection.__all__ if name.endswith("Display")}
-    elsewhere = {"ForecastDisplay", "GradientAgreementDisplay", "TrainingHistoryDisplay"}
+    elsewhere = {
+        "ForecastDisplay", "GradientAgreementDisplay", "SequenceImportanceDisplay",
+        "TrainingHistoryDisplay",
+    }  # fmt: skip
     assert names == set(DISPLAYS) | elsewhere

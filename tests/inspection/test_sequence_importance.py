@@ -164,3 +164,25 @@ def test_the_picture_shows_the_numbers(plt):
     np.testing.assert_allclose(heights, spans.importances_mean)
     middles = [bar.get_x() + bar.get_width() / 2 for bar in display.span_bars_]
     np.testing.assert_allclose(middles, [1.5, 4.5, 7.5, 10.5])
+
+
+def test_the_picture_fits_into_what_it_is_given_and_shows_the_strongest_of_many(plt):
+    samples = [np.repeat(x[:n], 6, axis=1) for x, n in zip(X, [*range(5, 13)] * 7, strict=False)]
+    y = ORACLE.predict(samples)
+    figure, (_, ax) = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
+    display = SequenceImportanceDisplay.from_estimator(
+        ORACLE, samples, y, n_spans=2, n_repeats=1, random_state=0, ax=ax
+    )
+    assert display.figure_ is figure
+    assert len(display.channel_bars_) == 15
+    assert display.axes_[0].get_ylabel() == "the first 15 of 18"
+    assert display.axes_[1].get_xlim() == (0, 100)  # samples differ in length: per cent
+    figure.canvas.draw()
+    renderer, (width, height) = figure.canvas.get_renderer(), figure.bbox.size
+    for axes in display.axes_:
+        box = axes.get_tightbbox(renderer)
+        assert box.x0 > 0.45 * width
+        assert box.x1 < width + 1
+        assert -1 < box.y0 < box.y1 < height + 1
+    assert display.plot() is display
+    assert display.figure_ is not figure
