@@ -23,13 +23,11 @@ from ..preparation.arrays import check_finite
 from ..preparation.prepared import Prepared, Rows, check_groups, check_weights
 from ..preparation.recordings import Recordings
 from ..preparation.scaling import SCALINGS
-from ..preparation.series import Series
 from ..preparation.targets import Targets
 from ..storage.atomic import write_atomically
 from ..storage.format import pack
-from ..training._data import Samples, steps_per_sample
-from ..training._device import inference_device, training_device
-from ..training._inference import module_outputs, recorded_outputs, rows_at_a_time
+from ..training._data import Samples
+from ..training._device import training_device
 from ..training._processes import opened, together
 from ..training._random import MAX_SEED, later_seed, seeded
 from ..training._recorded import RecordedSamples
@@ -39,6 +37,7 @@ from ._checkpointing import open_checkpoint, training_of
 from ._examining import examine
 from ._observed import CallbackSupportMixin, FitTask, fit_task, with_callbacks
 from ._pickling import with_torch, without_torch
+from ._running import outputs_of_arrays, outputs_of_recordings
 from ._splitting import read_held_out, split_rows
 from ._tags import Tagged
 from ._writing import to_contents
@@ -346,40 +345,13 @@ class _BaseEstimator(TrainingParameters, CallbackSupportMixin, Tagged, ABC):
     def _outputs(self, X, module: nn.Module | None = None) -> np.ndarray:
         """Outputs of the module, or another, for checked X, in X's precision (or float64)."""
         if isinstance(X, Recordings):
-            outputs = self._recorded_outputs(X, module=module)
+            outputs = outputs_of_recordings(self, X, module=module)
         else:
             inputs = self._prepared.inputs
             blocks = inputs.blocks(X)
-            pieces = [self._outputs_of(inputs.arrays(block), module) for block in blocks]
+            pieces = [outputs_of_arrays(self, inputs.arrays(block), module) for block in blocks]
             outputs = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return check_finite(outputs, self._family.remedies)
-
-    def _outputs_of(
-        self, inputs: dict[str, np.ndarray], module: nn.Module | None = None
-    ) -> np.ndarray:
-        positions = len(inputs["x"]) * steps_per_sample(inputs["x"])
-        return module_outputs(
-            self.module_ if module is None else module,
-            inputs,
-            dtype=torch.float64 if inputs["x"].dtype == np.float64 else torch.float32,
-            device=inference_device(self.device, self.module_, positions),
-            batch_size=rows_at_a_time(inputs["x"], self._built_with["hidden_size"]),
-            chunk_size=getattr(self, "chunk_size", None),  # of estimators of sequences
-            kernels=self.kernels_,
-        )
-
-    def _recorded_outputs(
-        self, X: Series | Recordings, run=recorded_outputs, module: nn.Module | None = None
-    ) -> Any:
-        return run(
-            self.module_ if module is None else module,
-            partial(self._prepared.inputs.stretch, X),
-            X.lengths,
-            dtype=torch.float64 if X.dtype == np.float64 else torch.float32,
-            device=inference_device(self.device, self.module_, int(X.lengths.sum())),
-            chunk_size=getattr(self, "chunk_size", None),
-            kernels=self.kernels_,
-        )
 
     def _read_inputs(self, X):
         """Check X against what was fitted."""

@@ -19,6 +19,7 @@ from ..preparation.calibration import (
 from ..preparation.number_targets import NumberTargets
 from ..preparation.prepared import Rows
 from ..training._random import MAX_SEED
+from ._running import outputs_of_arrays
 
 if TYPE_CHECKING:
     from ._intervals import Calibrated
@@ -163,7 +164,7 @@ def _features_of_training(
     rows = Rows(rows.X, rows.y, weights, folds)[counted]
     inputs = inputs.with_targets(rows, targets, rows.weights)
     arrays = {name: x.numpy() for name, x in inputs.tensors_of(rows, torch.float64).items()}
-    found = estimator._outputs_of(arrays, bare)
+    found = outputs_of_arrays(estimator, arrays, bare)
     features = np.zeros((len(folds), found.shape[1]))
     features[counted] = found
     return features

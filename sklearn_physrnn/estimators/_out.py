@@ -11,6 +11,7 @@ from ..preparation.sequences import SequenceInputs
 from ..preparation.series import Series
 from ..preparation.step_targets import StepAnswer, StepTargets
 from ..training._inference import write_outputs
+from ._running import outputs_of_recordings
 
 if TYPE_CHECKING:
     from ._base import _BaseEstimator
@@ -62,7 +63,7 @@ def write_steps(
     for row in ends.tolist():
         out[row, int(counts[row]) :] = answer.past
     if isinstance(known.inputs, SequenceInputs):
-        estimator._recorded_outputs(X, partial(write_outputs, write))
+        outputs_of_recordings(estimator, X, partial(write_outputs, write))
     else:  # tokens, which are in memory
         write(np.arange(len(X)), 0, estimator._outputs(X))
     return out

@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
+from ..preparation.gaps import ROUNDED
 from ..preparation.scaling import LIMIT
-from ..preparation.sequences import ROUNDED, SequenceInputs
+from ..preparation.sequences import SequenceInputs
 
 
 class Clock(nn.Module):

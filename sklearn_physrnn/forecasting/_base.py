@@ -30,8 +30,8 @@ from ._history import History, continued, read
 from ._intervals import Scores
 from ._model import WindowModel
 from ._prediction import _Prediction
-from ._pretraining import Pretrained, _Pretraining
-from ._sizes import Sizes, season, split_in_time, stride_of
+from ._pretraining import _Pretraining
+from ._sizes import Sizes, season, split_at_end, stride_of
 
 # Up to here, training a second time on all windows takes little.
 _FEW_WINDOWS = 1000
@@ -326,40 +326,10 @@ class _BaseForecaster(_Pretraining, _Prediction):
         """Hold out the last times where something needs it, if there are enough of them."""
         needed = self.early_stopping or self.interval is not None or self.linear == "auto"
         fraction = self.validation_fraction if needed else 0.0
-        training, validation, (boundary,) = split_in_time([len(history)], sizes, fraction)
-        if len(training):
-            return training, validation, boundary
-        if self.early_stopping:
-            raise ValueError(
-                f"early_stopping with validation_fraction={self.validation_fraction} leaves "
-                f"{boundary} of {len(history)} time steps for training; window_length="
-                f"{sizes.window_length} and horizon={sizes.horizon} need at least "
-                f"{sizes.length}."
-            )
-        # Intervals without calibration; asking for them warns.
-        training, validation, (boundary,) = split_in_time([len(history)], sizes, 0.0)
-        return training, validation, boundary
+        return split_at_end(len(history), sizes, fraction, required=self.early_stopping)
 
     def _refits(self, n_windows: int) -> bool:
         return n_windows <= _FEW_WINDOWS if self.refit == "auto" else bool(self.refit)
-
-    def _fit_pretrained(self, history: History, pretrained: Pretrained, clock: Clock) -> None:
-        """Keep the weights; take scale, context and calibration from the series."""
-        sizes = pretrained.sizes
-        self._keep(copy.deepcopy(pretrained.module), pretrained.record, resume=False)
-        scaler = self._units(history.values, sizes)
-        features = pretrained.features.following(history.exogenous)
-        model = WindowModel(
-            self.module_, sizes, scaler, features, clock, self.device,
-            kernels=self.kernels_, reach=pretrained.reach,
-        )  # fmt: skip
-        history = model.with_context(history, sizes.window_length)
-        model = model.measuring(history)
-        self._take(model, history, sizes.window_length, model)
-        self._n_calibrated = len(history) - sizes.window_length
-        if self._scores is not None and pretrained.prior is not None:
-            self._scores = replace(self._scores, prior=pretrained.prior)
-            self._n_calibrated += len(pretrained.prior)
 
     # -- updating --------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """A trained module with all that turns series into its inputs and its outputs into series."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,14 +12,14 @@ from ..kernels._ways import checked
 from ..preparation.clocks import Clock
 from ..preparation.times import following, preceding
 from ..storage.state import Json, State
-from ..training._device import inference_device
-from ..training._inference import BATCH_VALUES, module_outputs
 from ._features import Features
 from ._gaps import cut, rolled_over_gaps, since_seen
-from ._history import History, exogenous_at
+from ._history import History
 from ._horizon import blocks, roll_out
+from ._running import run
 from ._sizes import Sizes
 from ._spreads import Spreads
+from ._tables import exogenous_ahead, table_of
 from ._units import Units
 
 
@@ -135,7 +134,7 @@ class WindowModel:
         ndarray of shape (n_windows, horizon, n_channels)
         """
         table = self.features.of_history(history)
-        return _middle(self._run(self._contexts(history)[starts], table, starts=starts))
+        return _middle(run(self, self._contexts(history)[starts], table, starts=starts))
 
     def from_every_time(
         self, history: History, final: "WindowModel | None" = None
@@ -159,7 +158,7 @@ class WindowModel:
         """
         final = self if final is None else final
         contexts = self._contexts(history)
-        outputs = self._run(contexts, self._table_around(history))
+        outputs = run(self, contexts, self._table_around(history))
         outputs = np.where(self._behind_gap(contexts)[:, None, :, None], np.nan, outputs)
         if final.scaler is not self.scaler:
             by_channel = self.scaler.inverse(np.moveaxis(outputs, 2, 3))
@@ -190,7 +189,7 @@ class WindowModel:
             for block in range(rolled_out + 1):
                 part = None if table is None else table[start + block * horizon :]
                 last = None if table is None else table[present : present + n_origins]
-                forecast = _middle(self._run(context, part, block * horizon, last))
+                forecast = _middle(run(self, context, part, block * horizon, last))
                 context = np.concatenate((context, forecast), axis=1)[:, -window_length:]
             error = (targets[n_more * horizon :] - forecast) / units
             hidden = behind_gap[start : start + n_origins, None]
@@ -297,39 +296,15 @@ class WindowModel:
         known = self.with_context(known, window_length + gap)
         beyond = blocks(gap + n_steps, horizon) * horizon - gap
         ahead = following(known.index[-1], beyond, self.step)
-        exogenous = self._exogenous_ahead(ahead, X, n_steps, known)
-        table = self._table(known, ahead, exogenous)
+        exogenous = exogenous_ahead(self.features, ahead, X, n_steps, known)
+        table = table_of(self.features, known, ahead, exogenous)
         return roll_out(
-            lambda x, features: self._run(x[None], features)[0],
+            lambda x, features: run(self, x[None], features)[0],
             self.scaler.transform(known.values[:window_length]),
             self.features.of_present(table, window_length),
             gap + n_steps,
             horizon,
         )
-
-    def _exogenous_ahead(
-        self, ahead: pd.Index, X: pd.DataFrame | None, n_steps: int, known: History
-    ) -> np.ndarray | None:
-        """Take X at the steps asked for, and as far as it goes at those forecast with them.
-
-        Of the columns that are not asked for, the last known value stands.
-        """
-        features, last = self.features, known.exogenous
-        if features.columns is None or last is None:
-            return exogenous_at(ahead[:n_steps], X, None)
-        places = list(features.ahead)
-        if not places:
-            return np.repeat(last[-1:], len(ahead), axis=0)
-        columns = [features.columns[place] for place in places]
-        exogenous = exogenous_at(ahead[:n_steps], X, columns)
-        assert exogenous is not None
-        assert X is not None
-        further = X[columns].reindex(ahead[n_steps:]).to_numpy(dtype=np.float64)
-        there = np.isfinite(further).all(axis=1).cumprod().astype(bool)
-        given = np.concatenate((exogenous, further[there]))
-        full = np.repeat(last[-1:], len(given), axis=0)
-        full[:, places] = given
-        return full
 
     def one_step_ahead(self, history: History, steps: np.ndarray) -> np.ndarray:
         """Forecast known times of a history, each from the window that ends before it.
@@ -359,7 +334,7 @@ class WindowModel:
         missing = last - start + self.sizes.horizon - len(stretch)
         ahead = following(stretch.index[-1], missing, self.step)
         values = self.scaler.transform(stretch.values[: last - start])
-        outputs = self._from_windows(values, self._table(stretch, ahead, None))
+        outputs = self._from_windows(values, table_of(self.features, stretch, ahead))
         return outputs[rows - start - n_steps, 0]
 
     def with_context(self, history: History, n_times: int) -> History:
@@ -381,19 +356,7 @@ class WindowModel:
     def _table_around(self, history: History) -> np.ndarray | None:
         """Give the features of a history and of a horizon after it."""
         ahead = following(history.index[-1], self.sizes.horizon, self.step)
-        return self._table(history, ahead, None)
-
-    def _table(
-        self, history: History, ahead: pd.Index, exogenous: np.ndarray | None
-    ) -> np.ndarray | None:
-        """Give the features of a history and of the times `ahead`."""
-        known = history.exogenous
-        if known is not None:
-            if exogenous is not None:
-                known = np.concatenate((known, exogenous))
-            missing = len(history) + len(ahead) - len(known)
-            known = np.concatenate((known, np.repeat(known[-1:], missing, axis=0)))
-        return self.features.of(history.index.append(ahead), known)
+        return table_of(self.features, history, ahead)
 
     def _from_windows(self, values: np.ndarray, table: np.ndarray | None) -> np.ndarray:
         """Forecast from all windows of standardised values, across the gaps that some end in.
@@ -412,53 +375,12 @@ class WindowModel:
                 part = table[np.clip(needed, 0, len(table) - 1)]
                 part = self.features.of_present(part, window_length)
             return roll_out(
-                lambda x, features: self._run(x[None], features)[0],
+                lambda x, features: run(self, x[None], features)[0],
                 context, part, n_steps, horizon,
             )  # fmt: skip
 
-        outputs = self._run(cut(values, window_length), table)
+        outputs = run(self, cut(values, window_length), table)
         return rolled_over_gaps(outputs, values, self.reach, roll)
-
-    def _run(
-        self,
-        contexts: np.ndarray,
-        features: np.ndarray | None,
-        n_rolled: int = 0,
-        present: np.ndarray | None = None,
-        starts: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Run the module on contexts whose features stand in one table.
-
-        They begin at `starts`; without any it is window after window. At the last `n_rolled`
-        steps of each, which are forecasts, what is known up to the present only is what it was
-        then: the rows `present` of such a table.
-        """
-        inputs: dict[str, Any] = {"x": _as_tensor(contexts)}
-        if np.isnan(contexts.sum()):  # without a mask of all windows, which takes memory
-            missing = np.isnan(contexts)
-            inputs["x"] = torch.from_numpy(np.where(missing, 0.0, contexts))
-            inputs["observed"] = torch.from_numpy(~missing)
-        if features is not None:
-            table = torch.from_numpy(features).unfold(0, self.sizes.length, 1)
-            rows = slice(len(contexts)) if starts is None else torch.from_numpy(starts)
-            inputs["features"] = table[rows].transpose(1, 2)
-            if n_rolled and self.features.hidden:
-                assert present is not None
-                end, hidden = self.sizes.window_length, list(self.features.hidden)
-                inputs["features"] = inputs["features"].clone()
-                inputs["features"][:, max(0, end - n_rolled) : end, hidden] = torch.from_numpy(
-                    present[: len(contexts), None, hidden]
-                )
-        outputs = module_outputs(
-            self.module,
-            inputs,
-            dtype=torch.float64,
-            device=inference_device(self.device, self.module, contexts.size),
-            batch_size=max(1, BATCH_VALUES // (16 * self.sizes.length * self.n_channels)),
-            kernels=self.kernels,
-        )
-        # Quantiles learned one by one may cross; sorted ones are never worse.
-        return np.sort(outputs, axis=3)
 
 
 def _mean_there(values: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -474,10 +396,3 @@ def _mean_there(values: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _middle(outputs: np.ndarray) -> np.ndarray:
     return outputs[..., outputs.shape[3] // 2]
-
-
-def _as_tensor(contexts: np.ndarray) -> torch.Tensor:
-    """Share the memory of overlapping windows, which numpy marks as not to be written."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(contexts)

@@ -1,6 +1,5 @@
 """Forecasts of what comes, of what is known, and of every window of a series."""
 
-import copy
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
@@ -9,15 +8,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 from sklearn.utils import check_random_state, check_scalar
-from sktime.datatypes import VectorizedDF, convert_to
+from sktime.datatypes import convert_to
 from sktime.forecasting.base import ForecastingHorizon
-from sktime.forecasting.base._base import _format_moving_cutoff_predictions
 
 from .._warnings import warn
-from ..preparation.times import check_kind, step_of, times_at
+from ..preparation.times import check_kind, times_at
+from ._backtests import dated, history_to_forecast, moving_cutoff
 from ._bounds import within
 from ._cautions import warn_of_certainty
-from ._history import History, on_steps, read
+from ._history import History
 from ._horizon import on_either_side, steps_asked_for, without_frequency
 from ._intervals import Scores, quantiles_around
 from ._looks import check_shares
@@ -296,20 +295,7 @@ class _Prediction(_OfPanels):
         )
 
     def _predict_moving_cutoff(self, y, cv, X=None, update_params=True, reset_forecaster=True):
-        # sktime's own loop puts all earlier forecasts into the type of y again at every step.
-        going_on = copy.deepcopy(self) if reset_forecaster else self
-        y, X = (data.X if isinstance(data, VectorizedDF) else data for data in (y, X))
-        fh = cv.get_fh()
-        forecasts, cutoffs = [], []
-        for rows, _ in cv.split(y):
-            going_on.update(y=y.iloc[rows], X=X, update_params=update_params)
-            forecasts.append(going_on.predict(fh=fh, X=X))
-            cutoffs.append(going_on.cutoff)
-        kind, kept = self._y_metadata["mtype"], {"store_behaviour": "freeze"}
-        forecasts = [
-            convert_to(one, kind, store=self._converter_store_y, **kept) for one in forecasts
-        ]
-        return _format_moving_cutoff_predictions(forecasts, cutoffs)
+        return moving_cutoff(self, y, cv, X, update_params=update_params, reset=reset_forecaster)
 
     def predict_residuals(self, y=None, X=None):
         """Give the values less their forecasts.
@@ -395,33 +381,14 @@ class _Prediction(_OfPanels):
                 "predict_windows takes a forecaster of one series; after fit to a panel, call "
                 "it on the entries of forecasters_."
             )
-        frame = self._frame(y)
-        history = read(frame, X, self._model.features.columns, gaps=self.takes_gaps)
-        clock = self._model.clock
-        if self.takes_gaps:
-            history, _ = on_steps(history, clock if clock.irregular else None)
-        else:
-            step_of(history.index)
-        sizes = self._model.sizes
-        if len(history) < sizes.length:
-            raise ValueError(sizes.too_short_for(len(history)))
-        if self._model.features.calendar:
-            check_kind(history.index, self._history.index, "y")
+        history = history_to_forecast(
+            self._frame(y), X, self._model, self._history.index, gaps=self.takes_gaps
+        )
         model = self._model.following(history, robust=self._is_robust())
         forecasts = within(self.bounds, model.of_windows(history))
-        return self._dated(forecasts, history.index) if as_frame else forecasts
-
-    def _dated(self, forecasts: np.ndarray, index: pd.Index) -> pd.DataFrame:
-        n_windows, horizon, n_channels = forecasts.shape
-        cutoffs = np.arange(n_windows) + self._model.sizes.window_length - 1
-        targets = cutoffs[:, None] + np.arange(1, horizon + 1)
-        return pd.DataFrame(
-            forecasts.reshape(-1, n_channels),
-            index=pd.MultiIndex.from_arrays(
-                [index[cutoffs.repeat(horizon)], index[targets.ravel()]], names=["cutoff", "time"]
-            ),
-            columns=self._get_varnames(),
-        )
+        if not as_frame:
+            return forecasts
+        return dated(forecasts, history.index, model.sizes, self._get_varnames())
 
 
 def _middle(values: np.ndarray) -> np.ndarray:

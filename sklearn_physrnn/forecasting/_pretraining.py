@@ -10,7 +10,7 @@ import pandas as pd
 from torch import nn
 
 from .._warnings import warn
-from ..preparation.clocks import clock_of
+from ..preparation.clocks import Clock, clock_of
 from ..preparation.times import TIMES_THAT_TELL
 from ..storage.state import State
 from ..training._random import later_seed
@@ -22,7 +22,7 @@ from ._features import Features, places_of, static_columns
 from ._fitting import _WindowTraining
 from ._gaps import learned_reach
 from ._history import History, read
-from ._intervals import FEW, prior_of
+from ._intervals import FEW, Scores, prior_of
 from ._model import WindowModel
 from ._panel import raise_together
 from ._paths import trajectories
@@ -110,6 +110,9 @@ class _Pretraining(_WindowTraining):
 
     validation_fraction: float
     pretrained_: Pretrained
+    _scores: Scores | None
+    _n_calibrated: int
+    _take: Callable[..., None]
 
     @ready_to_train()
     def _pretrain(self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh=None):
@@ -197,6 +200,24 @@ class _Pretraining(_WindowTraining):
             [one for place, one in enumerate(histories) if place not in places],
             [histories[place] for place in sorted(places)],
         )
+
+    def _fit_pretrained(self, history: History, pretrained: Pretrained, clock: Clock) -> None:
+        """Keep the weights; take scale, context and calibration from the series."""
+        sizes = pretrained.sizes
+        self._keep(copy.deepcopy(pretrained.module), pretrained.record, resume=False)
+        scaler = self._units(history.values, sizes)
+        features = pretrained.features.following(history.exogenous)
+        model = WindowModel(
+            self.module_, sizes, scaler, features, clock, self.device,
+            kernels=self.kernels_, reach=pretrained.reach,
+        )  # fmt: skip
+        history = model.with_context(history, sizes.window_length)
+        model = model.measuring(history)
+        self._take(model, history, sizes.window_length, model)
+        self._n_calibrated = len(history) - sizes.window_length
+        if self._scores is not None and pretrained.prior is not None:
+            self._scores = replace(self._scores, prior=pretrained.prior)
+            self._n_calibrated += len(pretrained.prior)
 
     def _errors_of(
         self, module: Any, sizes: Sizes, features: Features, reach: int, histories: list[History]

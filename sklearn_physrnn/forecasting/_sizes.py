@@ -185,3 +185,28 @@ def split_in_time(
         offset += length
     none = np.empty(0, dtype=int)
     return np.concatenate([none, *training]), np.concatenate([none, *validation]), boundaries
+
+
+def split_at_end(
+    n_times: int, sizes: Sizes, fraction: float, *, required: bool
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Split one series as :func:`split_in_time` does, if there are enough times for it.
+
+    Raises
+    ------
+    ValueError
+        If there are not, and early stopping has it `required`; else nothing is held out.
+    """
+    training, validation, (boundary,) = split_in_time([n_times], sizes, fraction)
+    if len(training):
+        return training, validation, boundary
+    if required:
+        raise ValueError(
+            f"early_stopping with validation_fraction={fraction} leaves "
+            f"{boundary} of {n_times} time steps for training; window_length="
+            f"{sizes.window_length} and horizon={sizes.horizon} need at least "
+            f"{sizes.length}."
+        )
+    # Intervals without calibration; asking for them warns.
+    training, validation, (boundary,) = split_in_time([n_times], sizes, 0.0)
+    return training, validation, boundary

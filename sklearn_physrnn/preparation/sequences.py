@@ -13,6 +13,7 @@ from ..storage.plain import Fields
 from .arrays import floats, naming, real_numbers
 from .clock import Clock
 from .containers import as_array, held_sequences
+from .gaps import gaps_apart, without_rounding
 from .hints import holes_tell
 from .holes import Holes
 from .inputs import Inputs
@@ -34,8 +35,6 @@ from .series import (
 )
 from .shapes import ONE_DIMENSION, check_channels, check_table
 from .stored_scalers import Arrays, scaler_specs
-
-ROUNDED = 1e-9  # of the unit of time, which is a difference of rounded stamps itself
 
 # Steps, evenly spread, that the unit of time is learned from in recordings.
 _SAMPLED = 1 << 20
@@ -299,18 +298,13 @@ class SequenceInputs(Inputs):
             return steps
         if warns:
             self._warn_of_gaps(np.delete(steps, X.starts))
-        return np.minimum(steps, 1) if self.bounded else self._without_rounding(steps, X)
+        if self.bounded:
+            return np.minimum(steps, 1)
+        return without_rounding(steps, X.values[:, self.time_channel], self.time_unit)
 
     def _gaps_apart(self, steps: np.ndarray, *, always: bool = False) -> np.ndarray:
-        """Lay sizes and gaps beside each other, where there are any, as oscillators take them.
-
-        Nothing has to look at a GPU's memory then to know that there are none.
-        """
-        if self.unit_share is None:
-            return steps
-        gaps = np.maximum(steps - 1, 0)
-        parts = (np.minimum(steps, 1), gaps) if always or gaps.any() else (steps,)
-        return np.stack(parts, axis=1)
+        """Lay sizes and gaps beside each other for oscillators; others take their sum."""
+        return steps if self.unit_share is None else gaps_apart(steps, always=always)
 
     def _refuse_long_gaps(self, steps: np.ndarray, starts: np.ndarray, row: int = 0) -> None:
         if not (steps > 1 + self.longest_gap).any():
@@ -334,15 +328,6 @@ class SequenceInputs(Inputs):
         steps = self._steps_of_time(X, warns=False)[1::2]
         self._refuse_long_gaps(steps, np.arange(n))
         return self._gaps_apart(steps, always=True)
-
-    def _without_rounding(self, steps: np.ndarray, X: Series) -> np.ndarray:
-        """Make those one unit long that exceed it by what stamps are rounded, and no gap."""
-        # Of its own stamps alone, so that nothing depends on where a sequence is cut.
-        times = np.abs(X.values[:, self.time_channel])
-        largest = np.maximum(times, np.concatenate((times[:1], times[:-1])))
-        with np.errstate(over="ignore"):
-            rounded = ROUNDED + 4 * np.spacing(largest) / self.time_unit
-        return np.where((steps > 1) & (steps <= 1 + rounded), steps.dtype.type(1), steps)
 
     def _warn_of_gaps(self, steps: np.ndarray) -> None:
         # In a few short intervals chance alone might exceed the unit.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sklearn_physrnn import DynPMNNRegressor
-from sklearn_physrnn.estimators import _base
+from sklearn_physrnn.estimators import _running
 from sklearn_physrnn.training import _device, _engine
 from tests.families import ENTRIES, FORECASTERS, REGRESSORS, each, takes_tables
 
@@ -36,7 +36,7 @@ def test_predictions_tell_how_much_they_visit(kind, rng, monkeypatch):
         asked.append((name, module, positions))
         return torch.device("cpu")
 
-    monkeypatch.setattr(_base, "inference_device", inference_device)
+    monkeypatch.setattr(_running, "inference_device", inference_device)
     model.predict(X)
     assert asked == [("auto", model.module_, 20 if takes_tables(kind) else 140)]
 

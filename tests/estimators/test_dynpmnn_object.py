@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_physrnn import DynPMNNRegressor
-from sklearn_physrnn.estimators import _base
+from sklearn_physrnn.estimators import _running
 
 from ._dynpmnn import BOTH, QUICK, TARGET, Recorder, X, _outputs, _y
 
@@ -178,5 +178,5 @@ def test_silent_unless_verbose(kind, capfd):
 def test_large_predictions_run_in_batches(kind, monkeypatch):
     model = kind(**QUICK).fit(X, _y(kind))
     expected = _outputs(model)
-    monkeypatch.setattr(_base, "rows_at_a_time", lambda x, hidden_size: 7)
+    monkeypatch.setattr(_running, "rows_at_a_time", lambda x, hidden_size: 7)
     np.testing.assert_allclose(_outputs(model), expected, rtol=1e-12)
