@@ -24,6 +24,16 @@ def warn_of_constants(values: np.ndarray, names: Sequence[Any]) -> None:
         )
 
 
+def warn_of_short_context(n_times: int, window_length: int) -> None:
+    """Warn where a pretrained forecaster has seen fewer values than it forecasts from."""
+    if n_times < window_length:
+        warn(
+            f"y has {n_times} of the {window_length} values that forecasts are made from: those "
+            "before count as missing, and intervals, from errors behind whole windows, are too "
+            "narrow until update brings more."
+        )
+
+
 def warn_of_median(values: np.ndarray, names: Sequence[Any]) -> None:
     """Warn where one value is so frequent among others that the median forecast is that value."""
     counted = np.array([_share_of_mode(_there(column)) for column in values.T])

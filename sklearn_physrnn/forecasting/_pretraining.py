@@ -17,6 +17,7 @@ from ..training._random import later_seed
 from ..training.parameters import ready_to_train
 from ._calendar import resolve_calendar
 from ._calibration import calibrated
+from ._cautions import warn_of_short_context
 from ._checkpointing import open_checkpoint
 from ._features import Features, places_of, static_columns
 from ._fitting import _WindowTraining
@@ -211,6 +212,8 @@ class _Pretraining(_WindowTraining):
             self.module_, sizes, scaler, features, clock, self.device,
             kernels=self.kernels_, reach=pretrained.reach,
         )  # fmt: skip
+        if self.interval is not None:
+            warn_of_short_context(len(history), sizes.window_length)
         history = model.with_context(history, sizes.window_length)
         model = model.measuring(history)
         self._take(model, history, sizes.window_length, model)

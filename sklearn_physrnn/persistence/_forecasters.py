@@ -277,7 +277,9 @@ def _learn(forecaster: Any, state: State) -> bool:
     history = state.part("history").read(
         lambda state: History.from_state(state, n_channels, n_columns)
     )
-    _check_times(history, model)
+    # After `pretrain` a series may be shorter than a window.
+    short = hasattr(forecaster, "pretrained_") and forecaster.takes_gaps
+    _check_times(history, model, 1 if short else sizes.window_length)
     shape = sizes.horizon, n_channels, model.n_quantiles
     forecaster._scores = state.optional(
         "scores", lambda state: state.read(lambda state: Scores.from_state(state, shape))
@@ -307,8 +309,8 @@ def _take_curves(forecaster: Any, state: State) -> None:
     forecaster.n_iter_ = len(forecaster.loss_curve_)
 
 
-def _check_times(history: History, model: WindowModel) -> None:
-    if len(history) < model.sizes.window_length:
+def _check_times(history: History, model: WindowModel, least: int) -> None:
+    if len(history) < least:
         raise ValueError("its history is shorter than a window.")
     dated = isinstance(history.index, pd.DatetimeIndex | pd.PeriodIndex)
     if dated == isinstance(model.step, int):
