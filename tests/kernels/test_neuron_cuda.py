@@ -97,6 +97,7 @@ def compile_all():
     return found
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_every_kernel_compiles_and_stays_on_the_chip():
     found = without_interpreter(compile_all)

@@ -205,6 +205,7 @@ def compile_sequence():
     return found
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_time_in_sequence_compiles_and_stays_in_registers():
     found = without_interpreter(compile_sequence)
@@ -212,6 +213,7 @@ def test_time_in_sequence_compiles_and_stays_in_registers():
     assert all(used["local_bytes"] == used["shared_bytes"] == 0 for used in found.values())
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_every_linear_kernel_compiles_and_spills_nothing():
     found = without_interpreter(compile_linear)
@@ -251,6 +253,7 @@ def compile_nonlinear():
     return found
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_every_nonlinear_kernel_compiles_and_spills_nothing():
     found = without_interpreter(compile_nonlinear)

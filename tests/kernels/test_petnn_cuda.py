@@ -232,6 +232,7 @@ def _compile_all():
     return [_compile(*cut) for cut in CUTS + SPILLING]
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_kernels_compile_for_a_gpu_and_fit_onto_it():
     import triton
